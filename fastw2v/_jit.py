@@ -1,0 +1,99 @@
+"""The one place that decides how kernels are compiled and where their machine code is kept.
+
+Floating point: every relaxation that lets LLVM vectorise a dot product, but never ``nnan`` or ``ninf``;
+with those the compiler may assume that no value is NaN or infinite, and a diverging run could no longer be
+noticed.
+
+Cache: Numba keys a cached function on its own file only, so a kernel that calls into another file could be
+served stale after an edit or an upgrade. The machine code is therefore kept in a folder named after a hash of
+all the kernel sources: other sources, other folder.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
+
+#: Every module of this package that defines compiled functions (a test compares this with the tree).
+KERNEL_SOURCES = ("_jit", "ingest", "pair", "parallel", "sampling")
+
+_PACKAGE = Path(__file__).resolve().parent
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _digest_of_sources() -> str:
+    digest = hashlib.sha256()
+    for module in KERNEL_SOURCES:
+        digest.update((_PACKAGE / f"{module}.py").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def cache_folder() -> str | None:
+    """Return the folder for this version's machine code, or None where no folder can be written.
+
+    The first that works of: ``NUMBA_CACHE_DIR``, ``__pycache__`` in the package, the user's cache folder.
+    """
+    name = f"fastw2v-kernels-{_digest_of_sources()}"
+    if numba.config.CACHE_DIR:
+        candidates = [Path(numba.config.CACHE_DIR)]
+    else:
+        candidates = [_PACKAGE / "__pycache__"]
+        try:
+            candidates.append(_user_cache() / "fastw2v")
+        except RuntimeError:  # this user has no home folder
+            pass
+    return next((str(base / name) for base in candidates if _writable(base / name)), None)
+
+
+_CACHE_FOLDER = cache_folder()
+
+
+def jit(*, parallel: bool = False, exact: bool = False) -> Callable[[_Function], _Function]:
+    """Compile a kernel lazily, at its first call, with this package's flags.
+
+    Args:
+        parallel: let ``prange`` run on threads.
+        exact: keep IEEE arithmetic in the written order (samplers' tables, finiteness checks).
+    """
+
+    def decorate(function: _Function) -> _Function:
+        inherited = numba.config.CACHE_DIR
+        if _CACHE_FOLDER is not None:
+            numba.config.CACHE_DIR = _CACHE_FOLDER
+        try:
+            compiled: _Function = numba.njit(
+                cache=_CACHE_FOLDER is not None,
+                parallel=parallel,
+                nogil=True,
+                error_model="numpy",
+                fastmath=False if exact else set(FASTMATH),
+            )(function)
+        finally:
+            numba.config.CACHE_DIR = inherited
+        return compiled
+
+    return decorate

@@ -1,0 +1,108 @@
+"""Training options: one frozen record, checked once, stored in every model folder."""
+
+import math
+import os
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+# option: (lowest, highest, is the lowest itself allowed)
+_INTEGERS: dict[str, tuple[int, int]] = {
+    "vector_size": (1, 65_536),
+    "window": (1, 10_000),
+    "min_count": (1, 2**62),
+    "negative": (1, 1_000),
+    "epochs": (1, 1_000_000),
+    "workers": (1, 4_096),
+    "seed": (0, 2**63 - 1),
+    "max_vocab": (1, 2**31 - 1),
+}
+_REALS: dict[str, tuple[float, float, bool]] = {
+    "ns_exponent": (-10.0, 10.0, True),
+    "sample": (0.0, 1.0, True),
+    "alpha": (0.0, 100.0, False),
+    "min_alpha": (0.0, 100.0, True),
+}
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: its affinity mask, capped by the cgroup's quota."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        cores = os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, max(1, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no cgroup v2, or quota "max"
+        pass
+    return cores
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Options of a training run, named as in gensim.
+
+    Raises:
+        ConfigError: an option is out of range or not a number.
+
+    Attributes:
+        vector_size: columns of V and U.
+        window: largest distance in words between a centre and its context; shrunk uniformly per centre.
+        min_count: words seen less often are dropped before windows are formed.
+        negative: noise words K drawn per (centre, outside) pair.
+        ns_exponent: noise words are drawn with probability proportional to count ** ns_exponent.
+        sample: subsampling threshold for frequent words; 0 turns it off.
+        alpha: learning rate at the first token.
+        min_alpha: learning rate at the last token of the last epoch; linear in between.
+        epochs: passes over the corpus.
+        workers: threads; None means every usable core. 1 is bit-identical from run to run, more is Hogwild.
+        seed: origin of every random number of the run.
+        max_vocab: keep only this many of the most frequent words; None keeps all.
+    """
+
+    vector_size: int = 100
+    window: int = 5
+    min_count: int = 5
+    negative: int = 5
+    ns_exponent: float = 0.75
+    sample: float = 1e-3
+    alpha: float = 0.025
+    min_alpha: float = 1e-4
+    epochs: int = 5
+    workers: int | None = None
+    seed: int = 1
+    max_vocab: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.default is None:
+                if field.name == "workers":
+                    object.__setattr__(self, "workers", usable_cores())
+                continue
+            check = _checked_integer if field.name in _INTEGERS else _checked_real
+            object.__setattr__(self, field.name, check(field.name, value))
+        if self.min_alpha > self.alpha:
+            raise ConfigError(
+                f"min_alpha is {self.min_alpha:g}, above alpha {self.alpha:g}: the rate falls from alpha to min_alpha"
+            )
+
+
+def _checked_integer(name: str, value: Any) -> int:
+    low, high = _INTEGERS[name]
+    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= value <= high:
+        raise ConfigError(f"{name} is {value!r}: give a whole number from {low} to {high}")
+    return int(value)
+
+
+def _checked_real(name: str, value: Any) -> float:
+    low, high, low_allowed = _REALS[name]
+    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not low <= value <= high or (value == low and not low_allowed):
+        bounds = f"from {low:g} to {high:g}" if low_allowed else f"above {low:g}, at most {high:g}"
+        raise ConfigError(f"{name} is {value!r}: give a number {bounds}")
+    return float(value)

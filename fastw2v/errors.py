@@ -1,0 +1,45 @@
+"""Every error that this package raises on purpose; the command line prints each as one line."""
+
+
+class FastW2VError(Exception):
+    """Base of all errors below: catch this to catch them all."""
+
+
+class ConfigError(FastW2VError, ValueError):
+    """A training option is out of range, of the wrong type, or does not fit the corpus."""
+
+
+class CorpusError(FastW2VError, ValueError):
+    """The corpus is missing, unreadable, empty, not text, or has no word frequent enough."""
+
+
+class FolderError(FastW2VError, ValueError):
+    """A model or prepared folder is missing, incomplete, inconsistent, or can't be written."""
+
+
+class FormatError(FastW2VError, ValueError):
+    """An evaluation or vectors file is malformed; the message names the file and the place."""
+
+
+class DivergedError(FastW2VError, ArithmeticError):
+    """Training met a value that is not finite.
+
+    Attributes:
+        epoch: the epoch it was found in, from 1.
+        token: tokens of that epoch that had been visited when it was found.
+        alpha: the learning rate at that point.
+    """
+
+    def __init__(self, epoch: int, token: int, alpha: float) -> None:
+        self.epoch, self.token, self.alpha = epoch, token, alpha
+        super().__init__(
+            f"training diverged: a value is not finite in epoch {epoch} at token {token:,} "
+            f"with alpha {alpha:.6g}; nothing was saved, lower alpha (--alpha) and train again"
+        )
+
+
+class UnknownWordError(FastW2VError, KeyError):
+    """A word is not in the vocabulary."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""  # KeyError would show the repr

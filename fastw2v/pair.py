@@ -1,0 +1,160 @@
+"""Rung 1 of the kernel ladder: word2vec.c's algorithm, one (centre, outside) pair after the other.
+
+`update_pair` is one gradient step, `train_span` walks the tokens of one worker; `parallel.py` runs one span per
+worker. Their NumPy twins, with the derivation, are in `reference.py` under the same names.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._jit import jit
+from .sampling import draw_below, draw_keep, draw_negatives
+
+#: Longest run of tokens handled at once. A longer sentence is taken in pieces of this many tokens, counted from
+#: its start; context is read across the seam, so no pair is lost. Also the grain of the learning rate.
+PIECE = 10_000
+
+#: Columns of a worker's tally row (float64, one cache line).
+LOSS, PAIRS, TRAINED, TALLY_WIDTH = 0, 1, 2, 8
+
+
+@jit()
+def update_pair(
+    V: NDArray[np.float32],
+    U: NDArray[np.float32],
+    centre: int,
+    outside: int,
+    negatives: NDArray[np.int32],
+    alpha: np.float32,
+    grad: NDArray[np.float32],
+) -> float:
+    """Take one stochastic gradient step on a (centre, outside) pair and return its loss before the step.
+
+    Each target row of U is updated at once, ``V[centre]`` after the last one, as in word2vec.c.
+
+    Args:
+        V: centre rows, shape ``(n_words, d)``, updated in place.
+        U: outside rows, shape ``(n_words, d)``, updated in place.
+        centre: row of V.
+        outside: row of U that is the positive target.
+        negatives: rows of U that are noise targets, none equal to ``outside``; repeats count each time. At most
+            1,000, so that the product below can't overflow.
+        alpha: learning rate.
+        grad: scratch, shape ``(>= d,)``.
+    """
+    d = V.shape[1]
+    v = V[centre]  # v: (d,)
+    for k in range(d):
+        grad[k] = np.float32(0.0)
+    hinge = 0.0
+    product = 1.0
+    for i in range(-1, len(negatives)):
+        u = U[outside] if i < 0 else U[negatives[i]]  # u: (d,)
+        x = np.float32(0.0)
+        for k in range(d):
+            x += u[k] * v[k]
+        e = math.exp(-abs(x))  # in (0, 1]: neither tail overflows
+        sigma = np.float32(1.0) / (np.float32(1.0) + e)
+        if x < np.float32(0.0):
+            sigma *= e
+        # -log sigma(s x) = max(0, -s x) + log(1 + exp(-|x|)); the logs of a pair are taken once, of a product
+        if i < 0:
+            hinge += max(-x, np.float32(0.0))
+            g = alpha * (np.float32(1.0) - sigma)
+        else:
+            hinge += max(x, np.float32(0.0))
+            g = -alpha * sigma
+        product *= 1.0 + np.float64(e)
+        for k in range(d):
+            grad[k] += g * u[k]
+            u[k] += g * v[k]
+    for k in range(d):
+        v[k] += grad[k]
+    return hinge + math.log(product)
+
+
+@jit()
+def train_span(
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    start: int,
+    stop: int,
+    V: NDArray[np.float32],
+    U: NDArray[np.float32],
+    noise: NDArray[np.uint64],
+    keep: NDArray[np.uint32],
+    window: int,
+    negative: int,
+    alpha: float,
+    alpha_step: float,
+    rng: NDArray[np.uint64],
+    tokens: NDArray[np.int32],
+    negatives: NDArray[np.int32],
+    grad: NDArray[np.float32],
+    tally: NDArray[np.float64],
+) -> None:
+    """Train every token in ``[start, stop)`` as a centre, once, in order.
+
+    The result depends on the tokens and the random stream alone, not on how a corpus is cut into spans, provided
+    that the cuts come from `spans.cut`.
+
+    Args:
+        ids: the whole corpus, int32 word ids.
+        offsets: sentence s is ``ids[offsets[s]:offsets[s + 1]]``; int64, as in CSR.
+        start: first token position.
+        stop: one past the last token position.
+        V: centre rows, updated in place.
+        U: outside rows, updated in place.
+        noise: alias table of the noise distribution (`sampling.noise_table`).
+        keep: subsampling thresholds (`sampling.keep_thresholds`).
+        window: largest distance of a context word; shrunk to uniform 1..window for each centre.
+        negative: noise words drawn for each pair.
+        alpha: learning rate at token position 0.
+        alpha_step: change of the learning rate per token.
+        rng: this worker's stream, shape ``(>= 1,)``.
+        tokens: scratch for kept tokens, shape ``(>= PIECE + 2 * window,)``.
+        negatives: scratch, shape ``(>= negative,)``.
+        grad: scratch, shape ``(>= V.shape[1],)``.
+        tally: this worker's sums, added to: loss, pairs, tokens trained (as a centre).
+    """
+    sentence = np.searchsorted(offsets, start, side="right") - 1
+    position = start
+    while position < stop:
+        while offsets[sentence + 1] <= position:
+            sentence += 1
+        first, last = offsets[sentence], offsets[sentence + 1]
+        end = min(first + ((position - first) // PIECE + 1) * PIECE, last, stop)
+
+        # Kept tokens: up to `window` before the piece, the piece, up to `window` after it.
+        low = window
+        i = position
+        while i > first and low > 0:
+            i -= 1
+            if draw_keep(rng, keep, ids[i]):
+                low -= 1
+                tokens[low] = ids[i]
+        centres_end = window
+        for i in range(position, end):
+            if draw_keep(rng, keep, ids[i]):
+                tokens[centres_end] = ids[i]
+                centres_end += 1
+        high = centres_end
+        i = end
+        while i < last and high < centres_end + window:
+            if draw_keep(rng, keep, ids[i]):
+                tokens[high] = ids[i]
+                high += 1
+            i += 1
+
+        rate = np.float32(alpha + alpha_step * position)
+        for i in range(window, centres_end):
+            reach = window - draw_below(rng, window)
+            for j in range(max(low, i - reach), min(high, i + reach + 1)):
+                if j != i:
+                    n = draw_negatives(rng, noise, tokens[j], negatives[:negative])
+                    tally[LOSS] += update_pair(V, U, tokens[i], tokens[j], negatives[:n], rate, grad)
+                    tally[PAIRS] += 1.0
+        tally[TRAINED] += centres_end - window
+        position = end

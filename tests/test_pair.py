@@ -1,0 +1,204 @@
+"""The pairwise kernel against its NumPy twin, on the same random stream."""
+
+import numpy as np
+import pytest
+
+from fastw2v import pair, parallel, reference, sampling
+from fastw2v.pair import LOSS, PAIRS, PIECE, TRAINED
+
+SIZES = [1, 7, 100, 102]
+N_WORDS = 30
+
+
+def matrices(d, scale=0.5, seed=0):
+    rng = np.random.default_rng(seed)
+    return ((rng.normal(size=(N_WORDS, d)) * scale).astype(np.float32) for _ in "VU")
+
+
+@pytest.mark.parametrize("d", SIZES)
+@pytest.mark.parametrize("negatives", [[], [3], [3, 4, 5, 6, 7], [3, 3, 9, 3]])
+def test_update_pair_equals_twin(d, negatives):
+    V, U = matrices(d)
+    twin_V, twin_U = V.astype(np.float64), U.astype(np.float64)
+    negatives = np.array(negatives, np.int32)
+    got = pair.update_pair(V, U, 2, 8, negatives, np.float32(0.05), np.empty(d, np.float32))
+    expected = reference.update_pair(twin_V, twin_U, 2, 8, negatives, np.float32(0.05), np.empty(d))
+    assert got == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(V, twin_V, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(U, twin_U, rtol=1e-5, atol=1e-6)
+
+
+def test_update_pair_step_is_the_gradient_by_finite_differences():
+    """The kernel returns its loss, so the production code itself can be differenced."""
+    d, alpha, h = 7, np.float32(1e-2), 1e-2
+    negatives = np.array([1, 5, 6], np.int32)
+    V, U = matrices(d)
+
+    def loss(v, u):
+        return pair.update_pair(v.copy(), u.copy(), 2, 8, negatives, np.float32(0), np.empty(d, np.float32))
+
+    new_V, new_U = V.copy(), U.copy()
+    pair.update_pair(new_V, new_U, 2, 8, negatives, alpha, np.empty(d, np.float32))
+    for matrix, new, rows in [(V, new_V, [2, 3]), (U, new_U, [8, 1, 5, 6, 7])]:
+        for row in rows:
+            for k in range(d):
+                above, below = matrix.copy(), matrix.copy()
+                above[row, k] += h
+                below[row, k] -= h
+                both = [(x, U) if matrix is V else (V, x) for x in (above, below)]
+                slope = (loss(*both[0]) - loss(*both[1])) / (2 * h)
+                assert (new - matrix)[row, k] / alpha == pytest.approx(-slope, abs=2e-3)
+
+
+@pytest.mark.parametrize("logit", [0.0, 30.0, -30.0, 1e4, -1e4])
+def test_update_pair_survives_extreme_logits(logit):
+    V, U = np.full((2, 1), 1, np.float32), np.array([[logit], [-logit]], np.float32)
+    twin_V, twin_U = V.astype(np.float64), U.astype(np.float64)
+    negatives = np.array([1, 1], np.int32)
+    got = pair.update_pair(V, U, 0, 0, negatives, np.float32(0.025), np.empty(1, np.float32))
+    expected = reference.update_pair(twin_V, twin_U, 0, 0, negatives, np.float32(0.025), np.empty(1))
+    assert got == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    np.testing.assert_allclose(V, twin_V, rtol=1e-4)
+    np.testing.assert_allclose(U, twin_U, rtol=1e-4)
+
+
+def test_a_thousand_wrong_negatives_do_not_overflow_the_loss():
+    V, U = np.ones((2, 1), np.float32), np.zeros((2, 1), np.float32)
+    got = pair.update_pair(V, U, 0, 0, np.ones(1000, np.int32), np.float32(0), np.empty(1, np.float32))
+    assert got == pytest.approx(1001 * np.log(2))
+
+
+def test_nan_is_reported_not_hidden():
+    V, U = matrices(7)
+    U[8, 3] = np.nan
+    assert np.isnan(pair.update_pair(V, U, 2, 8, np.zeros(0, np.int32), np.float32(0.1), np.empty(7, np.float32)))
+
+
+def corpus(lengths, seed=1):
+    ids = np.random.default_rng(seed).zipf(1.3, sum(lengths)) % N_WORDS
+    return ids.astype(np.int32), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def both_chunks(lengths, cuts, d, window=5, negative=5, sample=1e-2, twin_dtype=np.float64):
+    """Run kernel and twin over the same cuts with the same streams; return both sides' V, U, tally and rng."""
+    ids, offsets = corpus(lengths)
+    counts = np.bincount(ids, minlength=N_WORDS)
+    noise, keep = sampling.noise_table(counts, 0.75), sampling.keep_thresholds(counts, sample)
+    V, U = matrices(d, 0.1)
+    sides = []
+    for chunk, dtype in [(parallel.train_chunk, np.float32), (reference.train_chunk, twin_dtype)]:
+        workers = parallel.Workers.create(len(cuts) - 1, 7, window, negative, d)
+        V_side, U_side = V.astype(dtype), U.astype(dtype)
+        chunk(
+            ids, offsets, np.array(cuts), V_side, U_side, noise, keep, window, negative, 0.05, -1e-6,
+            workers.rng, workers.tokens, workers.negatives, workers.grad.astype(dtype), workers.tally,
+        )  # fmt: skip
+        sides.append((V_side, U_side, workers.tally, workers.rng))
+    return sides
+
+
+def assert_same(kernel, twin):
+    np.testing.assert_allclose(kernel[0], twin[0], rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(kernel[1], twin[1], rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(kernel[2][:, LOSS], twin[2][:, LOSS], rtol=1e-5)
+    np.testing.assert_array_equal(kernel[2][:, [PAIRS, TRAINED]], twin[2][:, [PAIRS, TRAINED]])
+    np.testing.assert_array_equal(kernel[3], twin[3])  # the very same number of draws
+
+
+@pytest.mark.parametrize("d", SIZES)
+def test_span_equals_twin(d):
+    kernel, twin = both_chunks([13, 0, 1, 40, 2, 0, 0, 9, 60], [0, 125], d)
+    assert_same(kernel, twin)
+    assert twin[2][0, PAIRS] > 100
+
+
+@pytest.mark.parametrize(("window", "negative"), [(1, 1), (2, 5), (15, 20)])
+def test_span_equals_twin_for_other_windows_and_negatives(window, negative):
+    assert_same(*both_chunks([13, 0, 1, 40], [0, 54], 7, window, negative))
+
+
+def test_span_equals_twin_across_the_pieces_of_a_long_sentence():
+    # subsampling so strong that the halo has to be looked for far away
+    assert_same(*both_chunks([4, PIECE + 300, 5], [0, PIECE + 309], 7, sample=1e-4))
+
+
+def test_span_equals_twin_when_cut_inside_a_sentence():
+    lengths = [30, 50, 20]
+    kernel, twin = both_chunks(lengths, [40, 55], 7, sample=0.1)
+    assert_same(kernel, twin)
+
+
+def test_vectorised_arithmetic_in_float32_agrees_with_float32():
+    assert_same(*both_chunks([40, 40], [0, 80], 100, twin_dtype=np.float32))
+
+
+def run_kernel(cuts_of_chunks, lengths, d=16):
+    ids, offsets = corpus(lengths)
+    counts = np.bincount(ids, minlength=N_WORDS)
+    noise, keep = sampling.noise_table(counts, 0.75), sampling.keep_thresholds(counts, 1e-2)
+    V, U = matrices(d, 0.1)
+    workers = parallel.Workers.create(1, 7, 5, 5, d)
+    for cuts in cuts_of_chunks:
+        parallel.run_chunk(ids, offsets, np.array(cuts), V, U, noise, keep, 5, 5, 0.05, -1e-6, workers)
+    return V, U, workers
+
+
+def test_one_worker_is_bit_identical_and_blind_to_chunks():
+    lengths = [13, 0, 200, 2 * PIECE + 77, 0, 40]
+    total = sum(lengths)
+    once = run_kernel([[0, total]], lengths)
+    again = run_kernel([[0, total]], lengths)
+    pieces = run_kernel([[0, 13], [13, 213], [213, 213 + PIECE], [213 + PIECE, total]], lengths)
+    for other in (again, pieces):
+        np.testing.assert_array_equal(once[0], other[0])
+        np.testing.assert_array_equal(once[1], other[1])
+        np.testing.assert_array_equal(once[2].rng, other[2].rng)
+    assert pieces[2].tally[0, LOSS] == pytest.approx(once[2].tally[0, LOSS], rel=1e-12)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 3, 7])
+def test_every_token_is_a_centre_exactly_once(n_workers):
+    """With a word of its own per token, a changed row says «visited» and the tally says «no more than once»."""
+    from fastw2v.spans import cut
+
+    lengths = [3, 0, 2, 25_000, 0, 0, 12, PIECE, 2, PIECE + 1, 7, 0]
+    total = sum(lengths)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    ids = np.random.default_rng(0).permutation(total).astype(np.int32)
+    noise = sampling.noise_table(np.ones(total, np.int64), 0.75)
+    keep = sampling.keep_thresholds(np.ones(total, np.int64), 0)
+    V, U = np.ones((total, 1), np.float32), np.ones((total, 1), np.float32)
+    workers = parallel.Workers.create(n_workers, 1, 2, 1, 1)
+    position, n_chunks = 0, 0
+    from fastw2v.spans import next_cut
+
+    while position < total:
+        stop = next_cut(offsets, position + 17_000)
+        cuts = cut(offsets, position, stop, n_workers)
+        parallel.run_chunk(ids, offsets, cuts, V, U, noise, keep, 2, 1, 0.05, 0.0, workers)
+        position, n_chunks = stop, n_chunks + 1
+    assert n_chunks > 1
+    assert workers.tally[:, TRAINED].sum() == total
+    assert (V != 1).all()
+
+
+def test_worker_rows_share_no_cache_line():
+    workers = parallel.Workers.create(3, 1, 5, 5, 7)
+    for array in (workers.rng, workers.tokens, workers.negatives, workers.grad, workers.tally):
+        assert array.ctypes.data % 64 == 0
+        assert array.strides[0] % 64 == 0
+
+
+def test_sentence_ends_are_walls():
+    """Words that never share a sentence never meet: rows of U stay apart."""
+    ids = np.array([0, 1, 2, 3], np.int32)
+    offsets = np.array([0, 2, 4], np.int64)
+    keep = sampling.keep_thresholds(np.ones(4, np.int64), 0)
+    noise = sampling.noise_table(np.array([0, 0, 0, 0, 1]), 0.75)  # noise is word 4 alone
+    V, U = np.eye(5, dtype=np.float32), np.zeros((5, 5), np.float32)
+    workers = parallel.Workers.create(1, 1, 5, 3, 5)
+    parallel.run_chunk(ids, offsets, np.array([0, 4]), V, U, noise, keep, 5, 3, 0.05, 0.0, workers)
+    assert U[0].nonzero()[0].tolist() == [1]
+    assert U[1].nonzero()[0].tolist() == [0, 1] or U[1].nonzero()[0].tolist() == [0]
+    assert not U[:2, 2:4].any()
+    assert not U[2:4, :2].any()
