@@ -1,1 +1,21 @@
+"""fastw2v: fast, trustworthy skip-gram embeddings on a CPU."""
+
 __version__ = "0.1.0"
+
+from .config import TrainConfig as TrainConfig
+from .embeddings import Embeddings as Embeddings
+from .embeddings import load as load
+from .errors import ConfigError as ConfigError
+from .errors import CorpusError as CorpusError
+from .errors import DivergedError as DivergedError
+from .errors import FastW2VError as FastW2VError
+from .errors import FolderError as FolderError
+from .errors import FormatError as FormatError
+from .errors import UnknownWordError as UnknownWordError
+from .evaluate import evaluate_analogies as evaluate_analogies
+from .evaluate import evaluate_similarity as evaluate_similarity
+from .prepared import prepare as prepare
+from .train import Progress as Progress
+from .train import train as train
+from .train import train_ids as train_ids
+from .word2vec_format import load_word2vec_format as load_word2vec_format

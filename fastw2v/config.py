@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from .errors import ConfigError
 
@@ -40,6 +40,28 @@ def usable_cores() -> int:
     except (OSError, ValueError):  # no cgroup v2, or quota "max"
         pass
     return cores
+
+
+class IdOptions(TypedDict, total=False):
+    """Keyword options of `train_ids`: those of `TrainConfig` that do not choose a vocabulary."""
+
+    vector_size: int
+    window: int
+    negative: int
+    ns_exponent: float
+    sample: float
+    alpha: float
+    min_alpha: float
+    epochs: int
+    workers: int | None
+    seed: int
+
+
+class TrainOptions(IdOptions, total=False):
+    """Keyword options of `train`: those of `TrainConfig`."""
+
+    min_count: int | None
+    max_vocab: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

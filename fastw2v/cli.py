@@ -1,0 +1,285 @@
+"""The command line. Every user error is one line on standard error and exit code 2; Ctrl-C ends with 130."""
+
+import argparse
+import difflib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import __version__
+from .config import TrainConfig
+from .embeddings import MANIFEST as MODEL_MANIFEST
+from .embeddings import Embeddings, load
+from .errors import ConfigError, FastW2VError, FolderError, UnknownWordError
+from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
+from .prepared import MANIFEST as PREPARED_MANIFEST
+from .prepared import is_prepared, open_prepared, prepare
+from .staging import read_manifest
+from .train import train
+from .vocab import printable
+
+EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
+SPELLINGS_AMONG = 100_000  # most frequent words searched for a close spelling
+
+_OPTIONS: tuple[tuple[str, type, str], ...] = (
+    ("vector_size", int, "columns of the vectors"),
+    ("window", int, "largest distance in words between a word and its context"),
+    ("min_count", int, "drop words seen less often"),
+    ("negative", int, "noise words per pair"),
+    ("ns_exponent", float, "noise words are drawn with probability count ** this"),
+    ("sample", float, "threshold for subsampling frequent words, 0 for none"),
+    ("alpha", float, "learning rate at the start"),
+    ("min_alpha", float, "learning rate at the end"),
+    ("epochs", int, "passes over the corpus"),
+    ("workers", int, "threads; 1 is bit-identical from run to run"),
+    ("seed", int, "origin of all random numbers"),
+    ("max_vocab", int, "keep only this many of the most frequent words"),
+)
+_CHOOSE_VOCABULARY = {"min_count", "max_vocab"}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like every other error here."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message} (see {self.prog} --help)")
+
+
+def _number(kind: type) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {what}") from None
+
+    return parse
+
+
+def _add_options(parser: argparse.ArgumentParser, names: set[str]) -> None:
+    defaults = TrainConfig(workers=1)
+    for name, kind, help_text in _OPTIONS:
+        if name in names:
+            default = {"workers": "every usable core", "max_vocab": "all"}.get(name, getattr(defaults, name))
+            parser.add_argument(
+                f"--{name.replace('_', '-')}",
+                type=_number(kind),
+                default=argparse.SUPPRESS,
+                metavar="N" if kind is int else "X",
+                help=f"{help_text} (default: {default})",
+            )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = _Parser(prog="fastw2v", description="Fast skip-gram embeddings on a CPU.")
+    parser.add_argument("--version", action="version", version=f"fastw2v {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], help_text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("train", _train, "train on text, or on a prepared folder, and write a model folder")
+    sub.add_argument("corpus", nargs="+", metavar="CORPUS", help="text files, - for standard input, or a prepared folder")
+    sub.add_argument("-o", "--output", required=True, metavar="DIR", help="model folder to write")
+    _add_options(sub, {name for name, _, _ in _OPTIONS})
+    sub.add_argument("--resume", action="store_true", help="not yet available")
+
+    sub = command("prepare", _prepare, "turn text into a vocabulary and token ids on disk, once")
+    sub.add_argument("corpus", nargs="+", metavar="CORPUS", help="text files, or - for standard input")
+    sub.add_argument("-o", "--output", required=True, metavar="DIR", help="prepared folder to write")
+    _add_options(sub, _CHOOSE_VOCABULARY)
+
+    sub = command("eval", _eval, "score a model against human judgement")
+    sub.add_argument("model", metavar="DIR", help="model folder")
+    sub.add_argument("--analogies", action="append", default=[], metavar="F", help="questions as in questions-words.txt")
+    sub.add_argument("--similarity", action="append", default=[], metavar="F", help="lines of word, word, score")
+    sub.add_argument(
+        "--restrict-vocab",
+        type=_number(int),
+        default=30_000,
+        metavar="N",
+        help="analogies: only the N most frequent words (default: 30000)",
+    )
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+    sub = command("neighbors", _neighbors, "print the nearest words of words")
+    sub.add_argument("model", metavar="DIR", help="model folder")
+    sub.add_argument("words", nargs="+", metavar="WORD")
+    sub.add_argument("-n", type=_number(int), default=10, metavar="N", help="how many (default: 10)")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+    sub = command("export", _export, "write the vectors as a word2vec file, for gensim and others")
+    sub.add_argument("model", metavar="DIR", help="model folder")
+    sub.add_argument("file", metavar="FILE", help="file to write")
+    sub.add_argument("--format", choices=["word2vec-bin", "word2vec-text"], default="word2vec-bin")
+
+    sub = command("info", _info, "print what is in a model folder or a prepared folder")
+    sub.add_argument("folder", metavar="DIR")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+    command("demo", _demo, "train on Python's own documentation and show what comes out; no download, no argument")
+    return parser
+
+
+def _corpus(paths: list[str]) -> str | list[str]:
+    if len(paths) == 1:
+        return paths[0]
+    for path in paths:
+        if is_prepared(path):
+            raise ConfigError(f"{path} is a prepared folder: give it alone")
+    return paths
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    if arguments.resume:
+        raise ConfigError("--resume is not yet available: train without it")
+    options = {name: vars(arguments)[name] for name, _, _ in _OPTIONS if name in arguments}
+    output = Path(arguments.output)
+    try:
+        embeddings = train(_corpus(arguments.corpus), output=output, **options)
+    except KeyboardInterrupt:
+        try:
+            progress = read_manifest(output, MODEL_MANIFEST, "model")["progress"]
+            said = f"{output} holds the vectors as of token {progress['tokens']:,} of {progress['tokens_total']:,}"
+        except (FolderError, KeyError):
+            said = "nothing was written"
+        raise KeyboardInterrupt(said) from None
+    print(f"{output}: {len(embeddings):,} words, vector_size {embeddings.vector_size}")
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    options = {name: vars(arguments)[name] for name in _CHOOSE_VOCABULARY if name in arguments}
+    corpus = prepare(_corpus(arguments.corpus), arguments.output, **options)
+    print(
+        f"{arguments.output}: {corpus.tokens_read:,} tokens read, {len(corpus.ids):,} in the vocabulary of "
+        f"{len(corpus.vocab):,} words, {len(corpus.offsets) - 1:,} sentences"
+    )
+
+
+def _eval(arguments: argparse.Namespace) -> None:
+    if not arguments.analogies and not arguments.similarity:
+        raise ConfigError("nothing to evaluate: give --analogies FILE or --similarity FILE")
+    if arguments.restrict_vocab < 1:
+        raise ConfigError(f"--restrict-vocab is {arguments.restrict_vocab}: give at least 1")
+    embeddings = load(arguments.model)
+    similarities = [evaluate_similarity(embeddings, path) for path in arguments.similarity]
+    analogies = [(path, evaluate_analogies(embeddings, path, arguments.restrict_vocab)) for path in arguments.analogies]
+    if arguments.json:
+        _print_json(
+            {
+                "model": arguments.model,
+                "case": "lower",
+                "restrict_vocab": arguments.restrict_vocab,
+                "similarity": [as_record(score) for score in similarities],
+                "analogies": [{"file": path, "sections": [as_record(s) for s in scores]} for path, scores in analogies],
+            }
+        )
+        return
+    for similarity in similarities:
+        value = "none" if similarity.spearman is None else f"{100 * similarity.spearman:.1f}"
+        print(f"{similarity.file}: Spearman x 100 = {value} ({similarity.attempted}/{similarity.total} pairs attempted)")
+    for path, scores in analogies:
+        print(f"{path}: correct/attempted/total, restrict-vocab {arguments.restrict_vocab}, lower-cased")
+        for score in scores:
+            print("  " + _analogy_line(score))
+
+
+def _analogy_line(score: AnalogyScore) -> str:
+    accuracy = "none" if score.accuracy is None else f"{100 * score.accuracy:.1f} %"
+    return f"{printable(score.section):<28} {score.correct}/{score.attempted}/{score.total}  {accuracy}"
+
+
+def _neighbors(arguments: argparse.Namespace) -> None:
+    if arguments.n < 1:
+        raise ConfigError(f"-n is {arguments.n}: give at least 1")
+    embeddings = load(arguments.model)
+    for word in arguments.words:
+        if word not in embeddings:
+            raise UnknownWordError(_unknown(embeddings, word))
+    found = {word: embeddings.most_similar(word, topn=arguments.n) for word in arguments.words}
+    if arguments.json:
+        _print_json({word: [{"word": near, "cosine": cosine} for near, cosine in row] for word, row in found.items()})
+        return
+    for word, nearest in found.items():
+        if len(found) > 1:
+            print(printable(word))
+        for near, cosine in nearest:
+            print(f"{cosine:7.4f}  {printable(near)}")
+
+
+def _unknown(embeddings: Embeddings, word: str) -> str:
+    close = difflib.get_close_matches(word, embeddings.words[:SPELLINGS_AMONG], n=5, cutoff=0.7)
+    lower = [word.lower()] if word.lower() in embeddings and word.lower() not in close else []
+    hint = ", ".join(printable(w) for w in lower + close)
+    return f"the word {printable(word)!r:.60} is not in the vocabulary" + (f"; close: {hint}" if hint else "")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    embeddings = load(arguments.model)
+    embeddings.export(arguments.file, arguments.format)
+    print(f"{arguments.file}: {len(embeddings):,} words, vector_size {embeddings.vector_size}, {arguments.format}")
+
+
+def _info(arguments: argparse.Namespace) -> None:
+    folder = Path(arguments.folder)
+    if is_prepared(folder):
+        open_prepared(folder)  # a damaged folder is an error here too
+        record = read_manifest(folder, PREPARED_MANIFEST, "prepared")
+    else:
+        embeddings = load(folder)
+        record = read_manifest(folder, MODEL_MANIFEST, "model")
+        record["chunks"] = len(embeddings.metrics)
+        record["final_loss"] = embeddings.metrics[-1].get("loss") if embeddings.metrics else None
+    record["bytes"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+    if arguments.json:
+        _print_json(record)
+        return
+    for key, value in record.items():
+        if isinstance(value, dict):
+            print(f"{key}:")
+            for name, item in value.items():
+                print(f"  {printable(str(name))}: {printable(str(item))}")
+        else:
+            print(f"{key}: {printable(str(value))}")
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from . import demo
+
+    demo.run()
+
+
+def _print_json(record: Any) -> None:
+    print(json.dumps(record, indent=2))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        arguments = build_parser().parse_args(argv)
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except FastW2VError as error:
+        return _fail(str(error))
+    except BrokenPipeError:  # the reader, as in «| head», has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}")
+    except KeyboardInterrupt as interrupt:
+        print(f"fastw2v: interrupted; {interrupt if str(interrupt) else 'nothing was written'}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"fastw2v: error: {' '.join(message.splitlines())}", file=sys.stderr)
+    return EXIT_ERROR

@@ -1,0 +1,269 @@
+"""The result of training: words, their vectors, and questions about them."""
+
+import json
+import platform
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from . import __version__, word2vec_format
+from .errors import FolderError, UnknownWordError
+from .prepared import load_array
+from .staging import read_manifest, staged
+from .vocab import Vocab, printable
+
+MANIFEST = "model.json"
+WordOrVector: TypeAlias = str | NDArray[np.floating]
+ExportFormat: TypeAlias = Literal["word2vec-bin", "word2vec-text"]
+
+
+def _read_only(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    view = matrix.view()
+    view.flags.writeable = False
+    return view
+
+
+class Embeddings:
+    """Word vectors with their vocabulary; immutable.
+
+    Attributes:
+        vocab: words and counts; row i of the matrices belongs to ``words[i]``.
+        vectors: the centre rows V, float32 ``(n_words, vector_size)``, read-only; what people mean by «word vectors».
+        outside: the outside rows U, the same shape, read-only; None where only V is known.
+        metadata: config, versions, progress and corpus sizes of the training, as stored in model.json.
+        metrics: one record per chunk of training, as stored in metrics.jsonl.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        vectors: NDArray[np.float32],
+        outside: NDArray[np.float32] | None = None,
+        metadata: dict[str, Any] | None = None,
+        metrics: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        self.vocab = vocab
+        self.vectors = _read_only(vectors)
+        self.outside = None if outside is None else _read_only(outside)
+        self.metadata = metadata or {}
+        self.metrics = list(metrics)
+        self._norms: NDArray[np.float32] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Embeddings: {len(self)} words, vector_size {self.vector_size}>"
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words, in order of row; for a trained vocabulary the most frequent first."""
+        return self.vocab.words
+
+    @property
+    def vector_size(self) -> int:
+        """Number of columns."""
+        return int(self.vectors.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.vocab)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.vocab.index
+
+    def __getitem__(self, word: str) -> NDArray[np.float32]:
+        """Return the vector of a word, shape ``(vector_size,)``.
+
+        Raises:
+            UnknownWordError: (a KeyError) the word is not in the vocabulary.
+        """
+        return self.vectors[self.row(word)]
+
+    def row(self, word: str) -> int:
+        """Return the row of a word.
+
+        Raises:
+            UnknownWordError: (a KeyError) the word is not in the vocabulary.
+        """
+        try:
+            return self.vocab.index[word]
+        except (KeyError, TypeError):
+            shown = printable(word) if isinstance(word, str) else repr(word)
+            raise UnknownWordError(f"the word {shown!r:.60} is not in the vocabulary of {len(self):,} words") from None
+
+    @property
+    def norms(self) -> NDArray[np.float32]:
+        """Euclidean length of every vector, shape ``(n_words,)``, 1 in place of 0; computed once."""
+        if self._norms is None:
+            blocks = (self.vectors[i : i + 65_536] for i in range(0, len(self), 65_536))
+            norms = np.concatenate([np.sqrt(np.einsum("ij,ij->i", block, block)) for block in blocks])
+            norms[norms == 0] = 1
+            self._norms = norms
+        return self._norms
+
+    def unit_vectors(self, rows: NDArray[np.integer] | slice) -> NDArray[np.float32]:
+        """Return these rows scaled to length 1, shape ``(rows, vector_size)``."""
+        unit: NDArray[np.float32] = self.vectors[rows] / self.norms[rows, None]
+        return unit
+
+    def similarity(self, a: str, b: str) -> float:
+        """Return the cosine of two words' vectors.
+
+        Raises:
+            UnknownWordError: a word is not in the vocabulary.
+        """
+        unit = self.unit_vectors(np.array([self.row(a), self.row(b)]))
+        return float(unit[0] @ unit[1])
+
+    def most_similar(
+        self,
+        positive: WordOrVector | Sequence[WordOrVector] = (),
+        negative: WordOrVector | Sequence[WordOrVector] = (),
+        topn: int = 10,
+    ) -> list[tuple[str, float]]:
+        """Return the words whose vectors are nearest, by cosine, to a sum of given vectors.
+
+        Args:
+            positive: words or vectors that count for, each scaled to length 1; or one of them.
+            negative: words or vectors that count against.
+            topn: how many to return. Words given are never returned.
+
+        Returns:
+            (word, cosine) pairs, nearest first.
+
+        Raises:
+            UnknownWordError: a word is not in the vocabulary.
+            ValueError: nothing was given, a vector has the wrong shape, or topn is below 1.
+        """
+        if topn < 1:
+            raise ValueError(f"topn is {topn}: give at least 1")
+        query = np.zeros(self.vector_size, np.float32)
+        given: list[int] = []
+        for sign, items in ((1, positive), (-1, negative)):
+            for item in [items] if isinstance(items, (str, np.ndarray)) else items:
+                if isinstance(item, str):
+                    given.append(self.row(item))
+                    query += sign * self.unit_vectors(np.array([given[-1]]))[0]
+                    continue
+                vector = np.asarray(item, np.float32)
+                if vector.shape != query.shape:
+                    raise ValueError(f"a vector has shape {vector.shape}: expected {query.shape}")
+                query += sign * vector / (np.linalg.norm(vector) or 1)
+        if not np.any(query) and not given:
+            raise ValueError("give at least one word or vector")
+        scores = self.vectors @ (query / (np.linalg.norm(query) or np.float32(1))) / self.norms
+        scores[given] = -np.inf
+        n = min(topn, len(self) - len(set(given)))
+        if n < 1:
+            return []
+        best = np.argpartition(-scores, n - 1)[:n]
+        best = best[np.argsort(-scores[best], kind="stable")]
+        return [(self.words[i], float(scores[i])) for i in best]
+
+    def analogy(self, a: str, b: str, c: str, topn: int = 10) -> list[tuple[str, float]]:
+        """Answer «a is to b as c is to ...?» by 3CosAdd: the words nearest to b - a + c.
+
+        Raises:
+            UnknownWordError: a word is not in the vocabulary.
+        """
+        return self.most_similar(positive=[b, c], negative=[a], topn=topn)
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write a model folder; one that stands there is replaced when the new one is complete.
+
+        Raises:
+            FolderError: the folder can't be written, or is something else.
+        """
+        with staged(Path(folder), MANIFEST, "model") as partial:
+            self.write_parts(partial)
+
+    def write_parts(self, folder: Path) -> None:
+        """Write the files of a model folder into an existing folder, model.json last."""
+        (folder / "vocab.tsv").write_bytes(self.vocab.to_tsv())
+        np.save(folder / "V.npy", self.vectors)
+        if self.outside is not None:
+            np.save(folder / "U.npy", self.outside)
+        with open(folder / "metrics.jsonl", "w", encoding="utf-8") as metrics:
+            metrics.writelines(json.dumps(record) + "\n" for record in self.metrics)
+        manifest = {
+            "format": "fastw2v-model",
+            "format_version": 1,
+            "versions": versions(),
+            **self.metadata,
+            "n_words": len(self),
+            "vector_size": self.vector_size,
+            "has_outside": self.outside is not None,
+            "vocab_sha256": self.vocab.digest(),
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+
+    def export(self, path: str | PathLike[str], format: ExportFormat = "word2vec-bin") -> None:
+        """Write the vectors as a word2vec.c file, byte for byte as that program does.
+
+        Args:
+            path: the file to write.
+            format: "word2vec-bin", or "word2vec-text" (six decimals).
+
+        Raises:
+            FormatError: a word holds a space, which these formats can't express, or the file can't be written.
+        """
+        word2vec_format.write(path, self.words, self.vectors, binary=format == "word2vec-bin")
+
+    def to_gensim(self) -> Any:
+        """Return a ``gensim.models.KeyedVectors`` with these vectors and counts; needs gensim installed."""
+        from gensim.models import KeyedVectors
+
+        keyed = KeyedVectors(self.vector_size, count=len(self))
+        keyed.add_vectors(list(self.words), np.array(self.vectors), extras={"count": self.vocab.counts})
+        return keyed
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide what a training computes."""
+    return {
+        "fastw2v": __version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def load(folder: str | PathLike[str]) -> Embeddings:
+    """Open a model folder; the matrices are mapped, not read.
+
+    Raises:
+        FolderError: a part is missing, truncated, or does not fit the others.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder, MANIFEST, "model")
+    vocab = Vocab.read(folder / "vocab.tsv", str(manifest.get("vocab_sha256")))
+    shape = (manifest.get("n_words"), manifest.get("vector_size"))
+    if shape[0] != len(vocab):
+        raise FolderError(f"{folder / MANIFEST} says {shape[0]!r:.20} words, vocab.tsv has {len(vocab)}")
+    matrices = []
+    for name in ("V.npy", "U.npy")[: 2 if manifest.get("has_outside", True) else 1]:
+        matrix = load_array(folder / name)
+        if matrix.dtype != np.float32 or matrix.shape != shape:
+            raise FolderError(
+                f"{folder / name} is {matrix.dtype} {matrix.shape}, but {MANIFEST} and vocab.tsv say float32 {shape}"
+            )
+        matrices.append(matrix)
+    metrics = []
+    path = folder / "metrics.jsonl"
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    record = json.loads(line)
+                except (ValueError, RecursionError):
+                    record = None
+                if not isinstance(record, dict):
+                    raise FolderError(f"{path} line {number} is not a JSON object")
+                metrics.append(record)
+    except (OSError, UnicodeDecodeError) as error:
+        raise FolderError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    described = {"format", "format_version", "n_words", "vector_size", "has_outside", "vocab_sha256"}
+    metadata = {key: value for key, value in manifest.items() if key not in described}
+    return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics)

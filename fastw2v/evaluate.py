@@ -1,0 +1,201 @@
+"""Scores against human judgement: word similarity and word analogies.
+
+One evaluator for anybody's vectors. Words of the files are lower-cased, pairs and questions with a word that is not in the
+vocabulary are left out, and every score says how many were attempted of how many.
+"""
+
+from dataclasses import asdict, dataclass
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .embeddings import Embeddings
+from .errors import FormatError
+
+#: Analogy questions scored at once; 512 rows of 30,000 candidates are 60 MB.
+BATCH = 512
+
+
+@dataclass(frozen=True)
+class SimilarityScore:
+    """Spearman's rank correlation between cosines and judgements.
+
+    Attributes:
+        file: the evaluation file.
+        spearman: from -1 to 1; None with fewer than two pairs, or where one side is constant.
+        attempted: pairs with both words in the vocabulary.
+        total: pairs in the file.
+    """
+
+    file: str
+    spearman: float | None
+    attempted: int
+    total: int
+
+
+@dataclass(frozen=True)
+class AnalogyScore:
+    """Analogies answered right.
+
+    Attributes:
+        section: the file's section, or "total".
+        correct: questions whose fourth word came out first.
+        attempted: questions with all four words among the restricted vocabulary.
+        total: questions in the file.
+    """
+
+    section: str
+    correct: int
+    attempted: int
+    total: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """Correct over attempted; None where none was."""
+        return self.correct / self.attempted if self.attempted else None
+
+
+def _lines(path: str | PathLike[str]) -> list[tuple[int, str]]:
+    """Return (number, text) of every line that is neither blank nor a ``#`` comment."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise FormatError(f"cannot read {fspath(path)}: {error.strerror or error}") from error
+    lines = []
+    for number, raw in enumerate(content.split(b"\n"), 1):
+        try:
+            line = raw.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            raise FormatError(f"{fspath(path)} line {number} is not UTF-8 text") from None
+        if line and not line.startswith("#"):
+            lines.append((number, line.removeprefix("\ufeff")))
+    return lines
+
+
+def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
+    """Read ``word word score`` lines, separated by tab, comma or space; ``#`` starts a comment line.
+
+    Raises:
+        FormatError: the file can't be read, has no pair, or a malformed line; names file and line.
+    """
+    pairs = []
+    for number, line in _lines(path):
+        separator = next((s for s in ("\t", ",") if s in line), None)
+        fields = [field.strip() for field in line.split(separator)]
+        try:
+            first, second, score = fields
+            pairs.append((first.lower(), second.lower(), float(score)))
+        except ValueError:
+            raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: expected two words and a number") from None
+        if not np.isfinite(pairs[-1][2]):
+            raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: the score is not finite")
+    if not pairs:
+        raise FormatError(f"{fspath(path)} holds no word pair")
+    return pairs
+
+
+def read_analogies(path: str | PathLike[str]) -> dict[str, list[tuple[str, ...]]]:
+    """Read word2vec.c's question file: ``: section`` lines, and four words a question.
+
+    Raises:
+        FormatError: the file can't be read, has no question, or a malformed line; names file and line.
+    """
+    sections: dict[str, list[tuple[str, ...]]] = {}
+    section = None
+    for number, line in _lines(path):
+        if line.startswith(":"):
+            section = line[1:].strip()
+            sections.setdefault(section, [])
+            continue
+        words = tuple(line.lower().split())
+        if section is None:
+            raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: expected a section, as in «: capitals», first")
+        if len(words) != 4:
+            raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: expected four words, found {len(words)}")
+        sections[section].append(words)
+    if not any(sections.values()):
+        raise FormatError(f"{fspath(path)} holds no analogy question")
+    return sections
+
+
+def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return ranks from 1, shape ``(n,)``; equal values share the average of their ranks."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    mean: NDArray[np.float64] = (last - (counts - 1) / 2)[inverse]
+    return mean
+
+
+def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
+    """Return Spearman's rank correlation, Pearson's on `ranks`; None if a side is constant or has under 2 values."""
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
+
+
+def evaluate_similarity(embeddings: Embeddings, path: str | PathLike[str]) -> SimilarityScore:
+    """Score a word-similarity file such as WordSim-353 or SimLex-999.
+
+    Raises:
+        FormatError: the file is malformed.
+    """
+    pairs = read_similarity(path)
+    known = [(a, b, score) for a, b, score in pairs if a in embeddings and b in embeddings]
+    cosines = np.array([embeddings.similarity(a, b) for a, b, _ in known])
+    judged = np.array([score for _, _, score in known])
+    return SimilarityScore(fspath(path), spearman(cosines, judged), len(known), len(pairs))
+
+
+def evaluate_analogies(
+    embeddings: Embeddings, path: str | PathLike[str], restrict_vocab: int = 30_000
+) -> list[AnalogyScore]:
+    """Score a file of analogies by 3CosAdd, the words of the question excluded from the answers.
+
+    Args:
+        embeddings: the vectors, most frequent word first.
+        path: file as Google's questions-words.txt.
+        restrict_vocab: only this many of the most frequent words are asked about and considered as answers.
+
+    Returns:
+        One score per section, in order, then one with section "total".
+
+    Raises:
+        FormatError: the file is malformed.
+        ValueError: ``restrict_vocab`` is below 1.
+    """
+    if restrict_vocab < 1:
+        raise ValueError(f"restrict_vocab is {restrict_vocab}: give at least 1")
+    sections = read_analogies(path)
+    unit = embeddings.unit_vectors(slice(0, restrict_vocab))
+    index = embeddings.vocab.index
+    scores = []
+    for section, questions in sections.items():
+        rows = [[index.get(word, restrict_vocab) for word in question] for question in questions]
+        known = np.array([row for row in rows if max(row) < restrict_vocab], np.int64).reshape(-1, 4)
+        correct = sum(_count_correct(unit, known[i : i + BATCH]) for i in range(0, len(known), BATCH))
+        scores.append(AnalogyScore(section, correct, len(known), len(questions)))
+    scores.append(
+        AnalogyScore(
+            "total", sum(s.correct for s in scores), sum(s.attempted for s in scores), sum(s.total for s in scores)
+        )
+    )
+    return scores
+
+
+def _count_correct(unit: NDArray[np.float32], questions: NDArray[np.int64]) -> int:
+    a, b, c, expected = questions.T
+    cosines = (unit[b] - unit[a] + unit[c]) @ unit.T  # of a query not scaled to 1: the order is the same
+    for given in (a, b, c):
+        cosines[np.arange(len(questions)), given] = -np.inf
+    return int(np.count_nonzero(np.argmax(cosines, axis=1) == expected))
+
+
+def as_record(score: SimilarityScore | AnalogyScore) -> dict[str, Any]:
+    """Return a score as a JSON-able dictionary."""
+    record = asdict(score)
+    if isinstance(score, AnalogyScore):
+        record["accuracy"] = score.accuracy
+    return record

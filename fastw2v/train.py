@@ -1,0 +1,334 @@
+"""The driver: from a corpus to vectors, in chunks of about half a second.
+
+Between chunks no kernel runs; then and only then the schedule moves on, progress is shown and recorded, callbacks are
+called, Ctrl-C is honoured and the sums are checked for values that are not finite.
+"""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from .config import IdOptions, TrainConfig, TrainOptions
+from .embeddings import MANIFEST, Embeddings, versions
+from .errors import ConfigError, CorpusError, DivergedError
+from .interrupts import interrupt_noted
+from .pair import LOSS, PAIRS, TRAINED
+from .parallel import Workers, aligned_zeros, run_chunk
+from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
+from .sampling import keep_thresholds, noise_table
+from .spans import cut, next_cut
+from .staging import staged
+from .vocab import Vocab
+
+CHUNK_SECONDS = 0.5
+FIRST_CHUNK = 50_000  # tokens per worker, before the speed is known
+ROWS_AT_ONCE = 65_536  # so that initialising and checking need little memory beside V and U
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of a run after a chunk: what a callback gets, and a line of metrics.jsonl.
+
+    Attributes:
+        epoch: the epoch the chunk belonged to, from 1.
+        tokens: corpus tokens visited since the start, over all epochs, before subsampling.
+        tokens_total: what ``tokens`` will be at the end.
+        tokens_per_s: corpus tokens per second in this chunk.
+        tokens_trained: tokens of this chunk that survived subsampling.
+        pairs: (centre, outside) pairs of this chunk.
+        alpha: learning rate at the end of the chunk.
+        loss: mean negative-sampling loss per pair in this chunk, in nats; None if it had no pair.
+        seconds: since training began, compilation and ingest excluded.
+    """
+
+    epoch: int
+    tokens: int
+    tokens_total: int
+    tokens_per_s: float
+    tokens_trained: int
+    pairs: int
+    alpha: float
+    loss: float | None
+    seconds: float
+
+
+#: Called after every chunk with the state and a read-only view of the vectors as they are; True stops the run.
+Callback: TypeAlias = Callable[[Progress, Embeddings], object]
+
+
+def train(
+    corpus: CorpusInput,
+    *,
+    output: str | PathLike[str] | None = None,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = True,
+    **options: Unpack[TrainOptions],
+) -> Embeddings:
+    """Train skip-gram embeddings with negative sampling.
+
+    Args:
+        corpus: a path or paths of text, a prepared folder, or an iterable of token lists, read once.
+        output: model folder to write; None keeps the result in memory only.
+        callbacks: called after every chunk as ``callback(progress, embeddings)``; returning True stops the run.
+        progress: show a bar and remarks on standard error.
+        options: see `TrainConfig`. ``workers=1`` is bit-identical from run to run; more workers update the same
+            matrices without locks, so two runs agree statistically, not bit for bit.
+
+    Returns:
+        The embeddings; those of a stopped run are usable, with ``metadata["progress"]["complete"]`` False.
+
+    Raises:
+        ConfigError: an option is out of range.
+        CorpusError: the corpus is missing, not text, empty, or has no word frequent enough.
+        FolderError: ``output`` can't be written, or is something else.
+        DivergedError: a value stopped being finite; nothing is saved.
+        KeyboardInterrupt: after Ctrl-C, when the folder, if any, has been saved.
+    """
+    asked = {name: options.pop(name, None) for name in ("min_count", "max_vocab")}  # type: ignore[misc]
+    config = TrainConfig(**options, **{name: value for name, value in asked.items() if value is not None})  # type: ignore[arg-type]
+    with _output_folder(output) as folder:
+        scratch = None if folder is None else folder / "corpus"
+        _say(progress, "reading the corpus ...")
+        with opened(corpus, scratch, asked["min_count"], asked["max_vocab"]) as ready:  # type: ignore[arg-type]
+            config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
+            embeddings, stopped_by = _run(ready, config, folder, callbacks, progress)
+    if stopped_by is not None:
+        raise stopped_by
+    return embeddings
+
+
+def train_ids(
+    ids: ArrayLike,
+    offsets: ArrayLike,
+    *,
+    n_words: int,
+    output: str | PathLike[str] | None = None,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = True,
+    **options: Unpack[IdOptions],
+) -> Embeddings:
+    """Train on sequences of integers: graph walks, item sequences, text that already is ids.
+
+    Args:
+        ids: int32 ``(n_tokens,)``, every id in ``[0, n_words)``. Counts are derived; none is dropped.
+        offsets: int64 ``(n_sequences + 1,)``; sequence s is ``ids[offsets[s]:offsets[s + 1]]``, as in CSR.
+        n_words: number of rows; row i of the result, and the word ``str(i)``, is id i.
+        output: see `train`.
+        callbacks: see `train`.
+        progress: see `train`.
+        options: as for `train`, without ``min_count`` and ``max_vocab``.
+
+    Raises:
+        CorpusError: the arrays are not a corpus in CSR form.
+        ConfigError, FolderError, DivergedError, KeyboardInterrupt: see `train`.
+    """
+    if unfit := {"min_count", "max_vocab"} & set(options):
+        raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
+    config = TrainConfig(**options)
+    if not 1 <= n_words < 2**31:
+        raise ConfigError(f"n_words is {n_words}: give a whole number from 1 to {2**31 - 1}")
+    ids, offsets = check_ids(ids, offsets, n_words)
+    if len(ids) == 0:
+        raise CorpusError("the corpus is empty: ids has no element")
+    counts = np.zeros(n_words, np.int64)
+    for start in range(0, len(ids), BLOCK_IDS):
+        counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
+    corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
+    with _output_folder(output) as folder:
+        embeddings, stopped_by = _run(corpus, config, folder, callbacks, progress)
+    if stopped_by is not None:
+        raise stopped_by
+    return embeddings
+
+
+def _output_folder(output: str | PathLike[str] | None) -> Any:
+    return nullcontext(None) if output is None else staged(Path(output), MANIFEST, "model")
+
+
+def _say(progress: bool, text: str) -> None:
+    if progress:
+        print(f"fastw2v: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return V, uniform in (-0.5, 0.5) / vector_size, and U, zero, as word2vec.c starts.
+
+    Rows are padded with zeros to whole cache lines, on an aligned base: shape ``(n_words, width)``, width >= vector_size.
+    """
+    V: Any = aligned_zeros(n_words, vector_size, np.float32)
+    U: Any = aligned_zeros(n_words, vector_size, np.float32)
+    rng = np.random.default_rng(seed)
+    for start in range(0, n_words, ROWS_AT_ONCE):
+        rows = V[start : start + ROWS_AT_ONCE]
+        rows[:, :vector_size] = (rng.random((len(rows), vector_size), np.float32) - np.float32(0.5)) / vector_size
+    return V, U
+
+
+def _run(
+    corpus: Corpus, config: TrainConfig, folder: Path | None, callbacks: Sequence[Callback], progress: bool
+) -> tuple[Embeddings, BaseException | None]:
+    """Train; return the embeddings, written to ``folder``, and what stopped the run early, to be raised."""
+    assert config.workers is not None
+    n_tokens, n_sentences = len(corpus.ids), len(corpus.offsets) - 1
+    _say(
+        progress,
+        f"{corpus.tokens_read:,} tokens, {n_tokens:,} of them in the vocabulary of {len(corpus.vocab):,} words, "
+        f"{n_sentences:,} sentences; {config.workers} worker{'s' * (config.workers > 1)} "
+        f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
+    )
+    V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
+    workers = Workers.create(config.workers, config.seed, config.window, config.negative, V.shape[1])
+    step = (config.min_alpha - config.alpha) / (n_tokens * config.epochs)
+    tables = (noise_table(corpus.vocab.counts, config.ns_exponent), keep_thresholds(corpus.vocab.counts, config.sample))
+
+    def run(cuts: NDArray[np.int64], epoch: int) -> None:
+        alpha = config.alpha + step * n_tokens * (epoch - 1)
+        run_chunk(
+            corpus.ids, corpus.offsets, cuts, V, U, *tables, config.window, config.negative, alpha, step, workers
+        )
+
+    with _announced_compilation(progress):
+        run(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
+
+    metadata = {"versions": versions(), "config": asdict(config)}
+    metadata["corpus"] = {"tokens_read": corpus.tokens_read, "tokens": n_tokens, "sentences": n_sentences}
+    live = Embeddings(corpus.vocab, V[:, : config.vector_size], U[:, : config.vector_size], metadata)
+    stopped_by: BaseException | None = None
+    state = None
+    began = time.perf_counter()
+    with interrupt_noted() as interrupted:
+        with _metrics_file(folder) as record, _bar(config, n_tokens, progress) as bar:
+            try:
+                for state in _chunks(run, corpus.offsets, config, step, workers, V, U, began):
+                    live.metrics.append(asdict(state))
+                    record(live.metrics[-1])
+                    _show(bar, state, config.epochs)
+                    # a list: every callback is called, whatever the one before it answered
+                    if any([callback(state, _view(live)) is True for callback in callbacks]) or interrupted():
+                        break
+            except DivergedError:
+                raise
+            except BaseException as error:  # a callback's: what was trained is kept, then the error is the caller's
+                stopped_by = error
+        tokens = state.tokens if state else 0
+        metadata["progress"] = {
+            "complete": tokens == n_tokens * config.epochs,
+            "epoch": state.epoch if state else 1,
+            "tokens": tokens,
+            "tokens_total": n_tokens * config.epochs,
+            "alpha": state.alpha if state else config.alpha,
+            "seconds": round(time.perf_counter() - began, 3),
+            "rng": [f"{int(stream):#018x}" for stream in workers.rng[:, 0]],
+        }
+        if folder is not None:
+            live.write_parts(folder)
+        if interrupted() and stopped_by is None:
+            stopped_by = KeyboardInterrupt()
+    return live, stopped_by
+
+
+def _chunks(
+    run: Callable[[NDArray[np.int64], int], None],
+    offsets: NDArray[np.int64],
+    config: TrainConfig,
+    step: float,
+    workers: Workers,
+    V: NDArray[np.float32],
+    U: NDArray[np.float32],
+    began: float,
+) -> Iterator[Progress]:
+    """Run all epochs chunk by chunk, each about CHUNK_SECONDS long, and yield the state after each."""
+    assert config.workers is not None
+    n_tokens = int(offsets[-1])
+    size = FIRST_CHUNK * config.workers
+    for epoch in range(1, config.epochs + 1):
+        position = 0
+        while position < n_tokens:
+            stop = next_cut(offsets, position + size)
+            workers.tally[:] = 0
+            start = time.perf_counter()
+            run(cut(offsets, position, stop, config.workers), epoch)
+            elapsed = max(time.perf_counter() - start, 1e-6)
+            size = int(min(max(CHUNK_SECONDS * (stop - position) / elapsed, 1), 4 * size))
+
+            loss, pairs, trained = workers.tally.sum(axis=0)[[LOSS, PAIRS, TRAINED]]
+            tokens = (epoch - 1) * n_tokens + stop
+            alpha = config.alpha + step * tokens
+            if not np.isfinite(loss) or (stop == n_tokens and not (_all_finite(V) and _all_finite(U))):
+                raise DivergedError(epoch, stop, alpha)
+            yield Progress(
+                epoch=epoch,
+                tokens=tokens,
+                tokens_total=n_tokens * config.epochs,
+                tokens_per_s=(stop - position) / elapsed,
+                tokens_trained=int(trained),
+                pairs=int(pairs),
+                alpha=alpha,
+                loss=float(loss / pairs) if pairs else None,
+                seconds=time.perf_counter() - began,
+            )
+            position = stop
+
+
+def _all_finite(matrix: NDArray[np.float32]) -> bool:
+    return all(np.isfinite(matrix[i : i + ROWS_AT_ONCE]).all() for i in range(0, len(matrix), ROWS_AT_ONCE))
+
+
+def _view(live: Embeddings) -> Embeddings:
+    """A view for a callback: it remembers no norms of an earlier chunk."""
+    return Embeddings(live.vocab, live.vectors, live.outside, live.metadata)
+
+
+@contextmanager
+def _announced_compilation(progress: bool) -> Iterator[None]:
+    """Say that kernels are being compiled if it takes long enough to be noticed."""
+    timer = threading.Timer(
+        0.5, _say, (progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ...")
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _metrics_file(folder: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Give a function that appends a record to metrics.jsonl at once, so that it can be watched."""
+    if folder is None:
+        yield lambda record: None
+        return
+    with open(folder / "metrics.jsonl", "a", encoding="utf-8", buffering=1) as file:
+        yield lambda record: print(json.dumps(record), file=file)  # type: ignore[misc]  # noqa: T201
+
+
+def _show(bar: Any, state: Progress, epochs: int) -> None:
+    loss = "none" if state.loss is None else f"{state.loss:.4f}"
+    bar.set_description(f"epoch {state.epoch}/{epochs}", refresh=False)
+    bar.set_postfix_str(f"loss {loss}, alpha {state.alpha:.5f}", refresh=False)
+    bar.update(state.tokens - bar.n)
+
+
+def _bar(config: TrainConfig, n_tokens: int, progress: bool) -> Any:
+    interval = 0.1 if sys.stderr.isatty() else 30
+    return tqdm(
+        total=n_tokens * config.epochs,
+        unit=" tokens",
+        unit_scale=True,
+        dynamic_ncols=True,
+        disable=not progress,
+        mininterval=interval,
+        maxinterval=interval + 10,
+    )

@@ -1,0 +1,100 @@
+"""The vocabulary: which words are kept, in what order, and its file ``vocab.tsv``."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CorpusError, FolderError
+from .ingest import Ingested
+
+
+def printable(word: str) -> str:
+    """Return the word with control, bidirectional and undecodable characters escaped, for a screen."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in word
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Vocab:
+    """Words and their counts; a word's position is its id.
+
+    Attributes:
+        words: distinct words, most frequent first, ties by first appearance.
+        counts: int64 ``(n_words,)``.
+        index: word -> id.
+    """
+
+    words: Sequence[str]
+    counts: NDArray[np.int64]
+    index: dict[str, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", {word: i for i, word in enumerate(self.words)})
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def to_tsv(self) -> bytes:
+        """Return the contents of vocab.tsv: a line ``word, tab, count`` per word, in order of id."""
+        lines = (f"{word}\t{count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
+        return "".join(lines).encode("utf-8", "surrogateescape")
+
+    def digest(self) -> str:
+        """Return the SHA-256 of vocab.tsv, in hexadecimal."""
+        return hashlib.sha256(self.to_tsv()).hexdigest()
+
+    @classmethod
+    def read(cls, path: Path, digest: str | None = None) -> "Vocab":
+        """Read a vocab.tsv.
+
+        Raises:
+            FolderError: it is missing or malformed, has a word twice, or its SHA-256 is not ``digest``.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
+        if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+            raise FolderError(f"{path} is not the vocabulary this folder was saved with: restore or train again")
+        words: list[str] = []
+        counts: list[int] = []
+        for number, line in enumerate(content.split(b"\n")[:-1] if content else [], 1):
+            word, tab, count = line.rpartition(b"\t")
+            if not word or not tab or not count.isdigit() or len(count) > 18:
+                raise FolderError(f"{path} line {number} is {line[:60]!r}: expected word, tab, count")
+            words.append(word.decode("utf-8", "surrogateescape"))
+            counts.append(int(count))
+        if content and not content.endswith(b"\n"):
+            raise FolderError(f"{path} is truncated: its last line has no end")
+        vocab = cls(words, np.array(counts, np.int64))
+        if len(vocab.index) != len(words):
+            raise FolderError(f"{path} holds the same word twice")
+        return vocab
+
+
+def build_vocab(ingested: Ingested, min_count: int, max_vocab: int | None) -> tuple[Vocab, NDArray[np.int32]]:
+    """Choose the vocabulary: words seen at least ``min_count`` times, of these the ``max_vocab`` most frequent.
+
+    Returns:
+        The vocabulary, and for each provisional id the final one, -1 for a word that is not kept.
+
+    Raises:
+        CorpusError: no word is frequent enough.
+    """
+    order = np.argsort(-ingested.counts, kind="stable")  # stable: ties stay in order of first appearance
+    n_kept = int(np.count_nonzero(ingested.counts >= min_count))
+    if n_kept == 0:
+        top = order[0]
+        raise CorpusError(
+            f"no word occurs {min_count} times: the corpus has {len(order):,} distinct words, the most frequent, "
+            f"{printable(ingested.words[top])!r:.60}, {int(ingested.counts[top]):,} times; lower min_count (--min-count)"
+        )
+    order = order[: n_kept if max_vocab is None else min(n_kept, max_vocab)]
+    final_id = np.full(len(ingested.words), -1, np.int32)
+    final_id[order] = np.arange(len(order), dtype=np.int32)
+    return Vocab([ingested.words[i] for i in order.tolist()], ingested.counts[order]), final_id

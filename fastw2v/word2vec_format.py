@@ -1,0 +1,141 @@
+"""The two file formats of word2vec.c: its text and its binary vectors.
+
+Both start with a line ``n_words vector_size``. A text row is the word and a space after it and after each number
+(``%lf``: six decimals), then a newline. A binary row is the word, a space, the numbers as little-endian float32, then a
+newline; some writers (older gensim) leave that newline out, and reading accepts both.
+"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import FormatError
+from .vocab import Vocab, printable
+
+if TYPE_CHECKING:
+    from .embeddings import Embeddings
+
+_MAX_WORD_BYTES = 1 << 20
+
+
+def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.float32], *, binary: bool) -> None:
+    """Write vectors as word2vec.c does; the file appears complete or not at all.
+
+    Raises:
+        FormatError: a word holds a space, or the file can't be written.
+    """
+    for word in words:
+        if " " in word:
+            raise FormatError(
+                f"the word {printable(word)!r:.60} holds a space, which word2vec files can't express: join it with _"
+            )
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise FormatError(f"{path} is a folder: give a file name")
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                _write_rows(file, words, vectors, binary)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
+                umask = os.umask(0)
+                os.umask(umask)
+                os.chmod(file.name, 0o666 & ~umask)  # a temporary file is private; an ordinary one is not
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise FormatError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _write_rows(file: BinaryIO, words: Sequence[str], vectors: NDArray[np.float32], binary: bool) -> None:
+    file.write(b"%d %d\n" % vectors.shape)
+    row_format = "%f " * vectors.shape[1]
+    for word, vector in zip(words, vectors, strict=True):
+        file.write(word.encode("utf-8", "surrogateescape") + b" ")
+        if binary:
+            file.write(vector.astype("<f4").tobytes() + b"\n")
+        else:
+            file.write((row_format % tuple(vector.tolist()) + "\n").encode("ascii"))
+
+
+def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> "Embeddings":
+    """Read a word2vec text or binary file, of word2vec.c, gensim or this package.
+
+    Args:
+        path: the file.
+        binary: which of the two it is.
+
+    Returns:
+        Embeddings without outside rows; counts are 0, the format has none.
+
+    Raises:
+        FormatError: the file is missing or malformed, its header promises more than it holds, a number is not finite,
+            or a word is there twice.
+    """
+    from .embeddings import Embeddings
+
+    name = fspath(path)
+    try:
+        with open(path, "rb") as file:
+            n_words, size = _read_header(file, name)
+            # a row is at least: one byte of word, a space, and per number 4 bytes or a digit and a separator
+            least = n_words * (2 + size * (4 if binary else 2)) - 1
+            held = os.fstat(file.fileno()).st_size - file.tell()
+            if held < least:
+                raise FormatError(f"{name}: the header says {n_words} words of {size} numbers, but only {held} bytes follow")
+            vectors = np.empty((n_words, size), np.float32)
+            read_row = _read_binary_row if binary else _read_text_row
+            words = [read_row(file, name, row, vectors[row]) for row in range(n_words)]
+            if file.read(1 << 12).strip():
+                raise FormatError(f"{name} goes on after the {n_words} words that its header says")
+    except OSError as error:
+        raise FormatError(f"cannot read {name}: {error.strerror or error}") from error
+    if not np.isfinite(vectors).all():
+        row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+        raise FormatError(f"{name}: word {row + 1}, {printable(words[row])!r:.60}, has a number that is not finite")
+    vocab = Vocab(words, np.zeros(n_words, np.int64))
+    if len(vocab.index) != n_words:
+        seen: set[str] = set()
+        twice = next(word for word in words if word in seen or seen.add(word))  # type: ignore[func-returns-value]
+        raise FormatError(f"{name} holds the word {printable(twice)!r:.60} twice")
+    return Embeddings(vocab, vectors)
+
+
+def _read_header(file: BinaryIO, name: str) -> tuple[int, int]:
+    fields = file.readline(64).split()
+    if len(fields) != 2 or not all(field.isdigit() for field in fields) or int(fields[1]) == 0:
+        raise FormatError(f"{name} line 1 is not a word2vec header: expected the number of words and of columns")
+    return int(fields[0]), int(fields[1])
+
+
+def _read_binary_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.float32]) -> str:
+    letters = bytearray()
+    while (byte := file.read(1)) != b" ":
+        if not byte or len(letters) > _MAX_WORD_BYTES:
+            raise FormatError(f"{name} is truncated or not binary: no word {row + 1} (is it the text format?)")
+        if byte != b"\n" or letters:  # the newline that ends the row before, where there is one
+            letters += byte
+    numbers = file.read(vector.nbytes)
+    if len(numbers) < vector.nbytes or not letters:
+        raise FormatError(f"{name} is truncated: word {row + 1} has {len(numbers)} of {vector.nbytes} bytes")
+    vector[:] = np.frombuffer(numbers, "<f4")
+    return letters.decode("utf-8", "surrogateescape")
+
+
+def _read_text_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.float32]) -> str:
+    fields = file.readline(_MAX_WORD_BYTES + 64 * len(vector)).rstrip(b"\r\n ").split(b" ")
+    if len(fields) != len(vector) + 1:
+        raise FormatError(f"{name} line {row + 2} has {len(fields) - 1} numbers, the header says {len(vector)}")
+    try:
+        vector[:] = [float(field) for field in fields[1:]]
+    except ValueError as error:
+        raise FormatError(f"{name} line {row + 2}: {error} (is it the binary format?)") from None
+    return fields[0].decode("utf-8", "surrogateescape")
