@@ -14,10 +14,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+
+_config: Any = numba.config  # its attributes are made at run time
 
 FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 
@@ -58,14 +61,12 @@ def cache_folder() -> str | None:
     The first that works of: ``NUMBA_CACHE_DIR``, ``__pycache__`` in the package, the user's cache folder.
     """
     name = f"fastw2v-kernels-{_digest_of_sources()}"
-    if numba.config.CACHE_DIR:
-        candidates = [Path(numba.config.CACHE_DIR)]
+    if _config.CACHE_DIR:
+        candidates = [Path(_config.CACHE_DIR)]
     else:
         candidates = [_PACKAGE / "__pycache__"]
-        try:
+        with suppress(RuntimeError):  # a user without a home folder
             candidates.append(_user_cache() / "fastw2v")
-        except RuntimeError:  # this user has no home folder
-            pass
     return next((str(base / name) for base in candidates if _writable(base / name)), None)
 
 
@@ -81,11 +82,11 @@ def jit(*, parallel: bool = False, exact: bool = False) -> Callable[[_Function],
     """
 
     def decorate(function: _Function) -> _Function:
-        inherited = numba.config.CACHE_DIR
+        inherited = _config.CACHE_DIR
         if _CACHE_FOLDER is not None:
-            numba.config.CACHE_DIR = _CACHE_FOLDER
+            _config.CACHE_DIR = _CACHE_FOLDER
         try:
-            compiled: _Function = numba.njit(
+            compiled: Any = numba.njit(
                 cache=_CACHE_FOLDER is not None,
                 parallel=parallel,
                 nogil=True,
@@ -93,7 +94,7 @@ def jit(*, parallel: bool = False, exact: bool = False) -> Callable[[_Function],
                 fastmath=False if exact else set(FASTMATH),
             )(function)
         finally:
-            numba.config.CACHE_DIR = inherited
-        return compiled
+            _config.CACHE_DIR = inherited
+        return compiled  # type: ignore[no-any-return]
 
     return decorate

@@ -85,7 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("train", _train, "train on text, or on a prepared folder, and write a model folder")
-    sub.add_argument("corpus", nargs="+", metavar="CORPUS", help="text files, - for standard input, or a prepared folder")
+    sub.add_argument(
+        "corpus", nargs="+", metavar="CORPUS", help="text files, - for standard input, or a prepared folder"
+    )
     sub.add_argument("-o", "--output", required=True, metavar="DIR", help="model folder to write")
     _add_options(sub, {name for name, _, _ in _OPTIONS})
     sub.add_argument("--resume", action="store_true", help="not yet available")
@@ -97,7 +99,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = command("eval", _eval, "score a model against human judgement")
     sub.add_argument("model", metavar="DIR", help="model folder")
-    sub.add_argument("--analogies", action="append", default=[], metavar="F", help="questions as in questions-words.txt")
+    sub.add_argument(
+        "--analogies", action="append", default=[], metavar="F", help="questions as in questions-words.txt"
+    )
     sub.add_argument("--similarity", action="append", default=[], metavar="F", help="lines of word, word, score")
     sub.add_argument(
         "--restrict-vocab",
@@ -183,7 +187,9 @@ def _eval(arguments: argparse.Namespace) -> None:
         return
     for similarity in similarities:
         value = "none" if similarity.spearman is None else f"{100 * similarity.spearman:.1f}"
-        print(f"{similarity.file}: Spearman x 100 = {value} ({similarity.attempted}/{similarity.total} pairs attempted)")
+        print(
+            f"{similarity.file}: Spearman x 100 = {value} ({similarity.attempted}/{similarity.total} pairs attempted)"
+        )
     for path, scores in analogies:
         print(f"{path}: correct/attempted/total, restrict-vocab {arguments.restrict_vocab}, lower-cased")
         for score in scores:

@@ -116,15 +116,17 @@ class TrainConfig:
 
 def _checked_integer(name: str, value: Any) -> int:
     low, high = _INTEGERS[name]
-    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= value <= high:
+    is_whole = isinstance(value, Integral) and type(value) is not bool
+    if not is_whole or not low <= value <= high:
         raise ConfigError(f"{name} is {value!r}: give a whole number from {low} to {high}")
     return int(value)
 
 
 def _checked_real(name: str, value: Any) -> float:
     low, high, low_allowed = _REALS[name]
-    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not low <= value <= high or (value == low and not low_allowed):
+    is_number = isinstance(value, Real) and type(value) is not bool
+    number = float(value) if is_number else math.nan
+    if not low <= number <= high or (number == low and not low_allowed):
         bounds = f"from {low:g} to {high:g}" if low_allowed else f"above {low:g}, at most {high:g}"
         raise ConfigError(f"{name} is {value!r}: give a number {bounds}")
-    return float(value)
+    return number

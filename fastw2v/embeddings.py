@@ -79,7 +79,8 @@ class Embeddings:
         Raises:
             UnknownWordError: (a KeyError) the word is not in the vocabulary.
         """
-        return self.vectors[self.row(word)]
+        vector: NDArray[np.float32] = self.vectors[self.row(word)]
+        return vector
 
     def row(self, word: str) -> int:
         """Return the row of a word.

@@ -1,7 +1,7 @@
 """Scores against human judgement: word similarity and word analogies.
 
-One evaluator for anybody's vectors. Words of the files are lower-cased, pairs and questions with a word that is not in the
-vocabulary are left out, and every score says how many were attempted of how many.
+One evaluator for anybody's vectors. Words of the files are lower-cased, pairs and questions with a word that is not in
+the vocabulary are left out, and every score says how many were attempted of how many.
 """
 
 from dataclasses import asdict, dataclass
@@ -89,7 +89,9 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
             first, second, score = fields
             pairs.append((first.lower(), second.lower(), float(score)))
         except ValueError:
-            raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: expected two words and a number") from None
+            raise FormatError(
+                f"{fspath(path)} line {number} is {line!r:.80}: expected two words and a number"
+            ) from None
         if not np.isfinite(pairs[-1][2]):
             raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: the score is not finite")
     if not pairs:
@@ -112,7 +114,9 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[tuple[str, ...]]
             continue
         words = tuple(line.lower().split())
         if section is None:
-            raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: expected a section, as in «: capitals», first")
+            raise FormatError(
+                f"{fspath(path)} line {number} is {line!r:.80}: expected a section, as in «: capitals», first"
+            )
         if len(words) != 4:
             raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: expected four words, found {len(words)}")
         sections[section].append(words)

@@ -3,8 +3,8 @@
 A word is a run of bytes between ASCII white space (space, tab, newline, carriage return, vertical tab, form feed);
 nothing else is interpreted, so any encoding that keeps ASCII apart works, invalid UTF-8 stays as it is, and a word can
 have any length. A newline ends a sentence, as does the end of a file; blank lines are no sentences. A byte-order mark
-at the start of a file is skipped. Files that start like an archive, or with a NUL byte in the first 64 KiB, are not text
-and refused; a NUL further on is a byte like any other.
+at the start of a file is skipped. A file that starts like an archive, or has a NUL byte in its first 64 KiB, is not
+text and is refused; a NUL further on is a byte like any other.
 
 The ids written here are provisional (order of first appearance, -1 for the end of a sentence). `renumber` turns them
 into final ids by frequency once the counts are known, in a pass over int32 ids rather than over text again.
@@ -13,7 +13,7 @@ into final ids by frequency once the counts are known, in a pass over int32 ids 
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from os import PathLike, fspath
 from pathlib import Path
 from typing import BinaryIO
@@ -121,7 +121,7 @@ def scan_words(
                     while k < end - position and letters[first + k] == text[position + k]:
                         k += 1
                     if k == end - position:
-                        word = candidate
+                        word = candidate  # type: ignore[assignment]
                         break
             slot = (slot + np.uint64(1)) & mask
         if word < 0:
@@ -267,7 +267,7 @@ class WordTable:
         n = int(self._state[_N_WORDS])
         letters = self._letters[: self._starts[n]].tobytes()
         bounds = self._starts[: n + 1].tolist()
-        words = [letters[a:b].decode("utf-8", "surrogateescape") for a, b in zip(bounds, bounds[1:], strict=False)]
+        words = [letters[a:b].decode("utf-8", "surrogateescape") for a, b in pairwise(bounds)]
         counts = self._counts[:n].copy()
         return Ingested(words, counts, int(counts.sum()), self.n_sentences)
 
@@ -276,7 +276,9 @@ def refuse_non_text(name: str, head: bytes) -> None:
     """Raise `CorpusError` if a file's first bytes are those of an archive, or binary."""
     for magic, kind in _ARCHIVES.items():
         if head.startswith(magic):
-            raise CorpusError(f"{name} is {kind}-compressed, not text: decompress it, or pipe it in and give - as corpus")
+            raise CorpusError(
+                f"{name} is {kind}-compressed, not text: decompress it, or pipe it in and give - as corpus"
+            )
     nul = head.find(b"\0")
     if nul >= 0:
         raise CorpusError(f"{name} is not text: byte {nul} is NUL (binary data or UTF-16; give UTF-8 text)")
@@ -326,12 +328,14 @@ def ingest_files(paths: Sequence[str | PathLike[str]], sink: BinaryIO) -> Ingest
             if Path(name).is_dir():
                 raise CorpusError(f"{name} is a folder, not a text file: name the files in it")
             with open(name, "rb", buffering=0) as stream:
-                _scan_stream(stream, name, table)  # type: ignore[arg-type]
+                _scan_stream(stream, name, table)
         except OSError as error:
             raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
     result = table.result()
     if result.n_tokens == 0:
-        raise CorpusError(f"no words in {', '.join(map(fspath, paths))}: the corpus is empty or all white space")
+        raise CorpusError(
+            f"no words in {', '.join(fspath(path) for path in paths)}: the corpus is empty or all white space"
+        )
     return result
 
 

@@ -1,15 +1,15 @@
 """The compiled kernels, for use in your own Numba code.
 
-All of them can be called from Python and from ``@numba.njit`` functions, allocate nothing, and release the GIL. The same
-names in `fastw2v.reference` are their NumPy twins. Matrices are float32, C-contiguous; rows of `aligned_zeros` start on
-cache lines.
+All of them can be called from Python and from ``@numba.njit`` functions, allocate nothing, and release the GIL. The
+same names in `fastw2v.reference` are their NumPy twins. Matrices are float32, C-contiguous; rows of `aligned_zeros`
+start on cache lines.
 
 Random numbers: `next_u64`, `draw_below`; `spawn_streams` makes one state per worker from a seed.
 Noise words: `noise_table` (or `build_alias` for any weights), then `draw_noise`, `draw_negatives`.
 Subsampling: `keep_thresholds`, then `draw_keep`.
 Training: `update_pair` (one gradient step), `train_span` (all tokens of a range), `train_chunk` (a span per worker, in
-parallel; use `run_chunk`, which sets the number of threads and keeps parallel kernels from meeting), with a `Workers` for
-everything that belongs to one worker, and `cut` for spans.
+parallel; use `run_chunk`, which sets the number of threads and keeps parallel kernels from meeting), with a `Workers`
+for everything that belongs to one worker, and `cut` for spans.
 """
 
 from .pair import LOSS as LOSS

@@ -5,6 +5,7 @@ worker. Their NumPy twins, with the derivation, are in `reference.py` under the 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def update_pair(
     v = V[centre]  # v: (d,)
     for k in range(d):
         grad[k] = np.float32(0.0)
-    hinge = 0.0
+    hinge: Any = 0.0
     product = 1.0
     for i in range(-1, len(negatives)):
         u = U[outside] if i < 0 else U[negatives[i]]  # u: (d,)
@@ -56,7 +57,7 @@ def update_pair(
         for k in range(d):
             x += u[k] * v[k]
         e = math.exp(-abs(x))  # in (0, 1]: neither tail overflows
-        sigma = np.float32(1.0) / (np.float32(1.0) + e)
+        sigma: Any = np.float32(1.0) / (np.float32(1.0) + e)
         if x < np.float32(0.0):
             sigma *= e
         # -log sigma(s x) = max(0, -s x) + log(1 + exp(-|x|)); the logs of a pair are taken once, of a product
@@ -72,7 +73,7 @@ def update_pair(
             u[k] += g * v[k]
     for k in range(d):
         v[k] += grad[k]
-    return hinge + math.log(product)
+    return hinge + math.log(product)  # type: ignore[no-any-return]
 
 
 @jit()

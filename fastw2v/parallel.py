@@ -8,6 +8,7 @@ random streams, scratch and tallies; each worker has rows of its own, a whole nu
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -19,12 +20,14 @@ from .pair import PIECE, TALLY_WIDTH, train_span
 from .sampling import spawn_streams
 
 CACHE_LINE = 64
+_config: Any = numba.config
+MAX_THREADS: int = _config.NUMBA_NUM_THREADS
 
 #: Numba's workqueue threading layer aborts the process when two threads enter parallel kernels at once.
 ENTRY = threading.Lock()
 
 
-def aligned_zeros(rows: int, columns: int, dtype: DTypeLike) -> NDArray[np.generic]:
+def aligned_zeros(rows: int, columns: int, dtype: DTypeLike) -> NDArray[Any]:
     """Return zeros of shape ``(rows, width)``, width >= columns, every row a whole number of cache lines."""
     dtype = np.dtype(dtype)
     per_line = CACHE_LINE // dtype.itemsize
@@ -113,7 +116,7 @@ def run_chunk(
     """Call `train_chunk` with as many threads as there are workers, alone in this process."""
     with ENTRY:
         before = numba.get_num_threads()
-        numba.set_num_threads(min(len(cuts) - 1, numba.config.NUMBA_NUM_THREADS))
+        numba.set_num_threads(min(len(cuts) - 1, MAX_THREADS))
         try:
             train_chunk(
                 ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, alpha_step,

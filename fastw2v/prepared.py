@@ -88,8 +88,8 @@ def _prepare_into(folder: Path, corpus: CorpusInput, min_count: int, max_vocab: 
         ingested = ingest_sentences(corpus, sink) if paths is None else ingest_files(paths, sink)  # type: ignore[arg-type]
     vocab, final_id = build_vocab(ingested, min_count, max_vocab)
     n_tokens = int(vocab.counts.sum())
-    ids = open_memmap(folder / "ids.npy", "w+", np.int32, (n_tokens,))
-    offsets = open_memmap(folder / "offsets.npy", "w+", np.int64, (ingested.n_sentences + 1,))
+    ids: Any = open_memmap(folder / "ids.npy", "w+", np.int32, (n_tokens,))
+    offsets: Any = open_memmap(folder / "offsets.npy", "w+", np.int64, (ingested.n_sentences + 1,))
     done = (0, 0)
     with open(provisional, "rb") as source:
         while len(block := np.fromfile(source, np.int32, BLOCK_IDS)):
@@ -123,14 +123,16 @@ def as_paths(corpus: CorpusInput) -> list[str | PathLike[str]] | None:
     """Return the corpus as a list of paths, or None if it is not made of paths but of sentences."""
     if isinstance(corpus, (str, PathLike)):
         return [corpus]
-    if isinstance(corpus, (bytes, bytearray)) or not isinstance(corpus, Iterable):
+    if not isinstance(corpus, Iterable) or isinstance(corpus, (bytes, bytearray)):  # type: ignore[unreachable]
         raise CorpusError(f"corpus is a {type(corpus).__name__}: give a path, paths, or sentences as lists of tokens")
     if isinstance(corpus, Sequence) and corpus and all(isinstance(item, (str, PathLike)) for item in corpus):
         return list(corpus)
     return None
 
 
-def prepare(corpus: CorpusInput, output: str | PathLike[str], *, min_count: int = 5, max_vocab: int | None = None) -> Corpus:
+def prepare(
+    corpus: CorpusInput, output: str | PathLike[str], *, min_count: int = 5, max_vocab: int | None = None
+) -> Corpus:
     """Turn text into a vocabulary and int32 token ids on disk, once.
 
     Args:
@@ -167,16 +169,17 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
     folder = Path(folder)
     manifest = read_manifest(folder, MANIFEST, "prepared")
     vocab = Vocab.read(folder / "vocab.tsv", str(manifest.get("vocab_sha256")))
-    arrays = []
-    for name in ("ids.npy", "offsets.npy"):
-        arrays.append(load_array(folder / name))
     try:
-        ids, offsets = check_ids(*arrays, len(vocab), str(folder / "ids.npy"))
+        ids, offsets = check_ids(
+            load_array(folder / "ids.npy"), load_array(folder / "offsets.npy"), len(vocab), str(folder / "ids.npy")
+        )
     except CorpusError as error:
         raise FolderError(str(error)) from None
     expected = (manifest.get("tokens"), manifest.get("sentences"), manifest.get("words"))
     if expected != (len(ids), len(offsets) - 1, len(vocab)):
-        raise FolderError(f"{folder}: sizes in {MANIFEST} are not those of ids.npy, offsets.npy and vocab.tsv: prepare again")
+        raise FolderError(
+            f"{folder}: sizes in {MANIFEST} are not those of ids.npy, offsets.npy and vocab.tsv: prepare again"
+        )
     tokens_read = manifest.get("tokens_read")
     if not isinstance(tokens_read, int) or not isinstance(manifest.get("min_count"), int):
         raise FolderError(f"{folder / MANIFEST} lacks tokens_read or min_count: prepare again")
@@ -199,9 +202,7 @@ def load_array(path: Path) -> NDArray[Any]:
 
 
 @contextmanager
-def opened(
-    corpus: CorpusInput, scratch: Path | None, min_count: int | None, max_vocab: int | None
-) -> Iterator[Corpus]:
+def opened(corpus: CorpusInput, scratch: Path | None, min_count: int | None, max_vocab: int | None) -> Iterator[Corpus]:
     """Give the corpus of a training run: a prepared folder as it stands, anything else prepared for this run only.
 
     Args:
@@ -219,7 +220,7 @@ def opened(
             made_with = getattr(ready, name)
             if asked is not None and asked != made_with:
                 raise ConfigError(
-                    f"{name} is {asked}, but {fspath(corpus)} was prepared with {made_with}: leave it out, or prepare again"
+                    f"{name} is {asked}, but {fspath(corpus)} was prepared with {made_with}: omit it, or prepare again"
                 )
         yield ready
         return

@@ -56,7 +56,8 @@ def log_logistic(x: Array) -> Array:
 def log_softmax(z: Array) -> Array:
     """Log of softmax over the last axis: z - max z - log sum exp(z - max z). Same shape as z."""
     shifted = z - np.max(z, axis=-1, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+    result: Array = shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+    return result
 
 
 def softmax(z: Array) -> Array:
@@ -273,7 +274,7 @@ def train_span(
     alpha: float,
     alpha_step: float,
     rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],  # noqa: ARG001  the kernel's scratch; Python has lists
+    tokens: NDArray[np.int32],
     negatives: NDArray[np.int32],
     grad: Array,
     tally: NDArray[np.float64],

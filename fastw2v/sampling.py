@@ -162,4 +162,4 @@ def keep_thresholds(counts: NDArray[np.int64], sample: float) -> NDArray[np.uint
 @jit()
 def draw_keep(rng: NDArray[np.uint64], keep: NDArray[np.uint32], word: int) -> bool:
     """Decide with one draw whether this occurrence of ``word`` survives subsampling."""
-    return (next_u64(rng) >> SHIFT_32) <= np.uint64(keep[word])  # type: ignore[no-any-return]
+    return (next_u64(rng) >> SHIFT_32) <= np.uint64(keep[word])  # type: ignore[return-value]

@@ -37,7 +37,7 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
         raise FolderError(f"{folder / name} is not the manifest of a fastw2v {kind} folder")
     if manifest.get("format_version") != 1:
         raise FolderError(
-            f"{folder / name} has format version {manifest.get('format_version')!r:.20}, this fastw2v reads 1: upgrade it"
+            f"{folder / name} has format version {manifest.get('format_version')!r:.20}, this program reads 1: upgrade"
         )
     return manifest
 

@@ -100,7 +100,7 @@ def train(
     with _output_folder(output) as folder:
         scratch = None if folder is None else folder / "corpus"
         _say(progress, "reading the corpus ...")
-        with opened(corpus, scratch, asked["min_count"], asked["max_vocab"]) as ready:  # type: ignore[arg-type]
+        with opened(corpus, scratch, asked["min_count"], asked["max_vocab"]) as ready:
             config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
             embeddings, stopped_by = _run(ready, config, folder, callbacks, progress)
     if stopped_by is not None:
@@ -164,7 +164,7 @@ def _say(progress: bool, text: str) -> None:
 def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return V, uniform in (-0.5, 0.5) / vector_size, and U, zero, as word2vec.c starts.
 
-    Rows are padded with zeros to whole cache lines, on an aligned base: shape ``(n_words, width)``, width >= vector_size.
+    Rows are padded with zeros to whole cache lines: shape ``(n_words, width)``, width >= vector_size.
     """
     V: Any = aligned_zeros(n_words, vector_size, np.float32)
     U: Any = aligned_zeros(n_words, vector_size, np.float32)
@@ -194,9 +194,7 @@ def _run(
 
     def run(cuts: NDArray[np.int64], epoch: int) -> None:
         alpha = config.alpha + step * n_tokens * (epoch - 1)
-        run_chunk(
-            corpus.ids, corpus.offsets, cuts, V, U, *tables, config.window, config.negative, alpha, step, workers
-        )
+        run_chunk(corpus.ids, corpus.offsets, cuts, V, U, *tables, config.window, config.negative, alpha, step, workers)
 
     with _announced_compilation(progress):
         run(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
@@ -214,8 +212,8 @@ def _run(
                     live.metrics.append(asdict(state))
                     record(live.metrics[-1])
                     _show(bar, state, config.epochs)
-                    # a list: every callback is called, whatever the one before it answered
-                    if any([callback(state, _view(live)) is True for callback in callbacks]) or interrupted():
+                    stops = [callback(state, _view(live)) is True for callback in callbacks]
+                    if stops.count(True) or interrupted():
                         break
             except DivergedError:
                 raise
@@ -311,7 +309,7 @@ def _metrics_file(folder: Path | None) -> Iterator[Callable[[dict[str, Any]], No
         yield lambda record: None
         return
     with open(folder / "metrics.jsonl", "a", encoding="utf-8", buffering=1) as file:
-        yield lambda record: print(json.dumps(record), file=file)  # type: ignore[misc]  # noqa: T201
+        yield lambda record: print(json.dumps(record), file=file)
 
 
 def _show(bar: Any, state: Progress, epochs: int) -> None:

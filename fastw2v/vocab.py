@@ -14,9 +14,7 @@ from .ingest import Ingested
 
 def printable(word: str) -> str:
     """Return the word with control, bidirectional and undecodable characters escaped, for a screen."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in word
-    )
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in word)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +89,8 @@ def build_vocab(ingested: Ingested, min_count: int, max_vocab: int | None) -> tu
     if n_kept == 0:
         top = order[0]
         raise CorpusError(
-            f"no word occurs {min_count} times: the corpus has {len(order):,} distinct words, the most frequent, "
-            f"{printable(ingested.words[top])!r:.60}, {int(ingested.counts[top]):,} times; lower min_count (--min-count)"
+            f"no word occurs {min_count} times: the corpus has {len(order):,} distinct words, most often "
+            f"{printable(ingested.words[top])!r:.60}, {int(ingested.counts[top]):,} times; lower --min-count"
         )
     order = order[: n_kept if max_vocab is None else min(n_kept, max_vocab)]
     final_id = np.full(len(ingested.words), -1, np.int32)

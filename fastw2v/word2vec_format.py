@@ -90,7 +90,9 @@ def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> "Embeddi
             least = n_words * (2 + size * (4 if binary else 2)) - 1
             held = os.fstat(file.fileno()).st_size - file.tell()
             if held < least:
-                raise FormatError(f"{name}: the header says {n_words} words of {size} numbers, but only {held} bytes follow")
+                raise FormatError(
+                    f"{name}: the header says {n_words} words of {size} numbers, but only {held} bytes follow"
+                )
             vectors = np.empty((n_words, size), np.float32)
             read_row = _read_binary_row if binary else _read_text_row
             words = [read_row(file, name, row, vectors[row]) for row in range(n_words)]
