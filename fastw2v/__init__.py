@@ -3,6 +3,9 @@
 __version__ = "0.1.0"
 
 from .config import TrainConfig as TrainConfig
+from .driver import Progress as Progress
+from .driver import train as train
+from .driver import train_ids as train_ids
 from .embeddings import Embeddings as Embeddings
 from .embeddings import load as load
 from .errors import ConfigError as ConfigError
@@ -15,7 +18,4 @@ from .errors import UnknownWordError as UnknownWordError
 from .evaluate import evaluate_analogies as evaluate_analogies
 from .evaluate import evaluate_similarity as evaluate_similarity
 from .prepared import prepare as prepare
-from .train import Progress as Progress
-from .train import train as train
-from .train import train_ids as train_ids
 from .word2vec_format import load_word2vec_format as load_word2vec_format

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from . import __version__
 from .config import TrainConfig
+from .driver import train
 from .embeddings import MANIFEST as MODEL_MANIFEST
 from .embeddings import Embeddings, load
 from .errors import ConfigError, FastW2VError, FolderError, UnknownWordError
@@ -18,7 +19,6 @@ from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_simi
 from .prepared import MANIFEST as PREPARED_MANIFEST
 from .prepared import is_prepared, open_prepared, prepare
 from .staging import read_manifest
-from .train import train
 from .vocab import printable
 
 EXIT_ERROR, EXIT_INTERRUPTED = 2, 130

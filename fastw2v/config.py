@@ -116,7 +116,7 @@ class TrainConfig:
 
 def _checked_integer(name: str, value: Any) -> int:
     low, high = _INTEGERS[name]
-    is_whole = isinstance(value, Integral) and type(value) is not bool
+    is_whole = not isinstance(value, bool) and isinstance(value, Integral)
     if not is_whole or not low <= value <= high:
         raise ConfigError(f"{name} is {value!r}: give a whole number from {low} to {high}")
     return int(value)
@@ -124,7 +124,7 @@ def _checked_integer(name: str, value: Any) -> int:
 
 def _checked_real(name: str, value: Any) -> float:
     low, high, low_allowed = _REALS[name]
-    is_number = isinstance(value, Real) and type(value) is not bool
+    is_number = not isinstance(value, bool) and isinstance(value, Real)
     number = float(value) if is_number else math.nan
     if not low <= number <= high or (number == low and not low_allowed):
         bounds = f"from {low:g} to {high:g}" if low_allowed else f"above {low:g}, at most {high:g}"

@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 from . import pydocs
+from .driver import train
 from .embeddings import Embeddings
-from .train import train
 from .vocab import printable
 
 FOLDER = Path("fastw2v-demo")

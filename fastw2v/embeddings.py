@@ -216,8 +216,10 @@ class Embeddings:
         """Return a ``gensim.models.KeyedVectors`` with these vectors and counts; needs gensim installed."""
         from gensim.models import KeyedVectors
 
-        keyed = KeyedVectors(self.vector_size, count=len(self))
-        keyed.add_vectors(list(self.words), np.array(self.vectors), extras={"count": self.vocab.counts})
+        keyed = KeyedVectors(self.vector_size)
+        keyed.add_vectors(list(self.words), np.array(self.vectors))
+        for word, count in zip(self.words, self.vocab.counts.tolist(), strict=True):
+            keyed.set_vecattr(word, "count", count)
         return keyed
 
 

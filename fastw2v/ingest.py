@@ -10,12 +10,12 @@ The ids written here are provisional (order of first appearance, -1 for the end 
 into final ids by frequency once the counts are known, in a pass over int32 ids rather than over text again.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from os import PathLike, fspath
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -325,7 +325,7 @@ def ingest_files(paths: Sequence[str | PathLike[str]], sink: BinaryIO) -> Ingest
             if name == "-":
                 _scan_stream(sys.stdin.buffer, "standard input", table)
                 continue
-            if Path(name).is_dir():
+            if os.path.isdir(name):
                 raise CorpusError(f"{name} is a folder, not a text file: name the files in it")
             with open(name, "rb", buffering=0) as stream:
                 _scan_stream(stream, name, table)

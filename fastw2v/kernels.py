@@ -9,7 +9,7 @@ Noise words: `noise_table` (or `build_alias` for any weights), then `draw_noise`
 Subsampling: `keep_thresholds`, then `draw_keep`.
 Training: `update_pair` (one gradient step), `train_span` (all tokens of a range), `train_chunk` (a span per worker, in
 parallel; use `run_chunk`, which sets the number of threads and keeps parallel kernels from meeting), with a `Workers`
-for everything that belongs to one worker, and `cut` for spans.
+for everything that belongs to one worker, and `cut` and `next_cut` for spans.
 """
 
 from .pair import LOSS as LOSS

@@ -5,6 +5,7 @@ all sentences end to end) and ``offsets.npy`` (int64; sentence s is ``ids[offset
 """
 
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -157,7 +158,7 @@ def prepare(
 
 def is_prepared(path: str | PathLike[str]) -> bool:
     """Tell whether a path is a prepared folder."""
-    return (Path(path) / MANIFEST).is_file()
+    return os.path.isfile(os.path.join(path, MANIFEST))
 
 
 def open_prepared(folder: str | PathLike[str]) -> Corpus:

@@ -1,0 +1,1 @@
+"""The bench suite: ``python -m bench COMMAND``; results go to ``bench/results/``, one JSON object a line."""

@@ -1,0 +1,48 @@
+"""What every result says about where it comes from, and the file it goes to."""
+
+import datetime
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from fastw2v.config import usable_cores
+from fastw2v.embeddings import versions
+
+RESULTS = Path(__file__).parent / "results"
+_FLAGS = ("sse2", "avx", "avx2", "fma", "avx512f", "avx512_bf16", "asimd")
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor, its relevant flags and the usable cores; nothing that identifies the machine."""
+    facts = {"machine": platform.machine(), "system": platform.system(), "usable_cores": usable_cores()}
+    try:
+        fields = dict(
+            [part.strip() for part in line.split(":", 1)]
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if ":" in line
+        )
+    except OSError:
+        return facts
+    flags = set((fields.get("flags") or fields.get("Features") or "").split())
+    facts["cpu"] = fields.get("model name", "unknown")
+    facts["cpu_family_model"] = f"{fields.get('cpu family')}/{fields.get('model')}"
+    facts["cache_size"] = fields.get("cache size")
+    facts["flags"] = [flag for flag in _FLAGS if flag in flags]
+    return facts
+
+
+def append(bench: str, command: str, results: dict[str, Any]) -> None:
+    """Append one result to ``bench/results/BENCH.jsonl`` and print it."""
+    record = {
+        "bench": bench,
+        "date": datetime.date.today().isoformat(),
+        "command": command,
+        "versions": versions(),
+        "machine": machine(),
+        **results,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    with open(RESULTS / f"{bench}.jsonl", "a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+    print(json.dumps(record, indent=2))

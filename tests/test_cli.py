@@ -1,0 +1,273 @@
+"""Every command, every kind of bad input: one line, exit 2, nothing written."""
+
+import bz2
+import gzip
+import json
+import lzma
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastw2v
+from fastw2v.cli import main
+
+QUICK = ["--vector-size=10", "--epochs=1", "--workers=1", "--min-count=1"]
+
+
+def run(capsys, *arguments):
+    """Run a command; return its exit code, standard output and standard error."""
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def assert_refused(capsys, *arguments, said):
+    code, _, err = run(capsys, *arguments)
+    errors = [line for line in err.splitlines() if line.startswith("fastw2v: error: ")]
+    assert code == 2
+    assert len(errors) == 1
+    assert err.rstrip().splitlines()[-1] == errors[0]
+    assert "Traceback" not in err
+    for part in [said] if isinstance(said, str) else said:
+        assert part in errors[0]
+    return errors[0]
+
+
+@pytest.fixture
+def in_empty_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_from_text_to_neighbours_scores_and_export(capsys, planted_file, in_empty_folder):
+    code, out, err = run(capsys, "train", planted_file, "-o", "m", "--vector-size=20", "--epochs=10", "--workers=1")
+    assert code == 0, err
+    assert "m: 56 words, vector_size 20" in out
+    assert "1 worker (bit-identical" in err
+
+    code, out, _ = run(capsys, "neighbors", "m", "t0w1", "-n", "3")
+    assert code == 0
+    assert [line.split()[1][:2] for line in out.splitlines()] == ["t0"] * 3
+    code, out, _ = run(capsys, "neighbors", "m", "t0w1", "t3w2", "--json")
+    found = json.loads(out)
+    assert list(found) == ["t0w1", "t3w2"]
+    assert len(found["t0w1"]) == 10
+    assert {"word", "cosine"} == set(found["t0w1"][0])
+
+    (in_empty_folder / "pairs.txt").write_text("t0w1 t0w2 9\nt0w1 t1w1 1\nt2w1 t2w2 8\nt9w1 t1w1 1\n")
+    (in_empty_folder / "questions.txt").write_text(": s\nt0w1 t0w2 t1w1 t1w2\nt0w1 t0w2 t9w1 t1w2\n")
+    both = ["--similarity=pairs.txt", "--analogies=questions.txt"]
+    code, out, _ = run(capsys, "eval", "m", *both)
+    assert code == 0
+    assert "(3/4 pairs attempted)" in out
+    assert "correct/attempted/total, restrict-vocab 30000, lower-cased" in out
+    assert "/1/2" in out
+    code, out, _ = run(capsys, "eval", "m", *both, "--restrict-vocab=40", "--json")
+    scores = json.loads(out)
+    assert scores["restrict_vocab"] == 40
+    assert scores["similarity"][0]["total"] == 4
+    assert [s["section"] for s in scores["analogies"][0]["sections"]] == ["s", "total"]
+
+    for name in ("word2vec-bin", "word2vec-text"):
+        code, out, _ = run(capsys, "export", "m", name, "--format", name)
+        assert code == 0
+        again = fastw2v.load_word2vec_format(name, binary=name == "word2vec-bin")
+        np.testing.assert_allclose(again.vectors, fastw2v.load("m").vectors, atol=1e-6)
+
+    code, out, _ = run(capsys, "info", "m")
+    assert code == 0
+    assert "vector_size: 20" in out
+    code, out, _ = run(capsys, "info", "m", "--json")
+    described = json.loads(out)
+    assert described["progress"]["complete"] is True
+    assert described["bytes"]["V.npy"] == 128 + 56 * 20 * 4
+
+
+def test_prepare_then_train_equals_train(capsys, planted_file, in_empty_folder):
+    assert run(capsys, "prepare", planted_file, "-o", "p", "--min-count=1")[0] == 0
+    code, out, _ = run(capsys, "info", "p", "--json")
+    assert code == 0
+    assert json.loads(out)["words"] == 56
+    assert run(capsys, "train", "p", "-o", "a", *QUICK)[0] == 0
+    assert run(capsys, "train", planted_file, "-o", "b", *QUICK)[0] == 0
+    assert (in_empty_folder / "a" / "V.npy").read_bytes() == (in_empty_folder / "b" / "V.npy").read_bytes()
+
+
+def test_several_files_and_standard_input(planted_file, in_empty_folder):
+    lines = planted_file.read_text().splitlines(keepends=True)
+    (in_empty_folder / "one").write_text("".join(lines[:1000]))
+    (in_empty_folder / "two").write_text("".join(lines[1000:]))
+    for output, corpus in (("a", ["one", "two"]), ("b", ["-"])):
+        command = [sys.executable, "-m", "fastw2v", "train", *corpus, "-o", output, *QUICK]
+        with planted_file.open() as text:
+            subprocess.run(command, stdin=text, check=True, capture_output=True)
+    assert (in_empty_folder / "a" / "V.npy").read_bytes() == (in_empty_folder / "b" / "V.npy").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, ["cannot read corpus", "No such file"]),
+        (b"", ["no words in corpus", "empty"]),
+        (b" \n\n", "no words in corpus"),
+        (gzip.compress(b"the cat " * 100), ["corpus is gzip-compressed", "decompress"]),
+        (bz2.compress(b"the cat " * 100), "corpus is bzip2-compressed"),
+        (lzma.compress(b"the cat " * 100), "corpus is xz-compressed"),
+        (b"\x28\xb5\x2f\xfd" + b"x" * 20, "corpus is zstd-compressed"),
+        (bytes(range(256)), ["corpus is not text", "byte 0 is NUL"]),
+        ("utf sixteen".encode("utf-16"), ["corpus is not text", "UTF-16"]),
+        (b"the cat sat on the mat", ["no word occurs 5 times", "5 distinct words", "'the', 2 times", "--min-count"]),
+    ],
+    ids=["missing", "empty", "blank", "gzip", "bzip2", "xz", "zstd", "binary", "utf-16", "too rare"],
+)
+@pytest.mark.parametrize("command", ["train", "prepare"])
+def test_bad_corpus(capsys, in_empty_folder, command, content, said):
+    if content is not None:
+        (in_empty_folder / "corpus").write_bytes(content)
+    assert_refused(capsys, command, "corpus", "-o", "deep/out", said=said)
+    assert [path.name for path in in_empty_folder.iterdir()] == ([] if content is None else ["corpus"])
+
+
+def test_corpus_that_is_a_folder(capsys, in_empty_folder):
+    (in_empty_folder / "texts").mkdir()
+    assert_refused(capsys, "train", "texts", "-o", "out", said="texts is a folder")
+    assert not (in_empty_folder / "out").exists()
+
+
+def test_unreadable_corpus(capsys, in_empty_folder, monkeypatch):
+    # as root every file is readable: a name too long is refused for everybody
+    assert_refused(capsys, "train", "x" * 300, "-o", "out", said=["cannot read xxx", "too long"])
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--vector-size=0",
+        "--vector-size=x",
+        "--vector-size=1e2",
+        "--window=0",
+        "--window=five",
+        "--epochs=0",
+        "--epochs=-1",
+        "--workers=0",
+        "--workers=two",
+        "--negative=0",
+        "--negative=",
+        "--sample=-1",
+        "--sample=x",
+        "--alpha=0",
+        "--alpha=nan",
+        "--alpha=inf",
+        "--min-alpha=1",
+        "--min-alpha=-0.1",
+        "--min-count=0",
+        "--max-vocab=0",
+        "--seed=-1",
+        "--ns-exponent=x",
+    ],
+)
+def test_option_out_of_range(capsys, planted_file, in_empty_folder, option):
+    name = option.split("=")[0]
+    said = assert_refused(capsys, "train", planted_file, "-o", "out", option, said="")
+    assert name in said or name[2:].replace("-", "_") in said
+    assert not list(in_empty_folder.iterdir())
+
+
+def test_command_line_that_makes_no_sense(capsys):
+    assert_refused(capsys, said="COMMAND")
+    assert_refused(capsys, "fly", said="fly")
+    assert_refused(capsys, "train", "x", said="--output")
+    assert_refused(capsys, "train", "x", "-o", "y", "--size", "3", said="--size")
+    assert_refused(capsys, "export", "m", "f", "--format", "glove", said="glove")
+
+
+def test_resume_says_not_yet(capsys, planted_file, in_empty_folder):
+    assert_refused(capsys, "train", planted_file, "-o", "out", "--resume", said="not yet")
+    assert not list(in_empty_folder.iterdir())
+
+
+def test_output_that_is_something_else(capsys, planted_file, in_empty_folder):
+    (in_empty_folder / "photos").mkdir()
+    (in_empty_folder / "photos" / "cat.jpg").write_text("cat")
+    assert_refused(capsys, "train", planted_file, "-o", "photos", said="photos exists and is not a model folder")
+    assert_refused(capsys, "prepare", planted_file, "-o", "photos", said="exists and is not a prepared folder")
+    assert [path.name for path in (in_empty_folder / "photos").iterdir()] == ["cat.jpg"]
+    (in_empty_folder / "file").write_text("kept")
+    assert_refused(capsys, "train", planted_file, "-o", "file", said="file is a file")
+    assert_refused(capsys, "train", planted_file, "-o", "file/below", said="cannot write file/below")
+    assert (in_empty_folder / "file").read_text() == "kept"
+
+
+def test_output_that_is_not_writable(capsys, planted_file, in_empty_folder, monkeypatch):
+    from fastw2v import staging
+
+    def refuse(*arguments, **keywords):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(staging.Path, "mkdir", refuse)  # root may write everywhere
+    assert_refused(capsys, "train", planted_file, "-o", "out", said=["cannot write out", "Permission denied"])
+
+
+def test_failed_training_keeps_the_model_that_was_there(capsys, planted_file, in_empty_folder):
+    assert run(capsys, "train", planted_file, "-o", "m", *QUICK)[0] == 0
+    before = {path.name: path.read_bytes() for path in (in_empty_folder / "m").iterdir()}
+    absurd = ["--alpha=100", "--min-alpha=100", "--negative=50"]
+    assert_refused(
+        capsys, "train", planted_file, "-o", "m", *QUICK, *absurd, said=["diverged", "epoch 1", "token", "alpha 100"]
+    )
+    assert_refused(capsys, "train", "missing", "-o", "m", *QUICK, said="missing")
+    assert {path.name: path.read_bytes() for path in (in_empty_folder / "m").iterdir()} == before
+
+
+def test_unknown_word_with_close_spellings(capsys, model):
+    assert_refused(capsys, "neighbors", model, "t0w1x", said=["'t0w1x' is not in the vocabulary", "close: t0w1"])
+    assert_refused(capsys, "neighbors", model, "T0W1", said="close: t0w1")
+    assert_refused(capsys, "neighbors", model, "qqqq", said="'qqqq' is not in the vocabulary")
+    assert_refused(capsys, "neighbors", model, "t0w1", "-n", "0", said="-n is 0")
+
+
+def test_malformed_evaluation_files(capsys, model, in_empty_folder):
+    (in_empty_folder / "bad").write_text(": s\na b c\n")
+    assert_refused(capsys, "eval", model, "--analogies", "bad", said=["bad line 2", "expected four words, found 3"])
+    assert_refused(capsys, "eval", model, "--similarity", "bad", said="bad line 1")
+    assert_refused(capsys, "eval", model, "--similarity", "none", said="cannot read none")
+    assert_refused(capsys, "eval", model, said="nothing to evaluate")
+    assert_refused(capsys, "eval", model, "--analogies", "bad", "--restrict-vocab=0", said="--restrict-vocab is 0")
+
+
+@pytest.mark.parametrize("command", ["eval", "neighbors", "export", "info"])
+def test_folder_that_is_no_model(capsys, in_empty_folder, command):
+    more = {"eval": ["--similarity=x"], "neighbors": ["word"], "export": ["file"], "info": []}[command]
+    assert_refused(capsys, command, "nowhere", *more, said="nowhere is not a folder")
+    assert_refused(capsys, command, ".", *more, said="it has no model.json")
+    assert not list(in_empty_folder.iterdir())
+
+
+def test_hostile_words_are_escaped_on_screen(capsys, in_empty_folder):
+    sentences = [["\x1b[31mred", "evil\u202etxt", "plain"]] * 50
+    fastw2v.train(sentences, output="m", vector_size=4, epochs=1, workers=1, progress=False)
+    code, out, _ = run(capsys, "neighbors", "m", "plain")
+    assert code == 0
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert "\\x1b[31mred" in out
+
+
+def test_help_and_version(capsys):
+    for arguments in (["--help"], ["train", "--help"], ["--version"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 0
+    assert fastw2v.__version__ in capsys.readouterr().out
+
+
+def test_closed_pipe_is_no_error(model):
+    """As in «fastw2v neighbors ... | head -1»."""
+    command = f"{sys.executable} -m fastw2v neighbors {model} t0w1 t0w2 t0w3 t0w4 -n 50 | true"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.returncode == 0

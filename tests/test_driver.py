@@ -1,0 +1,378 @@
+"""The driver: schedule, records, callbacks, determinism, faults, and that it learns."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from conftest import planted_sentences, topic_purity
+
+import fastw2v
+from fastw2v import driver
+from fastw2v.errors import ConfigError, CorpusError, DivergedError
+from fastw2v.pair import PIECE
+from fastw2v.parallel import MAX_THREADS
+
+QUICK = {"vector_size": 10, "epochs": 2, "workers": 1, "progress": False, "min_count": 1}
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Chunks of a few hundred tokens, so that small corpora have many."""
+    monkeypatch.setattr(driver, "CHUNK_SECONDS", 0)
+    monkeypatch.setattr(driver, "FIRST_CHUNK", 500)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_learns_the_planted_topics(workers):
+    embeddings = fastw2v.train(planted_sentences(), vector_size=20, epochs=10, workers=workers, progress=False, seed=3)
+    assert topic_purity(embeddings) > 0.95
+    # the same words on random sentences teach nothing: the measure can fail
+    rng = np.random.default_rng(0)
+    shuffled = rng.permutation([word for sentence in planted_sentences() for word in sentence]).reshape(-1, 8)
+    embeddings = fastw2v.train(shuffled.tolist(), vector_size=20, epochs=10, workers=workers, progress=False)
+    assert topic_purity(embeddings) < 0.5
+
+
+def test_one_worker_is_bit_identical(planted_file):
+    a, b = (fastw2v.train(planted_file, **QUICK) for _ in range(2))
+    np.testing.assert_array_equal(a.vectors, b.vectors)
+    np.testing.assert_array_equal(a.outside, b.outside)
+    assert a.metadata["progress"]["rng"] == b.metadata["progress"]["rng"]
+
+
+def test_one_worker_is_bit_identical_whatever_the_chunks(planted_file, monkeypatch):
+    a = fastw2v.train(planted_file, **QUICK)
+    monkeypatch.setattr(driver, "CHUNK_SECONDS", 0)
+    monkeypatch.setattr(driver, "FIRST_CHUNK", 137)
+    b = fastw2v.train(planted_file, **QUICK)
+    assert len(b.metrics) > len(a.metrics)
+    np.testing.assert_array_equal(a.vectors, b.vectors)
+    np.testing.assert_array_equal(a.outside, b.outside)
+
+
+def test_one_worker_is_bit_identical_in_another_process(planted_file, tmp_path):
+    here = fastw2v.train(planted_file, **QUICK)
+    command = [sys.executable, "-m", "fastw2v", "train", planted_file, "-o", tmp_path / "m"]
+    options = ["--vector-size=10", "--epochs=2", "--workers=1", "--min-count=1"]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+    np.testing.assert_array_equal(here.vectors, fastw2v.load(tmp_path / "m").vectors)
+
+
+CHANGES = {
+    "vector_size": 11,
+    "window": 2,
+    "min_count": 400,
+    "negative": 2,
+    "ns_exponent": 0.0,
+    "sample": 0.0,
+    "alpha": 0.05,
+    "min_alpha": 0.02,
+    "epochs": 3,
+    "workers": 2,
+    "seed": 2,
+    "max_vocab": 20,
+}
+
+
+def test_every_option_is_tried():
+    assert set(CHANGES) == set(fastw2v.TrainConfig.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("option", CHANGES)
+def test_every_option_changes_the_result(planted_file, option):
+    base = {**QUICK, "min_count": 1}
+    a = fastw2v.train(planted_file, **base)
+    b = fastw2v.train(planted_file, **base | {option: CHANGES[option]})
+    assert a.vectors.shape != b.vectors.shape or not np.array_equal(a.vectors, b.vectors)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 7])
+def test_every_token_once_per_epoch_for_any_worker_count(workers, small_chunks):
+    lengths = [3, 0, 1, PIECE + 5_000, 0, 12, 1, 7, 900, 2]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    total = int(offsets[-1])
+    ids = np.random.default_rng(0).permutation(total).astype(np.int32)  # a word of its own for every token
+    embeddings = fastw2v.train_ids(
+        ids, offsets, n_words=total, workers=workers, vector_size=2, epochs=3, sample=0, progress=False
+    )
+    assert sum(record["tokens_trained"] for record in embeddings.metrics) == 3 * total
+    assert embeddings.metrics[-1]["tokens"] == 3 * total
+    assert len(embeddings.metrics) > 6
+    start, _ = driver.initial_matrices(total, 2, 1)
+    alone = offsets[:-1][np.diff(offsets) == 1]  # a sentence of one word has no pair
+    untouched = set(np.flatnonzero((embeddings.vectors == start[:, :2]).all(axis=1)).tolist())
+    assert untouched == set(ids[alone].tolist())
+
+
+def test_alpha_falls_linearly_over_all_epochs(planted_file, small_chunks):
+    embeddings = fastw2v.train(planted_file, **QUICK | {"epochs": 3, "alpha": 0.04, "min_alpha": 0.01})
+    total = embeddings.metadata["progress"]["tokens_total"]
+    for record in embeddings.metrics:
+        assert record["alpha"] == pytest.approx(0.04 - 0.03 * record["tokens"] / total, rel=1e-9)
+    assert embeddings.metrics[-1]["alpha"] == pytest.approx(0.01)
+    assert sorted({record["epoch"] for record in embeddings.metrics}) == [1, 2, 3]
+
+
+def test_the_kernel_gets_the_schedule(monkeypatch, planted_file):
+    """What the kernel computes as the rate, at the first and last token of each epoch."""
+    seen = []
+    real = driver.run_chunk
+
+    def spy(ids, offsets, cuts, *rest):
+        alpha, step = rest[-3], rest[-2]
+        seen.append((alpha + step * cuts[0], alpha + step * cuts[-1]))
+        real(ids, offsets, cuts, *rest)
+
+    monkeypatch.setattr(driver, "run_chunk", spy)
+    fastw2v.train(planted_file, **QUICK | {"epochs": 4, "alpha": 0.04, "min_alpha": 0.0})
+    rates = seen[1:]  # the first call compiles
+    assert rates[0][0] == pytest.approx(0.04)
+    assert rates[-1][1] == pytest.approx(0, abs=1e-12)
+    for (_, end), (start, _) in pairwise(rates):
+        assert start == pytest.approx(end, rel=1e-9)
+
+
+def test_loss_falls_and_starts_at_six_log_two(planted_file, small_chunks):
+    embeddings = fastw2v.train(planted_file, **QUICK | {"epochs": 8, "alpha": 0.05})
+    losses = [record["loss"] for record in embeddings.metrics if record["loss"] is not None]
+    assert losses[0] == pytest.approx(6 * np.log(2), rel=0.08)  # U is zero: every logit is; few negatives are skipped
+    assert losses[-1] < 0.85 * losses[0]
+
+
+def test_metrics_and_model_json(planted_file, tmp_path, small_chunks):
+    embeddings = fastw2v.train(planted_file, output=tmp_path / "m", **QUICK)
+    records = [json.loads(line) for line in (tmp_path / "m" / "metrics.jsonl").read_text().splitlines()]
+    assert records == embeddings.metrics
+    assert {"epoch", "tokens", "tokens_per_s", "alpha", "loss"} <= set(records[0])
+    model = json.loads((tmp_path / "m" / "model.json").read_text())
+    assert model["config"] == {**model["config"], "vector_size": 10, "epochs": 2, "workers": 1, "seed": 1}
+    assert model["progress"]["complete"] is True
+    assert model["progress"]["tokens"] == model["progress"]["tokens_total"] == 2 * model["corpus"]["tokens"]
+    assert set(model["versions"]) == {"fastw2v", "numba", "numpy", "python"}
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [
+        "U.npy",
+        "V.npy",
+        "metrics.jsonl",
+        "model.json",
+        "vocab.tsv",
+    ]
+    V = np.load(tmp_path / "m" / "V.npy", mmap_mode="r")
+    assert V.dtype == np.float32
+    assert V.shape == (len(embeddings), 10)
+
+
+def test_callback_sees_progress_and_can_stop(planted_file, tmp_path, small_chunks):
+    seen = []
+
+    def stop_at_third(progress, embeddings):
+        seen.append(progress)
+        assert not embeddings.vectors.flags.writeable
+        assert len(embeddings.most_similar("all0")) == 10
+        return len(seen) == 3
+
+    quiet = []
+    embeddings = fastw2v.train(
+        planted_file, output=tmp_path / "m", callbacks=[stop_at_third, lambda p, e: quiet.append(p.tokens)], **QUICK
+    )
+    assert len(seen) == len(quiet) == 3
+    assert [p.tokens for p in seen] == sorted({p.tokens for p in seen})
+    assert embeddings.metadata["progress"]["complete"] is False
+    assert fastw2v.load(tmp_path / "m").metadata["progress"]["tokens"] == seen[-1].tokens
+
+
+def test_callback_that_raises_keeps_what_was_trained(planted_file, tmp_path):
+    def fail(progress, embeddings):
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[fail], **QUICK)
+    assert fastw2v.load(tmp_path / "m").metadata["progress"]["complete"] is False
+
+
+def test_divergence_is_named_and_nothing_saved(planted_file, tmp_path):
+    with pytest.raises(DivergedError, match=r"epoch 1 at token [\d,]+ with alpha") as error:
+        fastw2v.train(planted_file, output=tmp_path / "m", **QUICK | {"alpha": 100, "min_alpha": 100, "negative": 50})
+    assert error.value.epoch == 1
+    assert error.value.token > 0
+    assert error.value.alpha == pytest.approx(100)
+    assert not (tmp_path / "m").exists()
+
+
+def test_divergence_that_no_pair_shows_is_found_at_the_end_of_the_epoch(planted_file, monkeypatch):
+    real = driver.initial_matrices
+
+    def poisoned(*arguments):
+        V, U = real(*arguments)
+        U[-1, -1] = np.inf  # in the padding, where no kernel result shows it in the loss
+        return V, U
+
+    monkeypatch.setattr(driver, "initial_matrices", poisoned)
+    with pytest.raises(DivergedError):
+        fastw2v.train(planted_file, **QUICK)
+
+
+def test_train_ids_equals_train_on_the_same_ids(planted_file, tmp_path):
+    corpus = fastw2v.prepare(planted_file, tmp_path / "p", min_count=1)
+    options = {name: value for name, value in QUICK.items() if name != "min_count"}
+    by_ids = fastw2v.train_ids(np.array(corpus.ids), np.array(corpus.offsets), n_words=len(corpus.vocab), **options)
+    by_text = fastw2v.train(planted_file, **QUICK)
+    by_folder = fastw2v.train(tmp_path / "p", **options)
+    np.testing.assert_array_equal(by_ids.vectors, by_text.vectors)
+    np.testing.assert_array_equal(by_folder.vectors, by_text.vectors)
+    assert by_ids.words[3] == "3"
+
+
+def test_train_ids_with_absent_ids_and_lonely_sequences():
+    ids, offsets = np.array([0, 4, 4, 2], np.int32), np.array([0, 1, 1, 4], np.int64)
+    embeddings = fastw2v.train_ids(ids, offsets, n_words=6, workers=2, vector_size=3, epochs=2, progress=False)
+    assert embeddings.vocab.counts.tolist() == [1, 0, 1, 0, 2, 0]
+    assert np.isfinite(embeddings.vectors).all()
+
+
+def test_train_ids_refuses_what_is_no_corpus():
+    ids, offsets = np.array([0, 1], np.int32), np.array([0, 2], np.int64)
+    with pytest.raises(CorpusError, match="from 0 to 0"):
+        fastw2v.train_ids(ids, offsets, n_words=1)
+    with pytest.raises(CorpusError, match="empty"):
+        fastw2v.train_ids(ids[:0], offsets[:1], n_words=1)
+    with pytest.raises(ConfigError, match="n_words"):
+        fastw2v.train_ids(ids, offsets, n_words=0)
+    with pytest.raises(ConfigError, match="min_count"):
+        fastw2v.train_ids(ids, offsets, n_words=2, min_count=1)
+
+
+@pytest.mark.parametrize("sentences", [[["a"] * 500], [["a"], ["b"]], [["a", "b"]]])
+def test_tiny_vocabularies(sentences):
+    embeddings = fastw2v.train(sentences, **QUICK)
+    assert np.isfinite(embeddings.vectors).all()
+    assert embeddings.metrics[-1]["loss"] is None or np.isfinite(embeddings.metrics[-1]["loss"])
+
+
+def test_seed_never_changes_the_worker_count(planted_file):
+    embeddings = fastw2v.train(planted_file, **QUICK | {"workers": None, "seed": 42})
+    assert embeddings.metadata["config"]["workers"] == fastw2v.config.usable_cores()
+
+
+def test_more_workers_than_threads(planted_file):
+    embeddings = fastw2v.train(planted_file, **QUICK | {"workers": MAX_THREADS + 5})
+    assert embeddings.metadata["progress"]["complete"]
+
+
+def test_two_trainings_at_once_in_two_threads(planted_file):
+    results = {}
+
+    def run(seed):
+        results[seed] = fastw2v.train(planted_file, **QUICK | {"seed": seed})
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in (1, 2):
+        expected = fastw2v.train(planted_file, **QUICK | {"seed": seed})
+        np.testing.assert_array_equal(results[seed].vectors, expected.vectors)
+
+
+def test_thread_count_is_given_back(planted_file):
+    import numba
+
+    before = numba.get_num_threads()
+    fastw2v.train(planted_file, **QUICK)
+    assert numba.get_num_threads() == before
+
+
+def test_retraining_replaces_the_model(planted_file, tmp_path):
+    fastw2v.train(planted_file, output=tmp_path / "m", **QUICK)
+    second = fastw2v.train(planted_file, output=tmp_path / "m", **QUICK | {"seed": 9, "vector_size": 12})
+    np.testing.assert_array_equal(fastw2v.load(tmp_path / "m").vectors, second.vectors)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "said"),
+    [
+        (7, "corpus is a int"),
+        (b"bytes", "corpus is a bytes"),
+        ([1, 2], "not a list of strings"),
+        ([["a", 1]], "train_ids"),
+        ("nowhere.txt", "cannot read nowhere.txt"),
+        ([], "empty"),
+    ],
+)
+def test_corpus_that_is_none(corpus, said):
+    with pytest.raises(CorpusError, match=said):
+        fastw2v.train(corpus, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("vector_size", 0),
+        ("vector_size", 2.5),
+        ("window", 0),
+        ("window", True),
+        ("min_count", 0),
+        ("negative", 0),
+        ("epochs", -1),
+        ("workers", 0),
+        ("workers", -1),
+        ("seed", -1),
+        ("max_vocab", 0),
+        ("sample", -1e-3),
+        ("sample", 2),
+        ("alpha", 0),
+        ("alpha", float("nan")),
+        ("alpha", float("inf")),
+        ("alpha", "0.1"),
+        ("min_alpha", 0.5),
+        ("ns_exponent", 99),
+    ],
+)
+def test_options_out_of_range(planted_file, option, value):
+    with pytest.raises(ConfigError, match=option):
+        fastw2v.train(planted_file, progress=False, **{option: value})
+
+
+def test_unknown_option_is_a_type_error(planted_file):
+    with pytest.raises(TypeError, match="size"):
+        fastw2v.train(planted_file, size=100)
+
+
+def test_compilation_is_announced(capsys, monkeypatch):
+    with driver._announced_compilation(True):
+        time.sleep(0.7)
+    assert "compiling kernels" in capsys.readouterr().err
+    with driver._announced_compilation(True):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT to send")
+def test_ctrl_c_leaves_a_usable_folder(planted_file, tmp_path):
+    folder = tmp_path / "m"
+    command = [sys.executable, "-m", "fastw2v", "train", str(planted_file), "-o", str(folder)]
+    command += ["--epochs=100000", "--workers=2", "--vector-size=20"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    metrics = folder / ".partial" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 2):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"interrupted; {folder} holds the vectors as of token" in said
+    assert "Traceback" not in said
+    progress = fastw2v.load(folder).metadata["progress"]
+    assert progress["complete"] is False
+    assert 0 < progress["tokens"] < progress["tokens_total"]
+    assert len(progress["rng"]) == 2
+    assert not (folder / ".partial").exists()

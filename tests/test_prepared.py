@@ -1,0 +1,194 @@
+"""Prepared folders: what is written, what is refused, what is left behind."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+import fastw2v
+from fastw2v.errors import ConfigError, CorpusError, FolderError
+from fastw2v.prepared import check_ids, open_prepared, opened
+from fastw2v.staging import staged
+
+TEXT = "the cat sat\non the mat\n\nthe dog\nxyzzy\n" * 3
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return path
+
+
+def as_sentences(corpus):
+    words = corpus.vocab.words
+    return [[words[i] for i in corpus.ids[a:b]] for a, b in zip(corpus.offsets[:-1], corpus.offsets[1:], strict=True)]
+
+
+def test_prepare_writes_what_it_says(text, tmp_path):
+    corpus = fastw2v.prepare(text, tmp_path / "p", min_count=1)
+    assert sorted(path.name for path in (tmp_path / "p").iterdir()) == [
+        "ids.npy",
+        "offsets.npy",
+        "prepared.json",
+        "vocab.tsv",
+    ]
+    assert as_sentences(corpus) == [line.split() for line in TEXT.splitlines() if line]
+    assert corpus.ids.dtype == np.int32
+    assert corpus.offsets.dtype == np.int64
+    assert corpus.tokens_read == len(TEXT.split())
+
+
+def test_words_below_min_count_leave_the_stream_but_not_their_sentence(text, tmp_path):
+    corpus = fastw2v.prepare(text, tmp_path / "p", min_count=4)
+    assert list(corpus.vocab.words) == ["the"]
+    assert as_sentences(corpus) == [["the"], ["the"], ["the"], []] * 3
+    assert corpus.tokens_read == len(TEXT.split())
+
+
+def test_iterable_and_generator_equal_text(text, tmp_path):
+    from_text = fastw2v.prepare(text, tmp_path / "a", min_count=1)
+    lines = [line.split() for line in TEXT.splitlines()]
+    for name, given in (("b", lines), ("c", (line for line in lines))):
+        other = fastw2v.prepare(given, tmp_path / name, min_count=1)
+        np.testing.assert_array_equal(other.ids, from_text.ids)
+        np.testing.assert_array_equal(other.offsets, from_text.offsets)
+        assert list(other.vocab.words) == list(from_text.vocab.words)
+
+
+def test_open_again(text, tmp_path):
+    first = fastw2v.prepare(text, tmp_path / "p", min_count=2, max_vocab=3)
+    again = open_prepared(tmp_path / "p")
+    np.testing.assert_array_equal(first.ids, again.ids)
+    assert (again.min_count, again.max_vocab) == (2, 3)
+    assert len(again.vocab) == 3
+
+
+def test_failed_preparation_leaves_nothing(text, tmp_path):
+    with pytest.raises(CorpusError, match="no word occurs"):
+        fastw2v.prepare(text, tmp_path / "deep" / "p", min_count=100)
+    assert not (tmp_path / "deep").exists()
+
+
+def test_failed_preparation_keeps_the_old_folder(text, tmp_path):
+    fastw2v.prepare(text, tmp_path / "p", min_count=1)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()}
+    with pytest.raises(CorpusError, match="no word occurs"):
+        fastw2v.prepare(text, tmp_path / "p", min_count=100)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "not an array", "other dtype", "out of range", "offsets"])
+def test_damaged_folder_is_refused(text, tmp_path, damage):
+    folder = tmp_path / "p"
+    n_tokens = len(fastw2v.prepare(text, folder, min_count=1).ids)
+    ids = folder / "ids.npy"
+    if damage == "missing":
+        ids.unlink()
+    elif damage == "truncated":
+        ids.write_bytes(ids.read_bytes()[:-4])
+    elif damage == "not an array":
+        ids.write_bytes(b"garbage")
+    elif damage == "other dtype":
+        np.save(ids, np.zeros(n_tokens, np.int64))
+    elif damage == "out of range":
+        np.save(ids, np.full(n_tokens, 99, np.int32))
+    else:
+        np.save(folder / "offsets.npy", np.array([0, 5, 3, n_tokens]))
+    with pytest.raises(FolderError, match=r"ids|offsets"):
+        open_prepared(folder)
+
+
+def test_pickles_are_never_loaded(text, tmp_path):
+    folder = tmp_path / "p"
+    fastw2v.prepare(text, folder, min_count=1)
+    np.save(folder / "ids.npy", np.array([{"evil": True}], dtype=object))
+    with pytest.raises(FolderError, match=r"ids\.npy"):
+        open_prepared(folder)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": "other"}', '{"format": "fastw2v-prepared"}'])
+def test_bad_manifest(text, tmp_path, content):
+    fastw2v.prepare(text, tmp_path / "p", min_count=1)
+    (tmp_path / "p" / "prepared.json").write_text(content)
+    with pytest.raises(FolderError, match=r"prepared\.json"):
+        open_prepared(tmp_path / "p")
+
+
+def test_sizes_must_agree(text, tmp_path):
+    fastw2v.prepare(text, tmp_path / "p", min_count=1)
+    manifest = tmp_path / "p" / "prepared.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"tokens": 5}))
+    with pytest.raises(FolderError, match="sizes"):
+        open_prepared(tmp_path / "p")
+
+
+def test_other_min_count_than_prepared_with_is_an_error(text, tmp_path):
+    fastw2v.prepare(text, tmp_path / "p", min_count=1)
+    with (
+        pytest.raises(ConfigError, match=r"min_count is 3, but .* was prepared with 1"),
+        opened(tmp_path / "p", None, 3, None),
+    ):
+        pass
+    with opened(tmp_path / "p", None, 1, None) as corpus:
+        assert corpus.min_count == 1
+
+
+@pytest.mark.parametrize(
+    ("ids", "offsets", "said"),
+    [
+        (np.zeros(3), [0, 3], "float64"),
+        (np.zeros((3, 1), np.int32), [0, 3], "shape"),
+        (np.zeros(3, np.int32), [0, 2], "from 0 to the number of ids, 3"),
+        (np.zeros(3, np.int32), [1, 3], "from 0"),
+        (np.zeros(3, np.int32), [0, 3, 1, 3], "decrease"),
+        (np.array([0, -1, 1], np.int32), [0, 3], "holds -1"),
+        (np.array([0, 5, 1], np.int32), [0, 3], "holds 5: every id must be from 0 to 4"),
+        (np.zeros(3, np.int32), np.array([0, 3], np.int32), "offsets is int32"),
+    ],
+)
+def test_ids_are_checked_before_a_kernel_sees_them(ids, offsets, said):
+    offsets = offsets if isinstance(offsets, np.ndarray) else np.array(offsets, np.int64)
+    with pytest.raises(CorpusError, match=said):
+        check_ids(ids, offsets, 5)
+
+
+def test_staged_folder_appears_complete_or_not_at_all(tmp_path):
+    def write(partial, fail=False):
+        (partial / "a").write_text("new")
+        if fail:
+            (partial / "nowhere" / "b").write_text("no such folder")
+        (partial / "m.json").write_text("new")
+        (partial / "scratch").mkdir()
+
+    target = tmp_path / "x" / "y"
+    with pytest.raises(FileNotFoundError), staged(target, "m.json", "thing") as partial:
+        write(partial, fail=True)
+    assert not (tmp_path / "x").exists()
+    with staged(target, "m.json", "thing") as partial:
+        write(partial)
+        assert not (target / "m.json").exists()
+    assert sorted(path.name for path in target.iterdir()) == ["a", "m.json"]
+
+
+def test_staged_refuses_a_folder_of_something_else(tmp_path):
+    (tmp_path / "precious").write_text("data")
+    with pytest.raises(FolderError, match="exists and is not a thing folder"), staged(tmp_path, "m.json", "thing"):
+        pass
+    assert (tmp_path / "precious").read_text() == "data"
+    with pytest.raises(FolderError, match="is a file"), staged(tmp_path / "precious", "m.json", "thing"):
+        pass
+
+
+def test_staged_refuses_a_live_writer_and_takes_over_from_a_dead_one(tmp_path):
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial" / "pid").write_text(str(os.getppid()))
+    with pytest.raises(FolderError, match="is being written by process"), staged(tmp_path, "m.json", "thing"):
+        pass
+    (tmp_path / ".partial" / "pid").write_text("999999999")
+    with staged(tmp_path, "m.json", "thing") as partial:
+        (partial / "m.json").write_text("{}")
+        with pytest.raises(FolderError, match="by this process already"), staged(tmp_path, "m.json", "thing"):
+            pass
+    assert (tmp_path / "m.json").exists()
