@@ -1,0 +1,1 @@
+"""Corpora to train on: ``python -m corpora NAME``."""
