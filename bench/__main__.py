@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from . import quality
+from . import quality, report
 
 
 def main() -> None:
@@ -18,6 +18,9 @@ def main() -> None:
     sub.add_argument("--seeds", type=int, default=3, help="seeds 1..N (default: 3)")
     sub.add_argument("--option", action="append", default=[], metavar="--NAME=VALUE", help="passed to fastw2v train")
     sub.set_defaults(run=quality.run)
+
+    sub = commands.add_parser("report", help="print the README's table from the newest results")
+    sub.set_defaults(run=lambda arguments: report.main())
 
     arguments = parser.parse_args()
     arguments.run(arguments)
