@@ -357,7 +357,10 @@ def test_compilation_is_announced(capsys, monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to send")
 def test_ctrl_c_leaves_a_usable_folder(planted_file, tmp_path):
     folder = tmp_path / "m"
-    command = [sys.executable, "-m", "fastw2v", "train", str(planted_file), "-o", str(folder)]
+    # a background job starts with SIGINT ignored, and a test run may be one
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    code += "from fastw2v.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "train", str(planted_file), "-o", str(folder)]
     command += ["--epochs=100000", "--workers=2", "--vector-size=20"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     metrics = folder / ".partial" / "metrics.jsonl"
