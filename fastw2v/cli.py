@@ -2,10 +2,12 @@
 
 import argparse
 import difflib
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -127,7 +129,11 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("folder", metavar="DIR")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
-    command("demo", _demo, "train on Python's own documentation and show what comes out; no download, no argument")
+    command(
+        "demo",
+        _demo,
+        "make ./fastw2v-demo: train on Python's own documentation and show what comes out; no download, no argument",
+    )
     return parser
 
 
@@ -140,11 +146,17 @@ def _corpus(paths: list[str]) -> str | list[str]:
     return paths
 
 
+def _output(arguments: argparse.Namespace) -> Path:
+    if not arguments.output:
+        raise ConfigError("-o is an empty string: give a folder")
+    return Path(arguments.output)
+
+
 def _train(arguments: argparse.Namespace) -> None:
     if arguments.resume:
         raise ConfigError("--resume is not yet available: train without it")
     options = {name: vars(arguments)[name] for name, _, _ in _OPTIONS if name in arguments}
-    output = Path(arguments.output)
+    output = _output(arguments)
     try:
         embeddings = train(_corpus(arguments.corpus), output=output, **options)
     except KeyboardInterrupt:
@@ -159,7 +171,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _prepare(arguments: argparse.Namespace) -> None:
     options = {name: vars(arguments)[name] for name in _CHOOSE_VOCABULARY if name in arguments}
-    corpus = prepare(_corpus(arguments.corpus), arguments.output, **options)
+    corpus = prepare(_corpus(arguments.corpus), _output(arguments), **options)
     print(
         f"{arguments.output}: {corpus.tokens_read:,} tokens read, {len(corpus.ids):,} in the vocabulary of "
         f"{len(corpus.vocab):,} words, {len(corpus.offsets) - 1:,} sentences"
@@ -267,8 +279,7 @@ def _print_json(record: Any) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    _open_standard_streams()
     try:
         arguments = build_parser().parse_args(argv)
         arguments.run(arguments)
@@ -280,12 +291,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}")
+    except MemoryError as error:
+        return _fail(f"out of memory ({error}): lower --vector-size or --max-vocab, or use a larger machine")
     except KeyboardInterrupt as interrupt:
-        print(f"fastw2v: interrupted; {interrupt if str(interrupt) else 'nothing was written'}", file=sys.stderr)
+        _remark(f"interrupted{'; ' * bool(str(interrupt))}{interrupt}")
         return EXIT_INTERRUPTED
     return 0
 
 
+def _open_standard_streams() -> None:
+    """Give closed standard streams to the null device, so that no file of ours becomes one by its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _remark(text: str) -> None:
+    with suppress(OSError):  # nobody is listening
+        print(f"fastw2v: {text}", file=sys.stderr, flush=True)
+
+
 def _fail(message: str) -> int:
-    print(f"fastw2v: error: {' '.join(message.splitlines())}", file=sys.stderr)
+    _remark(f"error: {' '.join(message.splitlines())}")
     return EXIT_ERROR

@@ -8,8 +8,8 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -21,14 +21,14 @@ from tqdm import tqdm
 
 from .config import IdOptions, TrainConfig, TrainOptions
 from .embeddings import MANIFEST, Embeddings, versions
-from .errors import ConfigError, CorpusError, DivergedError
+from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .interrupts import interrupt_noted
 from .pair import LOSS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
 from .sampling import keep_thresholds, noise_table
 from .spans import cut, next_cut
-from .staging import staged
+from .staging import read_manifest, set_aside, staged
 from .vocab import Vocab
 
 CHUNK_SECONDS = 0.5
@@ -95,14 +95,15 @@ def train(
         DivergedError: a value stopped being finite; nothing is saved.
         KeyboardInterrupt: after Ctrl-C, when the folder, if any, has been saved.
     """
+    _check_names("train", options, TrainOptions)
     asked = {name: options.pop(name, None) for name in ("min_count", "max_vocab")}  # type: ignore[misc]
     config = TrainConfig(**options, **{name: value for name, value in asked.items() if value is not None})  # type: ignore[arg-type]
-    with _output_folder(output) as folder:
+    with _output_folder(output) as folder, ExitStack() as stack:
         scratch = None if folder is None else folder / "corpus"
-        _say(progress, "reading the corpus ...")
-        with opened(corpus, scratch, asked["min_count"], asked["max_vocab"]) as ready:
-            config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
-            embeddings, stopped_by = _run(ready, config, folder, callbacks, progress)
+        with _announced(progress, "reading the corpus ..."):
+            ready = stack.enter_context(opened(corpus, scratch, asked["min_count"], asked["max_vocab"]))
+        config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
+        embeddings, stopped_by = _run(ready, config, folder, callbacks, progress)
     if stopped_by is not None:
         raise stopped_by
     return embeddings
@@ -122,7 +123,8 @@ def train_ids(
 
     Args:
         ids: int32 ``(n_tokens,)``, every id in ``[0, n_words)``. Counts are derived; none is dropped.
-        offsets: int64 ``(n_sequences + 1,)``; sequence s is ``ids[offsets[s]:offsets[s + 1]]``, as in CSR.
+        offsets: int64 ``(n_sequences + 1,)``; sequence s is ``ids[offsets[s]:offsets[s + 1]]``, as in CSR. Other
+            integer types are converted, which takes a copy.
         n_words: number of rows; row i of the result, and the word ``str(i)``, is id i.
         output: see `train`.
         callbacks: see `train`.
@@ -135,7 +137,8 @@ def train_ids(
     """
     if unfit := {"min_count", "max_vocab"} & set(options):
         raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
-    config = TrainConfig(**options)
+    _check_names("train_ids", options, IdOptions)
+    config = TrainConfig(**options, min_count=1)
     if not 1 <= n_words < 2**31:
         raise ConfigError(f"n_words is {n_words}: give a whole number from 1 to {2**31 - 1}")
     ids, offsets = check_ids(ids, offsets, n_words)
@@ -156,9 +159,40 @@ def _output_folder(output: str | PathLike[str] | None) -> Any:
     return nullcontext(None) if output is None else staged(Path(output), MANIFEST, "model")
 
 
+def _check_names(function: str, options: Iterable[str], known: type) -> None:
+    for name in options:
+        if name not in known.__annotations__ and name not in IdOptions.__annotations__:
+            names = ", ".join({**IdOptions.__annotations__, **known.__annotations__})
+            raise TypeError(f"{function}() has no option {name!r}: its options are {names}")
+
+
+class _Screen:
+    """Standard error for as long as it is there: a closed pipe or a full disk behind it must not end a training."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError, AttributeError):  # gone, closed, or never there (None)
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        try:
+            return sys.stderr.isatty()
+        except (ValueError, AttributeError):
+            return False
+
+    def fileno(self) -> int:
+        return sys.stderr.fileno()
+
+
 def _say(progress: bool, text: str) -> None:
     if progress:
-        print(f"fastw2v: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        screen = _Screen()
+        screen.write(f"fastw2v: {text}\n")
+        screen.flush()
 
 
 def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -196,7 +230,7 @@ def _run(
         alpha = config.alpha + step * n_tokens * (epoch - 1)
         run_chunk(corpus.ids, corpus.offsets, cuts, V, U, *tables, config.window, config.negative, alpha, step, workers)
 
-    with _announced_compilation(progress):
+    with _announced(progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         run(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
 
     metadata = {"versions": versions(), "config": asdict(config)}
@@ -231,9 +265,27 @@ def _run(
         }
         if folder is not None:
             live.write_parts(folder)
+            if not metadata["progress"]["complete"]:
+                _spare_finished(folder.parent)
         if interrupted() and stopped_by is None:
             stopped_by = KeyboardInterrupt()
+    if metadata["progress"]["complete"] and not any(record["pairs"] for record in live.metrics):
+        _say(
+            progress,
+            "warning: no two words met in a window, so nothing was learnt: the corpus is too small, its sentences "
+            "have one word, or subsampling left nothing (--sample 0 turns it off)",
+        )
     return live, stopped_by
+
+
+def _spare_finished(target: Path) -> None:
+    """Keep a finished model from being replaced by an interrupted one: it moves to the subfolder «previous»."""
+    try:
+        finished = read_manifest(target, MANIFEST, "model")["progress"]["complete"] is True
+    except (FolderError, KeyError, TypeError):
+        return
+    if finished:
+        set_aside(target)
 
 
 def _chunks(
@@ -289,11 +341,9 @@ def _view(live: Embeddings) -> Embeddings:
 
 
 @contextmanager
-def _announced_compilation(progress: bool) -> Iterator[None]:
-    """Say that kernels are being compiled if it takes long enough to be noticed."""
-    timer = threading.Timer(
-        0.5, _say, (progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ...")
-    )
+def _announced(progress: bool, text: str) -> Iterator[None]:
+    """Say what is being done if it takes long enough to be noticed."""
+    timer = threading.Timer(0.5, _say, (progress, text))
     timer.daemon = True
     timer.start()
     try:
@@ -320,8 +370,10 @@ def _show(bar: Any, state: Progress, epochs: int) -> None:
 
 
 def _bar(config: TrainConfig, n_tokens: int, progress: bool) -> Any:
-    interval = 0.1 if sys.stderr.isatty() else 30
+    screen = _Screen()
+    interval = 0.1 if screen.isatty() else 30
     return tqdm(
+        file=screen,
         total=n_tokens * config.epochs,
         unit=" tokens",
         unit_scale=True,

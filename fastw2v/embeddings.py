@@ -2,10 +2,10 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numba
 import numpy as np
@@ -18,7 +18,7 @@ from .staging import read_manifest, staged
 from .vocab import Vocab, printable
 
 MANIFEST = "model.json"
-WordOrVector: TypeAlias = str | NDArray[np.floating]
+WordOrVector: TypeAlias = str | int | NDArray[np.floating]
 ExportFormat: TypeAlias = Literal["word2vec-bin", "word2vec-text"]
 
 
@@ -29,7 +29,7 @@ def _read_only(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 class Embeddings:
-    """Word vectors with their vocabulary; immutable.
+    """Word vectors with their vocabulary; the matrices are read-only.
 
     Attributes:
         vocab: words and counts; row i of the matrices belongs to ``words[i]``.
@@ -70,10 +70,13 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.vocab)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
+
     def __contains__(self, word: object) -> bool:
         return word in self.vocab.index
 
-    def __getitem__(self, word: str) -> NDArray[np.float32]:
+    def __getitem__(self, word: str | int) -> NDArray[np.float32]:
         """Return the vector of a word, shape ``(vector_size,)``.
 
         Raises:
@@ -82,14 +85,16 @@ class Embeddings:
         vector: NDArray[np.float32] = self.vectors[self.row(word)]
         return vector
 
-    def row(self, word: str) -> int:
-        """Return the row of a word.
+    def row(self, word: str | int) -> int:
+        """Return the row of a word; an integer is a row already, such as an id of `train_ids`.
 
         Raises:
             UnknownWordError: (a KeyError) the word is not in the vocabulary.
         """
         try:
-            return self.vocab.index[word]
+            if isinstance(word, (int, np.integer)) and 0 <= word < len(self):
+                return int(word)
+            return self.vocab.index[word]  # type: ignore[index]
         except (KeyError, TypeError):
             shown = printable(word) if isinstance(word, str) else repr(word)
             raise UnknownWordError(f"the word {shown!r:.60} is not in the vocabulary of {len(self):,} words") from None
@@ -109,7 +114,7 @@ class Embeddings:
         unit: NDArray[np.float32] = self.vectors[rows] / self.norms[rows, None]
         return unit
 
-    def similarity(self, a: str, b: str) -> float:
+    def similarity(self, a: str | int, b: str | int) -> float:
         """Return the cosine of two words' vectors.
 
         Raises:
@@ -136,23 +141,25 @@ class Embeddings:
 
         Raises:
             UnknownWordError: a word is not in the vocabulary.
-            ValueError: nothing was given, a vector has the wrong shape, or topn is below 1.
+            ValueError: nothing was given, a vector has the wrong shape or is not finite, or topn is below 1.
         """
-        if topn < 1:
-            raise ValueError(f"topn is {topn}: give at least 1")
+        if not isinstance(topn, (int, np.integer)) or topn < 1:
+            raise ValueError(f"topn is {topn!r}: give a whole number, at least 1")
         query = np.zeros(self.vector_size, np.float32)
         given: list[int] = []
+        seen_vector = False
         for sign, items in ((1, positive), (-1, negative)):
-            for item in [items] if isinstance(items, (str, np.ndarray)) else items:
-                if isinstance(item, str):
+            for item in [items] if isinstance(items, (str, int, np.integer, np.ndarray)) else items:
+                if isinstance(item, (str, int, np.integer)):
                     given.append(self.row(item))
                     query += sign * self.unit_vectors(np.array([given[-1]]))[0]
                     continue
-                vector = np.asarray(item, np.float32)
-                if vector.shape != query.shape:
-                    raise ValueError(f"a vector has shape {vector.shape}: expected {query.shape}")
-                query += sign * vector / (np.linalg.norm(vector) or 1)
-        if not np.any(query) and not given:
+                vector = np.asarray(item)
+                if vector.dtype.kind not in "fiu" or vector.shape != query.shape or not np.isfinite(vector).all():
+                    raise ValueError(f"{item!r:.60} is neither a word nor {query.shape} finite numbers")
+                seen_vector = True
+                query += (sign * vector / (np.linalg.norm(vector) or 1)).astype(np.float32)
+        if not given and not seen_vector:
             raise ValueError("give at least one word or vector")
         scores = self.vectors @ (query / (np.linalg.norm(query) or np.float32(1))) / self.norms
         scores[given] = -np.inf
@@ -163,7 +170,7 @@ class Embeddings:
         best = best[np.argsort(-scores[best], kind="stable")]
         return [(self.words[i], float(scores[i])) for i in best]
 
-    def analogy(self, a: str, b: str, c: str, topn: int = 10) -> list[tuple[str, float]]:
+    def analogy(self, a: str | int, b: str | int, c: str | int, topn: int = 10) -> list[tuple[str, float]]:
         """Answer «a is to b as c is to ...?» by 3CosAdd: the words nearest to b - a + c.
 
         Raises:
@@ -209,7 +216,10 @@ class Embeddings:
 
         Raises:
             FormatError: a word holds a space, which these formats can't express, or the file can't be written.
+            ValueError: the format is none of the two.
         """
+        if format not in get_args(ExportFormat):
+            raise ValueError(f"format is {format!r}: give one of {', '.join(get_args(ExportFormat))}")
         word2vec_format.write(path, self.words, self.vectors, binary=format == "word2vec-bin")
 
     def to_gensim(self) -> Any:
@@ -247,11 +257,9 @@ def load(folder: str | PathLike[str]) -> Embeddings:
         raise FolderError(f"{folder / MANIFEST} says {shape[0]!r:.20} words, vocab.tsv has {len(vocab)}")
     matrices = []
     for name in ("V.npy", "U.npy")[: 2 if manifest.get("has_outside", True) else 1]:
-        matrix = load_array(folder / name)
-        if matrix.dtype != np.float32 or matrix.shape != shape:
-            raise FolderError(
-                f"{folder / name} is {matrix.dtype} {matrix.shape}, but {MANIFEST} and vocab.tsv say float32 {shape}"
-            )
+        matrix = load_array(folder / name, np.float32)
+        if matrix.shape != shape:
+            raise FolderError(f"{folder / name} has shape {matrix.shape}, but {MANIFEST} and vocab.tsv say {shape}")
         matrices.append(matrix)
     metrics = []
     path = folder / "metrics.jsonl"

@@ -308,6 +308,10 @@ def _scan_stream(stream: BinaryIO, name: str, table: WordTable) -> None:
     table.scan(text, left, final=True)
 
 
+def _name(path: str | PathLike[str]) -> str:
+    return "standard input" if path == "-" else fspath(path)
+
+
 def ingest_files(paths: Sequence[str | PathLike[str]], sink: BinaryIO) -> Ingested:
     """Number the words of text files, in order; ``-`` is standard input.
 
@@ -326,16 +330,14 @@ def ingest_files(paths: Sequence[str | PathLike[str]], sink: BinaryIO) -> Ingest
                 _scan_stream(sys.stdin.buffer, "standard input", table)
                 continue
             if os.path.isdir(name):
-                raise CorpusError(f"{name} is a folder, not a text file: name the files in it")
+                raise CorpusError(f"{name} is a folder, not text or a prepared folder: name the text files")
             with open(name, "rb", buffering=0) as stream:
                 _scan_stream(stream, name, table)
         except OSError as error:
             raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
     result = table.result()
     if result.n_tokens == 0:
-        raise CorpusError(
-            f"no words in {', '.join(fspath(path) for path in paths)}: the corpus is empty or all white space"
-        )
+        raise CorpusError(f"no words in {', '.join(map(_name, paths))}: the corpus is empty or all white space")
     return result
 
 
@@ -388,3 +390,11 @@ def _check_token(token: object, sentence: int) -> None:
         )
     if not token or any(c in token for c in "\t\n\r\v\f"):
         raise CorpusError(f"sentence {sentence} has the token {token!r:.60}: empty, or with a tab or line break inside")
+    try:  # what vocab.tsv will hold must read back as the same word
+        encodable = (
+            token.isascii() or token.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") == token
+        )
+    except UnicodeEncodeError:
+        encodable = False
+    if not encodable:
+        raise CorpusError(f"sentence {sentence} has the token {token!r:.60}: surrogates in it that no UTF-8 can hold")

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.format import open_memmap
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from . import __version__
 from .config import TrainConfig
@@ -54,19 +54,16 @@ class Corpus:
 
 
 def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return read-only views of a corpus in CSR form, or raise before a kernel could read out of bounds.
+    """Return a corpus in CSR form as read-only int32 ids and int64 offsets, or raise before a kernel sees it.
 
     Raises:
-        CorpusError: wrong dtype or shape, offsets that do not start at 0, decrease, or do not end at the number of
+        CorpusError: not integers, wrong shape, offsets that do not start at 0, decrease, or do not end at the number of
             ids, or an id outside ``[0, n_words)``.
     """
     ids, offsets = np.asarray(ids), np.asarray(offsets)
-    for array, dtype, what in ((ids, np.int32, name), (offsets, np.int64, "offsets")):
-        if array.dtype != dtype or array.ndim != 1:
-            raise CorpusError(
-                f"{what} is {array.dtype} with shape {array.shape}: give a one-dimensional {np.dtype(dtype)} array"
-            )
-    ids, offsets = np.ascontiguousarray(ids).view(), np.ascontiguousarray(offsets).view()
+    for array, dtype, what in ((ids, "int32", name), (offsets, "int64", "offsets")):
+        if array.dtype.kind not in "iu" or array.ndim != 1:
+            raise CorpusError(f"{what} is {array.dtype} with shape {array.shape}: give a one-dimensional {dtype} array")
     if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(ids):
         raise CorpusError(f"offsets of {name} must go from 0 to the number of ids, {len(ids)}")
     for start in range(0, len(offsets) - 1, BLOCK_IDS):
@@ -77,6 +74,7 @@ def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[
         low, high = int(block.min()), int(block.max())
         if low < 0 or high >= n_words:
             raise CorpusError(f"{name} holds {low if low < 0 else high}: every id must be from 0 to {n_words - 1}")
+    ids, offsets = np.ascontiguousarray(ids, np.int32).view(), np.ascontiguousarray(offsets, np.int64).view()
     ids.flags.writeable = offsets.flags.writeable = False
     return ids, offsets
 
@@ -123,10 +121,17 @@ def _prepare_into(folder: Path, corpus: CorpusInput, min_count: int, max_vocab: 
 def as_paths(corpus: CorpusInput) -> list[str | PathLike[str]] | None:
     """Return the corpus as a list of paths, or None if it is not made of paths but of sentences."""
     if isinstance(corpus, (str, PathLike)):
+        if not fspath(corpus):
+            raise CorpusError("corpus is an empty string: give a path")
         return [corpus]
     if not isinstance(corpus, Iterable) or isinstance(corpus, (bytes, bytearray)):  # type: ignore[unreachable]
         raise CorpusError(f"corpus is a {type(corpus).__name__}: give a path, paths, or sentences as lists of tokens")
     if isinstance(corpus, Sequence) and corpus and all(isinstance(item, (str, PathLike)) for item in corpus):
+        if not any(fspath(path) == "-" or os.path.exists(path) for path in corpus):
+            first = fspath(corpus[0])
+            raise CorpusError(
+                f"cannot read {first!r:.60}: No such file (strings are paths; a sentence is a list of tokens)"
+            )
         return list(corpus)
     return None
 
@@ -172,7 +177,10 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
     vocab = Vocab.read(folder / "vocab.tsv", str(manifest.get("vocab_sha256")))
     try:
         ids, offsets = check_ids(
-            load_array(folder / "ids.npy"), load_array(folder / "offsets.npy"), len(vocab), str(folder / "ids.npy")
+            load_array(folder / "ids.npy", np.int32),
+            load_array(folder / "offsets.npy", np.int64),
+            len(vocab),
+            str(folder / "ids.npy"),
         )
     except CorpusError as error:
         raise FolderError(str(error)) from None
@@ -187,18 +195,22 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
     return Corpus(vocab, ids, offsets, tokens_read, manifest["min_count"], manifest.get("max_vocab"))
 
 
-def load_array(path: Path) -> NDArray[Any]:
+def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:
     """Map a .npy file read-only; never unpickles.
 
     Raises:
-        FolderError: the file is missing, truncated or not a .npy file.
+        FolderError: the file is missing, truncated or not a .npy file, or holds another dtype.
     """
     try:
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise FolderError(f"{path} is missing") from None
+    except OSError as error:
+        raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # NumPy raises whatever its header parser meets in a damaged file
-        raise FolderError(f"cannot read {path}: truncated, or not an array ({error})") from error
+        raise FolderError(f"{path} is damaged: truncated, or not an array of numbers") from error
+    if mapped.dtype != dtype:
+        raise FolderError(f"{path} holds {mapped.dtype}, not {np.dtype(dtype)}: it belongs to something else")
     return mapped
 
 

@@ -6,12 +6,20 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .errors import FolderError
 from .interrupts import interrupt_noted
 
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 PARTIAL = ".partial"
+PREVIOUS = "previous"
 
 
 def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
@@ -31,8 +39,10 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
         manifest = json.loads((folder / name).read_text("utf-8"))
     except FileNotFoundError:
         raise FolderError(f"{folder} is not a {kind} folder: it has no {name}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise FolderError(f"cannot read {folder / name}: {error}") from error
+    except OSError as error:
+        raise FolderError(f"cannot read {folder / name}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise FolderError(f"{folder / name} is damaged: not JSON ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != f"fastw2v-{kind}":
         raise FolderError(f"{folder / name} is not the manifest of a fastw2v {kind} folder")
     if manifest.get("format_version") != 1:
@@ -54,25 +64,38 @@ def check_target(folder: Path, manifest: str, kind: str) -> None:
         raise FolderError(f"{folder} is a file: give a folder")
 
 
-def _claim(partial: Path) -> None:
-    """Make the staging folder, and refuse if another live process has it."""
-    owner = partial / "pid"
-    try:
-        partial.mkdir(parents=True)
-    except FileExistsError:
+def _claim(partial: Path) -> int | None:
+    """Make the staging folder, empty, and hold a lock on it; return the lock's descriptor.
+
+    The lock is the kernel's: it ends with the process, however that ends. Where there is no ``flock`` (Windows) there
+    is no lock either.
+
+    Raises:
+        FolderError: somebody else is writing there.
+    """
+    while True:
+        partial.mkdir(parents=True, exist_ok=True)
+        if fcntl is None:
+            lock = None
+            break
         try:
-            pid = int(owner.read_text())
-            os.kill(pid, 0)
-        except (OSError, ValueError):  # its process is gone
-            shutil.rmtree(partial)
-            partial.mkdir()
-        else:
-            if pid != os.getpid():
-                raise FolderError(
-                    f"{partial.parent} is being written by process {pid}: wait, or end it, or choose another folder"
-                ) from None
-            raise FolderError(f"{partial.parent} is being written by this process already: choose another") from None
-    owner.write_text(str(os.getpid()))
+            lock = os.open(partial, os.O_RDONLY)
+        except FileNotFoundError:  # another run has just finished and removed it
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise FolderError(f"{partial.parent} is being written by another run: wait, or choose another") from None
+        try:
+            if os.path.samestat(os.fstat(lock), os.stat(partial)):
+                break
+        except FileNotFoundError:
+            pass
+        os.close(lock)
+    for left_over in partial.iterdir():  # of a run that was killed
+        shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
+    return lock
 
 
 @contextmanager
@@ -89,14 +112,13 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     made = next((p for p in [*reversed(folder.parents), folder] if not p.exists()), None)
     partial = folder / PARTIAL
     try:
-        _claim(partial)
+        lock = _claim(partial)
     except OSError as error:
         _remove_made(made, folder)
         raise FolderError(f"cannot write {folder}: {error.strerror or error}") from error
     try:
         yield partial
         names = sorted((p.name for p in partial.iterdir() if p.is_file()), key=lambda name: name == manifest)
-        names.remove("pid")
         with interrupt_noted() as interrupted:
             for name in names:
                 with open(partial / name, "rb+") as written:
@@ -110,8 +132,20 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         _remove_made(made, folder)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
     if interrupted():
         raise KeyboardInterrupt
+
+
+def set_aside(folder: Path) -> None:
+    """Move a folder's files into its subfolder «previous», replacing what was there."""
+    previous = folder / PREVIOUS
+    shutil.rmtree(previous, ignore_errors=True)
+    previous.mkdir()
+    for path in [path for path in folder.iterdir() if path.is_file()]:
+        os.replace(path, previous / path.name)
 
 
 def _remove_made(made: Path | None, folder: Path) -> None:

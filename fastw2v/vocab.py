@@ -27,8 +27,8 @@ class Vocab:
         index: word -> id.
     """
 
-    words: Sequence[str]
-    counts: NDArray[np.int64]
+    words: Sequence[str] = field(repr=False)
+    counts: NDArray[np.int64] = field(repr=False)
     index: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

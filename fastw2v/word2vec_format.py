@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,14 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
     try:
         if path.is_dir():
             raise FormatError(f"{path} is a folder: give a file name")
+        if path.exists() and not path.is_file():  # a pipe or a device: there is nothing to replace
+            with open(path, "wb") as file:
+                _write_rows(file, words, vectors, binary)
+            return
+        path = Path(os.path.realpath(path))  # through a link, to the file it stands for
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             try:
-                _write_rows(file, words, vectors, binary)  # type: ignore[arg-type]
+                _write_rows(file, words, vectors, binary)
                 file.flush()
                 os.fsync(file.fileno())
                 umask = os.umask(0)
@@ -55,7 +60,7 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
         raise FormatError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _write_rows(file: BinaryIO, words: Sequence[str], vectors: NDArray[np.float32], binary: bool) -> None:
+def _write_rows(file: IO[bytes], words: Sequence[str], vectors: NDArray[np.float32], binary: bool) -> None:
     file.write(b"%d %d\n" % vectors.shape)
     row_format = "%f " * vectors.shape[1]
     for word, vector in zip(words, vectors, strict=True):
@@ -113,7 +118,7 @@ def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> "Embeddi
 
 def _read_header(file: BinaryIO, name: str) -> tuple[int, int]:
     fields = file.readline(64).split()
-    if len(fields) != 2 or not all(field.isdigit() for field in fields) or int(fields[1]) == 0:
+    if len(fields) != 2 or not all(field.isdigit() for field in fields) or not all(map(int, fields)):
         raise FormatError(f"{name} line 1 is not a word2vec header: expected the number of words and of columns")
     return int(fields[0]), int(fields[1])
 

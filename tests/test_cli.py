@@ -271,3 +271,38 @@ def test_closed_pipe_is_no_error(model):
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("redirection", ["2>&1 >/dev/null | true", "2>/dev/full", "2>&-", ">&-", ">&- 2>&- <&-"])
+def test_training_outlives_its_screen(planted_file, tmp_path, redirection):
+    command = f"{sys.executable} -m fastw2v train {planted_file} -o {tmp_path / 'm'} {' '.join(QUICK)} {redirection}"
+    subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], check=True, timeout=120)
+    assert fastw2v.load(tmp_path / "m").metadata["progress"]["complete"]
+
+
+def test_errors_keep_their_exit_code_without_a_screen(model):
+    command = f"{sys.executable} -m fastw2v neighbors {model} unknownword"
+    for redirection in ("2>&-", "2>/dev/full", ">&-"):
+        assert subprocess.run(["bash", "-c", f"{command} {redirection}"], capture_output=True).returncode == 2
+
+
+def test_out_of_memory_is_one_line(capsys, planted_file, in_empty_folder, monkeypatch):
+    from fastw2v import driver
+
+    def refuse(*arguments):
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr(driver, "initial_matrices", refuse)
+    assert_refused(capsys, "train", planted_file, "-o", "m", said=["out of memory", "9 TiB", "--vector-size"])
+    assert not list(in_empty_folder.iterdir())
+
+
+def test_an_error_is_the_only_line(capsys, in_empty_folder):
+    _, _, err = run(capsys, "train", "nowhere", "-o", "m")
+    assert err.count("\n") == 1
+
+
+def test_empty_names(capsys, planted_file, in_empty_folder):
+    assert_refused(capsys, "train", planted_file, "-o", "", said="-o is an empty string")
+    assert_refused(capsys, "train", "", "-o", "m", said="corpus is an empty string")
+    assert not list(in_empty_folder.iterdir())

@@ -346,10 +346,10 @@ def test_unknown_option_is_a_type_error(planted_file):
 
 
 def test_compilation_is_announced(capsys, monkeypatch):
-    with driver._announced_compilation(True):
+    with driver._announced(True, "compiling kernels"):
         time.sleep(0.7)
     assert "compiling kernels" in capsys.readouterr().err
-    with driver._announced_compilation(True):
+    with driver._announced(True, "compiling kernels"):
         pass
     assert capsys.readouterr().err == ""
 
@@ -379,3 +379,38 @@ def test_ctrl_c_leaves_a_usable_folder(planted_file, tmp_path):
     assert 0 < progress["tokens"] < progress["tokens_total"]
     assert len(progress["rng"]) == 2
     assert not (folder / ".partial").exists()
+
+
+def test_a_finished_model_survives_an_interrupted_retraining(planted_file, tmp_path):
+    first = fastw2v.train(planted_file, output=tmp_path / "m", **QUICK)
+    for seed in (7, 8):  # the second interruption must not lose it either
+        stopped = fastw2v.train(
+            planted_file, output=tmp_path / "m", callbacks=[lambda p, e: True], **QUICK | {"seed": seed, "epochs": 50}
+        )
+        np.testing.assert_array_equal(fastw2v.load(tmp_path / "m").vectors, stopped.vectors)
+        np.testing.assert_array_equal(fastw2v.load(tmp_path / "m" / "previous").vectors, first.vectors)
+
+
+def test_nothing_to_learn_is_said(capsys):
+    fastw2v.train([["lonely"]] * 50, vector_size=3, epochs=1, workers=1)
+    assert "warning: no two words met" in capsys.readouterr().err
+
+
+def test_unknown_options_are_named():
+    with pytest.raises(TypeError, match=r"train\(\) has no option 'size': its options are vector_size, window"):
+        fastw2v.train([["a", "b"]], size=20)
+    with pytest.raises(TypeError, match="train_ids.. has no option 'iter'"):
+        fastw2v.train_ids([0], [0, 1], n_words=1, iter=3)
+
+
+def test_a_screen_that_is_gone_does_not_stop_training(planted_file, monkeypatch):
+    class Gone:
+        def write(self, text):
+            raise BrokenPipeError
+
+        flush = isatty = write
+
+    for screen in (None, Gone()):
+        monkeypatch.setattr(sys, "stderr", screen)
+        embeddings = fastw2v.train(planted_file, **QUICK | {"progress": True})
+        assert embeddings.metadata["progress"]["complete"]

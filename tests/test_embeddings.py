@@ -66,12 +66,21 @@ def test_most_similar_by_brute_force():
     assert len(embeddings.most_similar("w3", topn=10_000)) == 199
 
 
+def test_rows_stand_for_words(small):
+    assert list(small) == WORDS
+    np.testing.assert_array_equal(small[1], VECTORS[1])
+    assert small.similarity(0, 1) == small.similarity("king", "queen")
+    assert small.most_similar(0) == small.most_similar("king")
+    with pytest.raises(UnknownWordError):
+        small[5]
+
+
 def test_most_similar_refuses_nonsense(small):
     with pytest.raises(ValueError, match="at least one"):
         small.most_similar()
     with pytest.raises(ValueError, match="topn"):
         small.most_similar("king", topn=0)
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(ValueError, match=r"neither a word nor \(3,\) finite numbers"):
         small.most_similar(np.ones(4))
 
 

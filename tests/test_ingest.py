@@ -218,6 +218,8 @@ def test_sentences_from_python_in_blocks(monkeypatch):
         ([["a", ""]], "empty"),
         ([["a", "b\tc"]], "tab"),
         ([["a", "b\n"]], "line break"),
+        ([["a", "lone\ud800"]], "surrogates"),
+        ([["a", "\udcc3\udca9"]], "surrogates"),
         ([["a", ["nested"]]], "not a list of strings"),
         ([5], "not a list of strings"),
         ([], "empty"),

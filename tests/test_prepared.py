@@ -1,7 +1,8 @@
 """Prepared folders: what is written, what is refused, what is left behind."""
 
 import json
-import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -139,19 +140,30 @@ def test_other_min_count_than_prepared_with_is_an_error(text, tmp_path):
     ("ids", "offsets", "said"),
     [
         (np.zeros(3), [0, 3], "float64"),
+        (["a"], [0, 1], "give a one-dimensional int32 array"),
         (np.zeros((3, 1), np.int32), [0, 3], "shape"),
         (np.zeros(3, np.int32), [0, 2], "from 0 to the number of ids, 3"),
         (np.zeros(3, np.int32), [1, 3], "from 0"),
         (np.zeros(3, np.int32), [0, 3, 1, 3], "decrease"),
         (np.array([0, -1, 1], np.int32), [0, 3], "holds -1"),
         (np.array([0, 5, 1], np.int32), [0, 3], "holds 5: every id must be from 0 to 4"),
-        (np.zeros(3, np.int32), np.array([0, 3], np.int32), "offsets is int32"),
+        (np.zeros(3, np.int32), np.array([0, 3.0]), "offsets is float64"),
+        (np.array([0, 2**40], np.int64), [0, 2], "holds 1099511627776"),
     ],
 )
 def test_ids_are_checked_before_a_kernel_sees_them(ids, offsets, said):
     offsets = offsets if isinstance(offsets, np.ndarray) else np.array(offsets, np.int64)
     with pytest.raises(CorpusError, match=said):
         check_ids(ids, offsets, 5)
+
+
+def test_other_integers_are_converted():
+    ids, offsets = check_ids([0, 1, 1], np.array([0, 3], np.int32), 2)
+    assert (ids.dtype, offsets.dtype) == (np.int32, np.int64)
+    assert not ids.flags.writeable
+    given = np.array([0, 1], np.int32)
+    assert check_ids(given, [0, 2], 2)[0].base is given  # no copy where none is needed
+    assert given.flags.writeable
 
 
 def test_staged_folder_appears_complete_or_not_at_all(tmp_path):
@@ -181,14 +193,23 @@ def test_staged_refuses_a_folder_of_something_else(tmp_path):
         pass
 
 
-def test_staged_refuses_a_live_writer_and_takes_over_from_a_dead_one(tmp_path):
-    (tmp_path / ".partial").mkdir()
-    (tmp_path / ".partial" / "pid").write_text(str(os.getppid()))
-    with pytest.raises(FolderError, match="is being written by process"), staged(tmp_path, "m.json", "thing"):
-        pass
-    (tmp_path / ".partial" / "pid").write_text("999999999")
-    with staged(tmp_path, "m.json", "thing") as partial:
-        (partial / "m.json").write_text("{}")
-        with pytest.raises(FolderError, match="by this process already"), staged(tmp_path, "m.json", "thing"):
+def test_staged_refuses_a_second_writer(tmp_path):
+    code = "import sys; from pathlib import Path; from fastw2v.staging import staged\n"
+    code += "with staged(Path(sys.argv[1]), 'm.json', 'thing'): pass"
+    with staged(tmp_path / "x", "m.json", "thing") as partial:
+        (partial / "m.json").write_text("mine")
+        refused = pytest.raises(FolderError, match="is being written by another run")
+        with refused, staged(tmp_path / "x", "m.json", "thing"):
             pass
-    assert (tmp_path / "m.json").exists()
+        done = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], capture_output=True, text=True)
+        assert "is being written by another run" in done.stderr
+    assert (tmp_path / "x" / "m.json").read_text() == "mine"
+
+
+def test_staged_takes_over_from_a_killed_run(tmp_path):
+    (tmp_path / ".partial" / "corpus").mkdir(parents=True)
+    (tmp_path / ".partial" / "V.npy").write_text("left over")
+    with staged(tmp_path, "m.json", "thing") as partial:
+        assert not list(partial.iterdir())
+        (partial / "m.json").write_text("{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.json"]

@@ -1,6 +1,8 @@
 """word2vec.c's files: golden bytes, round trips, gensim in both directions, lies."""
 
+import os
 import struct
+import subprocess
 
 import numpy as np
 import pytest
@@ -133,3 +135,21 @@ def test_gensim_reads_ours_and_we_read_gensims(model, tmp_path, binary):
     again = fastw2v.load_word2vec_format(tmp_path / "theirs", binary=binary)
     np.testing.assert_allclose(again.vectors, embeddings.vectors, rtol=0 if binary else 1e-6)
     assert list(again.words) == keyed.index_to_key
+
+
+def test_export_into_a_pipe_and_through_a_link(small, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
+    small.export(tmp_path / "pipe")
+    assert reader.communicate(timeout=30)[0] == GOLDEN_BINARY
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for format_, golden in (("word2vec-bin", GOLDEN_BINARY), ("word2vec-text", GOLDEN_TEXT)):
+        small.export(tmp_path / "link", format_)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "file").read_bytes() == golden
+
+
+def test_unknown_format_is_refused(small, tmp_path):
+    with pytest.raises(ValueError, match="format is 'glove': give one of word2vec-bin, word2vec-text"):
+        small.export(tmp_path / "v", format="glove")
+    assert not list(tmp_path.iterdir())
