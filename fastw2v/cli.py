@@ -16,7 +16,7 @@ from .config import TrainConfig
 from .driver import train
 from .embeddings import MANIFEST as MODEL_MANIFEST
 from .embeddings import Embeddings, load
-from .errors import ConfigError, FastW2VError, FolderError, UnknownWordError
+from .errors import ConfigError, FastW2VError, UnknownWordError
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
 from .prepared import MANIFEST as PREPARED_MANIFEST
 from .prepared import is_prepared, open_prepared, prepare
@@ -77,12 +77,13 @@ def _add_options(parser: argparse.ArgumentParser, names: set[str]) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = _Parser(prog="fastw2v", description="Fast skip-gram embeddings on a CPU.")
+    parser = _Parser(prog="fastw2v", description="Fast skip-gram embeddings on a CPU.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"fastw2v {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
     def command(name: str, run: Callable[[argparse.Namespace], None], help_text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+        description = help_text[0].upper() + help_text[1:] + "."
+        sub = commands.add_parser(name, help=help_text, description=description, allow_abbrev=False)
         sub.set_defaults(run=run)
         return sub
 
@@ -159,12 +160,8 @@ def _train(arguments: argparse.Namespace) -> None:
     output = _output(arguments)
     try:
         embeddings = train(_corpus(arguments.corpus), output=output, **options)
-    except KeyboardInterrupt:
-        try:
-            progress = read_manifest(output, MODEL_MANIFEST, "model")["progress"]
-            said = f"{output} holds the vectors as of token {progress['tokens']:,} of {progress['tokens_total']:,}"
-        except (FolderError, KeyError):
-            said = "nothing was written"
+    except KeyboardInterrupt as interrupt:
+        said = f"{output} holds the vectors as of {interrupt}" if str(interrupt) else "nothing was written"
         raise KeyboardInterrupt(said) from None
     print(f"{output}: {len(embeddings):,} words, vector_size {embeddings.vector_size}")
 
@@ -206,6 +203,8 @@ def _eval(arguments: argparse.Namespace) -> None:
         print(f"{path}: correct/attempted/total, restrict-vocab {arguments.restrict_vocab}, lower-cased")
         for score in scores:
             print("  " + _analogy_line(score))
+        if scores[-1].attempted == 0:
+            print("  no question has all its words in the vocabulary (questions are lower-cased; was the corpus?)")
 
 
 def _analogy_line(score: AnalogyScore) -> str:

@@ -9,7 +9,6 @@ from typing import Any, TypedDict
 
 from .errors import ConfigError
 
-# option: (lowest, highest, is the lowest itself allowed)
 _INTEGERS: dict[str, tuple[int, int]] = {
     "vector_size": (1, 65_536),
     "window": (1, 10_000),
@@ -20,6 +19,7 @@ _INTEGERS: dict[str, tuple[int, int]] = {
     "seed": (0, 2**63 - 1),
     "max_vocab": (1, 2**31 - 1),
 }
+# lowest, highest, is the lowest itself allowed
 _REALS: dict[str, tuple[float, float, bool]] = {
     "ns_exponent": (-10.0, 10.0, True),
     "sample": (0.0, 1.0, True),
@@ -125,7 +125,10 @@ def _checked_integer(name: str, value: Any) -> int:
 def _checked_real(name: str, value: Any) -> float:
     low, high, low_allowed = _REALS[name]
     is_number = not isinstance(value, bool) and isinstance(value, Real)
-    number = float(value) if is_number else math.nan
+    try:
+        number = float(value) if is_number else math.nan
+    except OverflowError:
+        number = math.inf
     if not low <= number <= high or (number == low and not low_allowed):
         bounds = f"from {low:g} to {high:g}" if low_allowed else f"above {low:g}, at most {high:g}"
         raise ConfigError(f"{name} is {value!r}: give a number {bounds}")

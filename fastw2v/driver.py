@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack
@@ -28,7 +29,7 @@ from .parallel import Workers, aligned_zeros, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
 from .sampling import keep_thresholds, noise_table
 from .spans import cut, next_cut
-from .staging import read_manifest, set_aside, staged
+from .staging import KEEP_PREVIOUS, read_manifest, staged
 from .vocab import Vocab
 
 CHUNK_SECONDS = 0.5
@@ -93,7 +94,8 @@ def train(
         CorpusError: the corpus is missing, not text, empty, or has no word frequent enough.
         FolderError: ``output`` can't be written, or is something else.
         DivergedError: a value stopped being finite; nothing is saved.
-        KeyboardInterrupt: after Ctrl-C, when the folder, if any, has been saved.
+        KeyboardInterrupt: after Ctrl-C; with the token reached as its text if training had begun and the folder, if
+            any, was saved.
     """
     _check_names("train", options, TrainOptions)
     asked = {name: options.pop(name, None) for name in ("min_count", "max_vocab")}  # type: ignore[misc]
@@ -139,8 +141,9 @@ def train_ids(
         raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
     _check_names("train_ids", options, IdOptions)
     config = TrainConfig(**options, min_count=1)
-    if not 1 <= n_words < 2**31:
-        raise ConfigError(f"n_words is {n_words}: give a whole number from 1 to {2**31 - 1}")
+    whole: bool = isinstance(n_words, Integral)
+    if not whole or not 1 <= n_words < 2**31:
+        raise ConfigError(f"n_words is {n_words!r}: give a whole number from 1 to {2**31 - 1}")
     ids, offsets = check_ids(ids, offsets, n_words)
     if len(ids) == 0:
         raise CorpusError("the corpus is empty: ids has no element")
@@ -181,7 +184,7 @@ class _Screen:
     def isatty(self) -> bool:
         try:
             return sys.stderr.isatty()
-        except (ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError):
             return False
 
     def fileno(self) -> int:
@@ -246,8 +249,8 @@ def _run(
                     live.metrics.append(asdict(state))
                     record(live.metrics[-1])
                     _show(bar, state, config.epochs)
-                    stops = [callback(state, _view(live)) is True for callback in callbacks]
-                    if stops.count(True) or interrupted():
+                    answers = [callback(state, _view(live)) for callback in callbacks]
+                    if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers) or interrupted():
                         break
             except DivergedError:
                 raise
@@ -263,12 +266,14 @@ def _run(
             "seconds": round(time.perf_counter() - began, 3),
             "rng": [f"{int(stream):#018x}" for stream in workers.rng[:, 0]],
         }
+        if not (_all_finite(V) and _all_finite(U)):
+            raise DivergedError(state.epoch if state else 1, tokens % n_tokens, metadata["progress"]["alpha"])
         if folder is not None:
             live.write_parts(folder)
-            if not metadata["progress"]["complete"]:
-                _spare_finished(folder.parent)
+            if not metadata["progress"]["complete"] and _is_finished(folder.parent):
+                (folder / KEEP_PREVIOUS).touch()
         if interrupted() and stopped_by is None:
-            stopped_by = KeyboardInterrupt()
+            stopped_by = KeyboardInterrupt(f"token {tokens:,} of {n_tokens * config.epochs:,}")
     if metadata["progress"]["complete"] and not any(record["pairs"] for record in live.metrics):
         _say(
             progress,
@@ -278,14 +283,12 @@ def _run(
     return live, stopped_by
 
 
-def _spare_finished(target: Path) -> None:
-    """Keep a finished model from being replaced by an interrupted one: it moves to the subfolder «previous»."""
+def _is_finished(folder: Path) -> bool:
+    """Tell whether a folder holds a model whose training ran to its end."""
     try:
-        finished = read_manifest(target, MANIFEST, "model")["progress"]["complete"] is True
+        return read_manifest(folder, MANIFEST, "model")["progress"]["complete"] is True
     except (FolderError, KeyError, TypeError):
-        return
-    if finished:
-        set_aside(target)
+        return False
 
 
 def _chunks(
@@ -315,6 +318,7 @@ def _chunks(
             loss, pairs, trained = workers.tally.sum(axis=0)[[LOSS, PAIRS, TRAINED]]
             tokens = (epoch - 1) * n_tokens + stop
             alpha = config.alpha + step * tokens
+            # rows cost more to check than sums: once an epoch here, and before anything is saved
             if not np.isfinite(loss) or (stop == n_tokens and not (_all_finite(V) and _all_finite(U))):
                 raise DivergedError(epoch, stop, alpha)
             yield Progress(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from . import __version__, word2vec_format
 from .errors import FolderError, UnknownWordError
 from .prepared import load_array
-from .staging import read_manifest, staged
+from .staging import read_manifest, staged, write_errors
 from .vocab import Vocab, printable
 
 MANIFEST = "model.json"
@@ -104,9 +104,9 @@ class Embeddings:
         """Euclidean length of every vector, shape ``(n_words,)``, 1 in place of 0; computed once."""
         if self._norms is None:
             blocks = (self.vectors[i : i + 65_536] for i in range(0, len(self), 65_536))
-            norms = np.concatenate([np.sqrt(np.einsum("ij,ij->i", block, block)) for block in blocks])
+            norms = np.concatenate([np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64)) for block in blocks])
             norms[norms == 0] = 1
-            self._norms = norms
+            self._norms = norms.astype(np.float32)
         return self._norms
 
     def unit_vectors(self, rows: NDArray[np.integer] | slice) -> NDArray[np.float32]:
@@ -188,7 +188,15 @@ class Embeddings:
             self.write_parts(partial)
 
     def write_parts(self, folder: Path) -> None:
-        """Write the files of a model folder into an existing folder, model.json last."""
+        """Write the files of a model folder into an existing folder, model.json last.
+
+        Raises:
+            FolderError: they can't be written.
+        """
+        with write_errors(folder):
+            self._write_parts(folder)
+
+    def _write_parts(self, folder: Path) -> None:
         (folder / "vocab.tsv").write_bytes(self.vocab.to_tsv())
         np.save(folder / "V.npy", self.vectors)
         if self.outside is not None:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from .embeddings import Embeddings
 from .errors import FormatError
 
-#: Analogy questions scored at once; 512 rows of 30,000 candidates are 60 MB.
-BATCH = 512
+#: Scores held at once, (questions, candidates); 64 MB.
+BATCH_SCORES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ def _lines(path: str | PathLike[str]) -> list[tuple[int, str]]:
     except OSError as error:
         raise FormatError(f"cannot read {fspath(path)}: {error.strerror or error}") from error
     lines = []
-    for number, raw in enumerate(content.split(b"\n"), 1):
+    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
             line = raw.decode("utf-8").strip()
         except UnicodeDecodeError:
             raise FormatError(f"{fspath(path)} line {number} is not UTF-8 text") from None
         if line and not line.startswith("#"):
-            lines.append((number, line.removeprefix("\ufeff")))
+            lines.append((number, line))
     return lines
 
 
@@ -134,8 +134,11 @@ def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
-    """Return Spearman's rank correlation, Pearson's on `ranks`; None if a side is constant or has under 2 values."""
-    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+    """Return Spearman's rank correlation, Pearson's on `ranks`; None if there is none.
+
+    There is none with fewer than two values, or with a side that is constant or has a value that is not finite.
+    """
+    if len(a) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()) or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
 
@@ -175,11 +178,12 @@ def evaluate_analogies(
     sections = read_analogies(path)
     unit = embeddings.unit_vectors(slice(0, restrict_vocab))
     index = embeddings.vocab.index
+    batch = max(1, BATCH_SCORES // len(unit))
     scores = []
     for section, questions in sections.items():
         rows = [[index.get(word, restrict_vocab) for word in question] for question in questions]
         known = np.array([row for row in rows if max(row) < restrict_vocab], np.int64).reshape(-1, 4)
-        correct = sum(_count_correct(unit, known[i : i + BATCH]) for i in range(0, len(known), BATCH))
+        correct = sum(_count_correct(unit, known[i : i + batch]) for i in range(0, len(known), batch))
         scores.append(AnalogyScore(section, correct, len(known), len(questions)))
     scores.append(
         AnalogyScore(

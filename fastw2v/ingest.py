@@ -11,18 +11,21 @@ into final ids by frequency once the counts are known, in a pass over int32 ids 
 """
 
 import os
+import select
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from os import PathLike, fspath
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
 from .errors import CorpusError
+from .staging import write_errors
 
 SENTENCE_END = -1
 BLOCK_BYTES = 4 << 20
@@ -166,32 +169,31 @@ def renumber(
     provisional: NDArray[np.int32],
     final_id: NDArray[np.int32],
     ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    n_ids: int,
-    n_sentences: int,
+    ends: NDArray[np.int64],
+    n_before: int,
 ) -> tuple[int, int]:
-    """Append a block of provisional ids as final ids, leaving out words without one.
+    """Turn a block of provisional ids into final ids, leaving out words without one.
 
     Args:
         provisional: ids by first appearance, SENTENCE_END between sentences.
         final_id: final id of each provisional one, -1 for a word that is not kept.
-        ids: output, written from ``n_ids`` on.
-        offsets: output, ``offsets[s + 1]`` is written when sentence s ends.
-        n_ids: ids already written.
-        n_sentences: sentences already ended.
+        ids: output, as long as the block.
+        ends: output, as long as the block: where each sentence that ends in it ends, counted from the corpus's start.
+        n_before: final ids in the blocks before.
 
     Returns:
-        The two numbers after this block.
+        How many ids and how many ends were written.
     """
+    n_ids = n_ends = 0
     for i in range(len(provisional)):
         word = provisional[i]
         if word == SENTENCE_END:
-            n_sentences += 1
-            offsets[n_sentences] = n_ids
+            ends[n_ends] = n_before + n_ids
+            n_ends += 1
         elif final_id[word] >= 0:
             ids[n_ids] = final_id[word]
             n_ids += 1
-    return n_ids, n_sentences
+    return n_ids, n_ends
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,11 @@ class Ingested:
     counts: NDArray[np.int64]
     n_tokens: int
     n_sentences: int
+
+
+def _write(sink: BinaryIO, ids: NDArray[np.int32]) -> None:
+    with write_errors(Path(getattr(sink, "name", "the ids")).parent):
+        sink.write(ids.data)
 
 
 class WordTable:
@@ -249,7 +256,7 @@ class WordTable:
             self._state[_LINE_TOKENS] = 0
         written = self._ids[:n_ids]
         self.n_sentences += int(np.count_nonzero(written == SENTENCE_END))
-        self._sink.write(written.data)
+        _write(self._sink, written)
         return int(self._state[_POSITION])
 
     def _grow_words(self) -> None:
@@ -272,6 +279,18 @@ class WordTable:
         return Ingested(words, counts, int(counts.sum()), self.n_sentences)
 
 
+def check_storable(word: str) -> None:
+    """Raise ValueError, with the reason, if a vocab.tsv could not give this word back."""
+    if not word or any(c in word for c in "\t\n\r\v\f"):
+        raise ValueError("empty, or with a tab or line break inside")
+    try:
+        kept = word.isascii() or word.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") == word
+    except UnicodeEncodeError:
+        kept = False
+    if not kept:
+        raise ValueError("with surrogates that no UTF-8 can hold")
+
+
 def refuse_non_text(name: str, head: bytes) -> None:
     """Raise `CorpusError` if a file's first bytes are those of an archive, or binary."""
     for magic, kind in _ARCHIVES.items():
@@ -284,10 +303,20 @@ def refuse_non_text(name: str, head: bytes) -> None:
         raise CorpusError(f"{name} is not text: byte {nul} is NUL (binary data or UTF-16; give UTF-8 text)")
 
 
+def _read(stream: Any, name: str, into: NDArray[np.uint8]) -> int:
+    """Read some bytes, waiting for them where the stream does not wait; 0 at the end."""
+    try:
+        while (n := stream.readinto(into.data)) is None:
+            select.select([stream], [], [])
+    except OSError as error:
+        raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
+    return int(n)
+
+
 def _scan_stream(stream: BinaryIO, name: str, table: WordTable) -> None:
     text = np.empty(BLOCK_BYTES, np.uint8)
     filled = 0
-    while filled < SNIFF_BYTES and (n := stream.readinto(text[filled:].data)):  # type: ignore[attr-defined]
+    while filled < SNIFF_BYTES and (n := _read(stream, name, text[filled:])):
         filled += n
     head = text[: min(filled, SNIFF_BYTES)].tobytes()
     refuse_non_text(name, head)
@@ -301,8 +330,8 @@ def _scan_stream(stream: BinaryIO, name: str, table: WordTable) -> None:
             text = np.concatenate([text[used:filled], np.empty(2 * len(text), np.uint8)])
         else:
             text[:left] = text[used:filled].copy()
-        n = stream.readinto(text[left:].data)  # type: ignore[attr-defined]
-        if not n:
+        n = _read(stream, name, text[left:])
+        if n == 0:
             break
         filled = left + n
     table.scan(text, left, final=True)
@@ -325,16 +354,17 @@ def ingest_files(paths: Sequence[str | PathLike[str]], sink: BinaryIO) -> Ingest
     table = WordTable(sink)
     for path in paths:
         name = fspath(path)
+        if name == "-":
+            _scan_stream(sys.stdin.buffer, "standard input", table)
+            continue
+        if os.path.isdir(name):
+            raise CorpusError(f"{name} is a folder, not text or a prepared folder: name the text files")
         try:
-            if name == "-":
-                _scan_stream(sys.stdin.buffer, "standard input", table)
-                continue
-            if os.path.isdir(name):
-                raise CorpusError(f"{name} is a folder, not text or a prepared folder: name the text files")
-            with open(name, "rb", buffering=0) as stream:
-                _scan_stream(stream, name, table)
-        except OSError as error:
-            raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
+            stream = open(name, "rb", buffering=0)  # noqa: SIM115
+        except (OSError, ValueError) as error:
+            raise CorpusError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
+        with stream:
+            _scan_stream(stream, name, table)
     result = table.result()
     if result.n_tokens == 0:
         raise CorpusError(f"no words in {', '.join(map(_name, paths))}: the corpus is empty or all white space")
@@ -356,7 +386,7 @@ def ingest_sentences(sentences: Iterable[Iterable[str]], sink: BinaryIO) -> Inge
     def flush() -> None:
         nonlocal counts
         ids = np.array(block, np.int32)
-        sink.write(ids.data)
+        _write(sink, ids)
         fresh = np.bincount(ids[ids != SENTENCE_END], minlength=len(index))
         fresh[: len(counts)] += counts
         counts = fresh
@@ -368,8 +398,8 @@ def ingest_sentences(sentences: Iterable[Iterable[str]], sink: BinaryIO) -> Inge
             raise CorpusError(f"sentence {number} is one string, not a list of tokens: split it, as with str.split")
         try:
             block.extend(index.setdefault(token, len(index)) for token in sentence)
-        except TypeError:  # not iterable, or a token that can't be hashed
-            raise CorpusError(f"sentence {number} is {sentence!r:.60}, not a list of strings") from None
+        except TypeError as error:  # not iterable, or a token that can't be hashed
+            raise CorpusError(f"sentence {number} is {sentence!r:.60}, not a list of strings") from error
         for token in islice(reversed(index), len(index) - known):
             _check_token(token, number)
         if len(block) > before:
@@ -388,13 +418,7 @@ def _check_token(token: object, sentence: int) -> None:
         raise CorpusError(
             f"sentence {sentence} has the token {token!r:.60}, not a string: for integer ids use fastw2v.train_ids"
         )
-    if not token or any(c in token for c in "\t\n\r\v\f"):
-        raise CorpusError(f"sentence {sentence} has the token {token!r:.60}: empty, or with a tab or line break inside")
-    try:  # what vocab.tsv will hold must read back as the same word
-        encodable = (
-            token.isascii() or token.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") == token
-        )
-    except UnicodeEncodeError:
-        encodable = False
-    if not encodable:
-        raise CorpusError(f"sentence {sentence} has the token {token!r:.60}: surrogates in it that no UTF-8 can hold")
+    try:
+        check_storable(token)
+    except ValueError as reason:
+        raise CorpusError(f"sentence {sentence} has the token {token!r:.60}, {reason}: replace it") from None

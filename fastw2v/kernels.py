@@ -1,15 +1,15 @@
 """The compiled kernels, for use in your own Numba code.
 
-All of them can be called from Python and from ``@numba.njit`` functions, allocate nothing, and release the GIL. The
-same names in `fastw2v.reference` are their NumPy twins. Matrices are float32, C-contiguous; rows of `aligned_zeros`
-start on cache lines.
+Compiled, callable from Python and from ``@numba.njit`` functions, each with a NumPy twin of the same name in
+`fastw2v.reference`: `next_u64`, `draw_below`, `build_alias`, `draw_noise`, `draw_negatives`, `draw_keep`, `update_pair`
+(one gradient step), `train_span` (all tokens of a range) and `train_chunk` (a span per worker, in parallel). They
+release the GIL, and all but `build_alias` allocate nothing. Matrices are float32, C-contiguous.
 
-Random numbers: `next_u64`, `draw_below`; `spawn_streams` makes one state per worker from a seed.
-Noise words: `noise_table` (or `build_alias` for any weights), then `draw_noise`, `draw_negatives`.
-Subsampling: `keep_thresholds`, then `draw_keep`.
-Training: `update_pair` (one gradient step), `train_span` (all tokens of a range), `train_chunk` (a span per worker, in
-parallel; use `run_chunk`, which sets the number of threads and keeps parallel kernels from meeting), with a `Workers`
-for everything that belongs to one worker, and `cut` and `next_cut` for spans.
+Ordinary Python, to prepare what those take: `spawn_streams` (one random state per worker from a seed), `noise_table`
+(counts to an alias table), `keep_thresholds` (subsampling), `cut` and `next_cut` (spans), `aligned_zeros` (matrices
+whose rows start on cache lines) and `Workers` (everything that belongs to one worker alone). `run_chunk` calls
+`train_chunk` with as many threads as workers, one call at a time in this process (Numba's workqueue layer aborts on
+two).
 """
 
 from .pair import LOSS as LOSS

@@ -90,7 +90,8 @@ def train_chunk(
 ) -> None:
     """Let worker w train the span ``[cuts[w], cuts[w + 1])``, all at the same time; see `pair.train_span`.
 
-    The arguments from ``rng`` on have one row per worker (`Workers`). Hold `ENTRY` around the call, or use `run_chunk`.
+    The arguments from ``rng`` on have one row per worker (`Workers`). Two calls must not
+    meet in one process: use `run_chunk`.
     """
     for w in prange(len(cuts) - 1):
         train_span(

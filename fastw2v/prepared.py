@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 from numpy.typing import DTypeLike, NDArray
 
 from . import __version__
 from .config import TrainConfig
 from .errors import ConfigError, CorpusError, FolderError
 from .ingest import ingest_files, ingest_sentences, renumber
-from .staging import read_manifest, staged
+from .staging import read_manifest, staged, write_errors
 from .vocab import Vocab, build_vocab
 
 MANIFEST = "prepared.json"
@@ -87,18 +87,10 @@ def _prepare_into(folder: Path, corpus: CorpusInput, min_count: int, max_vocab: 
         ingested = ingest_sentences(corpus, sink) if paths is None else ingest_files(paths, sink)  # type: ignore[arg-type]
     vocab, final_id = build_vocab(ingested, min_count, max_vocab)
     n_tokens = int(vocab.counts.sum())
-    ids: Any = open_memmap(folder / "ids.npy", "w+", np.int32, (n_tokens,))
-    offsets: Any = open_memmap(folder / "offsets.npy", "w+", np.int64, (ingested.n_sentences + 1,))
-    done = (0, 0)
-    with open(provisional, "rb") as source:
-        while len(block := np.fromfile(source, np.int32, BLOCK_IDS)):
-            done = renumber(block, final_id, np.asarray(ids), np.asarray(offsets), *done)
-    if done != (n_tokens, ingested.n_sentences):
-        raise CorpusError(f"{provisional} changed while it was being read: prepare again")
-    provisional.unlink()
-    ids.flush()
-    offsets.flush()
-    (folder / "vocab.tsv").write_bytes(vocab.to_tsv())
+    with write_errors(folder):
+        _write_ids(folder, provisional, final_id, n_tokens, ingested.n_sentences)
+        provisional.unlink()
+        (folder / "vocab.tsv").write_bytes(vocab.to_tsv())
     manifest = {
         "format": "fastw2v-prepared",
         "format_version": 1,
@@ -113,9 +105,34 @@ def _prepare_into(folder: Path, corpus: CorpusInput, min_count: int, max_vocab: 
         "sentences": ingested.n_sentences,
         "vocab_sha256": vocab.digest(),
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
-    ids, offsets = check_ids(ids, offsets, len(vocab))
-    return Corpus(vocab, ids, offsets, ingested.n_tokens, min_count, max_vocab)
+    with write_errors(folder):
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    return open_prepared(folder)
+
+
+def _write_ids(folder: Path, provisional: Path, final_id: NDArray[np.int32], n_tokens: int, n_sentences: int) -> None:
+    """Write ids.npy and offsets.npy from the provisional stream, block by block.
+
+    By ordinary writes: through a memory map, a disk that fills up would kill the process.
+    """
+    done_ids = done_ends = 0
+    with (
+        open(provisional, "rb") as source,
+        open(folder / "ids.npy", "wb") as ids_file,
+        open(folder / "offsets.npy", "wb") as offsets_file,
+    ):
+        for file, dtype, length in ((ids_file, np.int32, n_tokens), (offsets_file, np.int64, n_sentences + 1)):
+            header = {"descr": dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (length,)}
+            write_array_header_1_0(file, header)
+        offsets_file.write(np.zeros(1, np.int64).data)
+        ids, ends = np.empty(BLOCK_IDS, np.int32), np.empty(BLOCK_IDS, np.int64)
+        while len(block := np.fromfile(source, np.int32, BLOCK_IDS)):
+            n_ids, n_ends = renumber(block, final_id, ids, ends, done_ids)
+            ids_file.write(ids[:n_ids].data)
+            offsets_file.write(ends[:n_ends].data)
+            done_ids, done_ends = done_ids + n_ids, done_ends + n_ends
+    if (done_ids, done_ends) != (n_tokens, n_sentences):
+        raise CorpusError(f"{provisional} changed while it was being read: prepare again")
 
 
 def as_paths(corpus: CorpusInput) -> list[str | PathLike[str]] | None:
@@ -227,13 +244,14 @@ def opened(corpus: CorpusInput, scratch: Path | None, min_count: int | None, max
     Raises:
         ConfigError: ``min_count`` or ``max_vocab`` is not what the prepared folder was made with.
     """
-    if isinstance(corpus, (str, PathLike)) and is_prepared(corpus):
-        ready = open_prepared(corpus)
+    paths = as_paths(corpus)
+    if paths is not None and len(paths) == 1 and is_prepared(paths[0]):
+        ready = open_prepared(paths[0])
         for name, asked in (("min_count", min_count), ("max_vocab", max_vocab)):
             made_with = getattr(ready, name)
             if asked is not None and asked != made_with:
                 raise ConfigError(
-                    f"{name} is {asked}, but {fspath(corpus)} was prepared with {made_with}: omit it, or prepare again"
+                    f"{name} is {asked}, but {fspath(paths[0])} was made with {made_with}: omit it, or prepare again"
                 )
         yield ready
         return

@@ -6,7 +6,6 @@ newline; some writers (older gensim) leave that newline out, and reading accepts
 """
 
 import os
-import tempfile
 from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -16,24 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FormatError
+from .ingest import check_storable
 from .vocab import Vocab, printable
 
 if TYPE_CHECKING:
     from .embeddings import Embeddings
-
-_MAX_WORD_BYTES = 1 << 20
 
 
 def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.float32], *, binary: bool) -> None:
     """Write vectors as word2vec.c does; the file appears complete or not at all.
 
     Raises:
-        FormatError: a word holds a space, or the file can't be written.
+        FormatError: a word holds white space, or the file can't be written.
     """
     for word in words:
-        if " " in word:
+        if any(c in word for c in " \t\n\r\v\f"):
             raise FormatError(
-                f"the word {printable(word)!r:.60} holds a space, which word2vec files can't express: join it with _"
+                f"the word {printable(word)!r:.60} holds white space, which word2vec files can't: join it with _"
             )
     path = Path(path)
     try:
@@ -44,18 +42,15 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
                 _write_rows(file, words, vectors, binary)
             return
         path = Path(os.path.realpath(path))  # through a link, to the file it stands for
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with open(aside, "wb") as file:
                 _write_rows(file, words, vectors, binary)
                 file.flush()
                 os.fsync(file.fileno())
-                umask = os.umask(0)
-                os.umask(umask)
-                os.chmod(file.name, 0o666 & ~umask)  # a temporary file is private; an ordinary one is not
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
     except OSError as error:
         raise FormatError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -100,7 +95,7 @@ def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> "Embeddi
                 )
             vectors = np.empty((n_words, size), np.float32)
             read_row = _read_binary_row if binary else _read_text_row
-            words = [read_row(file, name, row, vectors[row]) for row in range(n_words)]
+            words = [_checked(read_row(file, name, row, vectors[row]), name, row) for row in range(n_words)]
             if file.read(1 << 12).strip():
                 raise FormatError(f"{name} goes on after the {n_words} words that its header says")
     except OSError as error:
@@ -116,6 +111,14 @@ def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> "Embeddi
     return Embeddings(vocab, vectors)
 
 
+def _checked(word: str, name: str, row: int) -> str:
+    try:
+        check_storable(word)
+    except ValueError as reason:
+        raise FormatError(f"{name}: word {row + 1} is {printable(word)!r:.60}, {reason}") from None
+    return word
+
+
 def _read_header(file: BinaryIO, name: str) -> tuple[int, int]:
     fields = file.readline(64).split()
     if len(fields) != 2 or not all(field.isdigit() for field in fields) or not all(map(int, fields)):
@@ -126,7 +129,7 @@ def _read_header(file: BinaryIO, name: str) -> tuple[int, int]:
 def _read_binary_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.float32]) -> str:
     letters = bytearray()
     while (byte := file.read(1)) != b" ":
-        if not byte or len(letters) > _MAX_WORD_BYTES:
+        if not byte:
             raise FormatError(f"{name} is truncated or not binary: no word {row + 1} (is it the text format?)")
         if byte != b"\n" or letters:  # the newline that ends the row before, where there is one
             letters += byte
@@ -138,7 +141,7 @@ def _read_binary_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.flo
 
 
 def _read_text_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.float32]) -> str:
-    fields = file.readline(_MAX_WORD_BYTES + 64 * len(vector)).rstrip(b"\r\n ").split(b" ")
+    fields = file.readline().rstrip(b"\r\n ").split(b" ")
     if len(fields) != len(vector) + 1:
         raise FormatError(f"{name} line {row + 2} has {len(fields) - 1} numbers, the header says {len(vector)}")
     try:

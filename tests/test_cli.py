@@ -197,7 +197,7 @@ def test_output_that_is_something_else(capsys, planted_file, in_empty_folder):
     assert_refused(capsys, "prepare", planted_file, "-o", "photos", said="exists and is not a prepared folder")
     assert [path.name for path in (in_empty_folder / "photos").iterdir()] == ["cat.jpg"]
     (in_empty_folder / "file").write_text("kept")
-    assert_refused(capsys, "train", planted_file, "-o", "file", said="file is a file")
+    assert_refused(capsys, "train", planted_file, "-o", "file", said="file is not a folder")
     assert_refused(capsys, "train", planted_file, "-o", "file/below", said="cannot write file/below")
     assert (in_empty_folder / "file").read_text() == "kept"
 

@@ -205,17 +205,92 @@ def test_divergence_is_named_and_nothing_saved(planted_file, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
-def test_divergence_that_no_pair_shows_is_found_at_the_end_of_the_epoch(planted_file, monkeypatch):
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_row_no_pair_shows_is_found_before_anything_is_saved(tmp_path, monkeypatch, which, stop):
     real = driver.initial_matrices
 
     def poisoned(*arguments):
-        V, U = real(*arguments)
-        U[-1, -1] = np.inf  # in the padding, where no kernel result shows it in the loss
-        return V, U
+        matrices = real(*arguments)
+        matrices[which][5, 0] = np.inf  # of an id that is never drawn
+        return matrices
 
     monkeypatch.setattr(driver, "initial_matrices", poisoned)
+    ids, offsets = np.array([0, 1, 2, 3] * 100, np.int32), np.array([0, 400])
+    callbacks = [lambda p, e: True] if stop else []
     with pytest.raises(DivergedError):
-        fastw2v.train(planted_file, **QUICK)
+        fastw2v.train_ids(ids, offsets, n_words=6, output=tmp_path / "m", callbacks=callbacks, epochs=3, progress=False)
+    assert not (tmp_path / "m").exists()
+
+
+def test_initial_matrices():
+    V, U = driver.initial_matrices(5000, 20, 1)
+    assert V.shape == U.shape == (5000, 32)
+    assert not U.any()
+    assert not V[:, 20:].any()
+    values = V[:, :20] * 20
+    assert -0.5 <= values.min() < -0.499
+    assert 0.499 < values.max() <= 0.5
+    assert abs(values.mean()) < 4 * np.sqrt(1 / 12 / values.size)
+    np.testing.assert_array_equal(driver.initial_matrices(5000, 20, 1)[0], V)
+    assert (driver.initial_matrices(5000, 20, 2)[0][:, :20] != V[:, :20]).mean() > 0.99
+
+
+def test_the_kernel_gets_counts_and_seed(monkeypatch):
+    from fastw2v import sampling
+
+    seen = {}
+    real = driver.run_chunk
+
+    def spy(ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, step, workers):
+        seen.setdefault("first", (noise.copy(), keep.copy(), window, negative, workers.rng[:, 0].copy(), V.copy()))
+        real(ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, step, workers)
+
+    monkeypatch.setattr(driver, "run_chunk", spy)
+    ids = np.repeat(np.arange(4, dtype=np.int32), [500, 100, 30, 3])
+    options = {"window": 3, "negative": 7, "ns_exponent": 0.6, "sample": 1e-2, "seed": 11, "workers": 2}
+    fastw2v.train_ids(ids, np.array([0, len(ids)]), n_words=4, vector_size=3, epochs=1, progress=False, **options)
+    noise, keep, window, negative, rng, V = seen["first"]
+    counts = np.array([500, 100, 30, 3])
+    np.testing.assert_array_equal(noise, sampling.noise_table(counts, 0.6))
+    np.testing.assert_array_equal(keep, sampling.keep_thresholds(counts, 1e-2))
+    assert (window, negative) == (3, 7)
+    np.testing.assert_array_equal(rng, sampling.spawn_streams(11, 2))
+    np.testing.assert_array_equal(V, driver.initial_matrices(4, 3, 11)[0])
+
+
+def test_corpora_longer_than_a_block_of_ids(monkeypatch):
+    from fastw2v import prepared
+
+    monkeypatch.setattr(driver, "BLOCK_IDS", 7)
+    monkeypatch.setattr(prepared, "BLOCK_IDS", 7)
+    ids = np.random.default_rng(0).integers(0, 9, 100).astype(np.int32)
+    options = {"n_words": 9, "vector_size": 2, "epochs": 1, "workers": 1, "progress": False}
+    embeddings = fastw2v.train_ids(ids, np.arange(0, 101, 4), **options)
+    np.testing.assert_array_equal(embeddings.vocab.counts, np.bincount(ids, minlength=9))
+    ids[93] = 9
+    with pytest.raises(CorpusError, match="holds 9"):
+        fastw2v.train_ids(ids, np.arange(0, 101, 4), **options)
+    ids[93] = 0
+    for seam in (7, 8, 14, 20):
+        offsets = np.arange(0, 101, 4)
+        offsets[seam] = offsets[seam - 1] - 1
+        with pytest.raises(CorpusError, match="decrease"):
+            fastw2v.train_ids(ids, offsets, **options)
+
+
+def test_numpy_true_stops_too(planted_file, small_chunks):
+    embeddings = fastw2v.train(planted_file, callbacks=[lambda p, e: e.vectors[0, 0] == e.vectors[0, 0]], **QUICK)
+    assert len(embeddings.metrics) == 1
+
+
+def test_cores_respect_the_cgroup(monkeypatch):
+    from fastw2v import config
+
+    monkeypatch.setattr(config.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    for content, expected in (("max 100000", 8), ("250000 100000", 3), ("50000 100000", 1), ("1600000 100000", 8)):
+        monkeypatch.setattr(config.Path, "read_text", lambda path, content=content: content)
+        assert config.usable_cores() == expected
 
 
 def test_train_ids_equals_train_on_the_same_ids(planted_file, tmp_path):
@@ -242,8 +317,9 @@ def test_train_ids_refuses_what_is_no_corpus():
         fastw2v.train_ids(ids, offsets, n_words=1)
     with pytest.raises(CorpusError, match="empty"):
         fastw2v.train_ids(ids[:0], offsets[:1], n_words=1)
-    with pytest.raises(ConfigError, match="n_words"):
-        fastw2v.train_ids(ids, offsets, n_words=0)
+    for n_words in (0, 2**31, 2.5, "3"):
+        with pytest.raises(ConfigError, match="n_words"):
+            fastw2v.train_ids(ids, offsets, n_words=n_words)
     with pytest.raises(ConfigError, match="min_count"):
         fastw2v.train_ids(ids, offsets, n_words=2, min_count=1)
 
@@ -330,6 +406,7 @@ def test_corpus_that_is_none(corpus, said):
         ("alpha", 0),
         ("alpha", float("nan")),
         ("alpha", float("inf")),
+        ("alpha", 10**400),
         ("alpha", "0.1"),
         ("min_alpha", 0.5),
         ("ns_exponent", 99),
@@ -365,12 +442,15 @@ def test_ctrl_c_leaves_a_usable_folder(planted_file, tmp_path):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     metrics = folder / ".partial" / "metrics.jsonl"
     deadline = time.monotonic() + 120
-    while not (metrics.exists() and metrics.read_text().count("\n") >= 2):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        while not (metrics.exists() and metrics.read_text().count("\n") >= 2):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert f"interrupted; {folder} holds the vectors as of token" in said
     assert "Traceback" not in said
@@ -399,13 +479,13 @@ def test_nothing_to_learn_is_said(capsys):
 def test_unknown_options_are_named():
     with pytest.raises(TypeError, match=r"train\(\) has no option 'size': its options are vector_size, window"):
         fastw2v.train([["a", "b"]], size=20)
-    with pytest.raises(TypeError, match="train_ids.. has no option 'iter'"):
+    with pytest.raises(TypeError, match=r"train_ids\(\) has no option 'iter'"):
         fastw2v.train_ids([0], [0, 1], n_words=1, iter=3)
 
 
 def test_a_screen_that_is_gone_does_not_stop_training(planted_file, monkeypatch):
     class Gone:
-        def write(self, text):
+        def write(self, text=""):
             raise BrokenPipeError
 
         flush = isatty = write

@@ -137,6 +137,9 @@ def damage(folder, how):
         manifest.write_text("[" * 100_000)
     elif how == "newer format":
         manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format_version": 2}))
+    elif how == "other words":
+        path = folder / "vocab.tsv"
+        path.write_bytes(path.read_bytes().replace(b"t0w", b"x0w"))
     elif how == "bad metrics":
         (folder / "metrics.jsonl").write_text("7\n")
 
@@ -160,6 +163,7 @@ def damage(folder, how):
         ("deep JSON", "model.json"),
         ("newer format", "format version 2"),
         ("bad metrics", "metrics.jsonl line 1"),
+        ("other words", "not the vocabulary this folder was saved with"),
     ],
 )
 def test_damaged_model_folder_names_the_part(model, tmp_path, how, named):
@@ -186,3 +190,24 @@ def test_to_gensim():
     assert keyed.index_to_key == WORDS[:4]
     assert keyed.get_vecattr("king", "count") == 5
     assert keyed.most_similar("king", topn=1)[0][0] == small.most_similar("king", topn=1)[0][0]
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1, 1e25])
+def test_cosines_of_extreme_vectors(scale):
+    vectors = np.array([[1, 0], [1, 1]], np.float32) * np.float32(scale)
+    embeddings = Embeddings(Vocab(["a", "b"], np.ones(2, np.int64)), vectors)
+    assert embeddings.similarity("a", "b") == pytest.approx(np.sqrt(0.5), rel=1e-5)
+
+
+def test_saving_without_outside_rows_leaves_no_old_ones(model, small, tmp_path):
+    shutil.copytree(model, tmp_path / "m")
+    small.save(tmp_path / "m")
+    assert not (tmp_path / "m" / "U.npy").exists()
+
+
+def test_names_that_cannot_be_folders(small):
+    for name in ("x" * 300, "a\0b"):
+        with pytest.raises(FolderError):
+            small.save(name)
+        with pytest.raises(FolderError):
+            fastw2v.load(name)

@@ -153,3 +153,21 @@ def test_the_real_evaluation_files():
     sections = read_analogies(folder / "questions-words.txt")
     assert len(sections) == 14
     assert sum(map(len, sections.values())) == 19_544
+
+
+def test_byte_order_mark_before_a_comment(tmp_path):
+    assert read_similarity(write(tmp_path, "\ufeff# comment\na b 1\n")) == [("a", "b", 1.0)]
+    assert read_similarity(write(tmp_path, "\ufeff\na b 1\n")) == [("a", "b", 1.0)]
+
+
+def test_no_score_from_values_that_are_not_finite():
+    assert spearman(np.array([np.nan, 1, 2]), np.array([1.0, 2, 3])) is None
+
+
+def test_batches_do_not_show(small, tmp_path, monkeypatch):
+    from fastw2v import evaluate
+
+    path = write(tmp_path, ": s\n" + "man king woman queen\nman boy woman girl\nboy man girl king\n" * 5)
+    expected = evaluate_analogies(small, path)
+    monkeypatch.setattr(evaluate, "BATCH_SCORES", 15)
+    assert evaluate_analogies(small, path) == expected

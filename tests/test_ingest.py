@@ -232,12 +232,13 @@ def test_bad_sentences(sentences, said):
 
 
 def test_renumber_drops_and_maps():
-    ids, offsets = np.zeros(4, np.int32), np.zeros(4, np.int64)
     stream = np.array([0, 1, 2, -1, 1, -1, 2, 0, -1], np.int32)
     final_id = np.array([1, -1, 0], np.int32)
-    done = (0, 0)
+    all_ids, all_ends = [], []
     for block in (stream[:2], stream[2:5], stream[5:]):
-        done = ingest.renumber(block, final_id, ids, offsets, *done)
-    assert done == (4, 3)
-    assert ids.tolist() == [1, 0, 0, 1]
-    assert offsets.tolist() == [0, 2, 2, 4]
+        ids, ends = np.zeros(len(block), np.int32), np.zeros(len(block), np.int64)
+        n_ids, n_ends = ingest.renumber(block, final_id, ids, ends, len(all_ids))
+        all_ids += ids[:n_ids].tolist()
+        all_ends += ends[:n_ends].tolist()
+    assert all_ids == [1, 0, 0, 1]
+    assert all_ends == [2, 2, 4]

@@ -202,3 +202,109 @@ def test_sentence_ends_are_walls():
     assert U[1].nonzero()[0].tolist() == [0, 1] or U[1].nonzero()[0].tolist() == [0]
     assert not U[:2, 2:4].any()
     assert not U[2:4, :2].any()
+
+
+def identity_run(offsets, cuts, window=5, alpha=1e-6, step=0.0, passes=1, negative=1):
+    """Count pairs by what they leave behind.
+
+    Every token is a word of its own, V is the identity, U starts at 0 and the rate is tiny: every logit stays 0, so a
+    pair (c, o) adds rate / 2 to U[o, c] and nothing else. The one noise word is not in the text.
+    """
+    n = int(offsets[-1])
+    V = np.zeros((n + 1, n), np.float32)
+    V[:n] = np.eye(n, dtype=np.float32)
+    U = np.zeros_like(V)
+    noise = sampling.noise_table(np.array([0] * n + [1]), 0.75)
+    keep = sampling.keep_thresholds(np.ones(n + 1, np.int64), 0)
+    workers = parallel.Workers.create(len(cuts) - 1, 5, window, negative, n)
+    ids = np.arange(n, dtype=np.int32)
+    for _ in range(passes):
+        parallel.run_chunk(
+            ids, np.array(offsets), np.array(cuts), V, U, noise, keep, window, negative, alpha, step, workers
+        )
+    return U[:n]
+
+
+@pytest.mark.parametrize("cuts", [[0, 60], [0, 31, 60]])
+def test_pairs_by_brute_force(cuts):
+    """Which pairs are trained and how often, derived without pieces, halos or twins."""
+    window, n, passes = 4, 60, 400
+    counts = identity_run([0, n], cuts, window, passes=passes).T / 0.5e-6  # (centre, outside)
+    for distance in range(-n + 1, n):
+        share = max(0, (window - abs(distance) + 1) / window) if distance else 0  # reach is uniform on 1..window
+        seen = np.diag(counts, distance)
+        spread = np.sqrt(passes * share * (1 - share))
+        np.testing.assert_allclose(seen, passes * share, atol=5 * spread + 0.5)
+
+
+def test_the_rate_follows_the_position():
+    offsets = np.arange(0, 41, 2)
+    U = identity_run(offsets, [0, 40], window=1, alpha=1e-6, step=1e-8)
+    for first in range(0, 40, 2):
+        for c, o in ((first, first + 1), (first + 1, first)):
+            assert U[o, c] == pytest.approx((1e-6 + 1e-8 * first) / 2, rel=1e-3)
+
+
+def test_noise_never_is_the_outside_word_but_may_be_the_centre():
+    """Text «0 1», noise always word 0: (centre 0, outside 1) draws it K times, (centre 1, outside 0) never."""
+    V, U = np.eye(2, dtype=np.float32), np.zeros((2, 2), np.float32)
+    noise = sampling.noise_table(np.array([1, 0]), 0.75)
+    keep = sampling.keep_thresholds(np.ones(2, np.int64), 0)
+    workers = parallel.Workers.create(1, 1, 5, 3, 2)
+    ids, offsets = np.array([0, 1], np.int32), np.array([0, 2])
+    parallel.run_chunk(ids, offsets, np.array([0, 2]), V, U, noise, keep, 5, 3, 1e-6, 0.0, workers)
+    np.testing.assert_allclose(U, 0.5e-6 * np.array([[-3, 1], [1, 0]]), rtol=1e-3, atol=1e-12)
+
+
+def test_run_chunk_sets_threads_and_holds_the_lock(monkeypatch):
+    import numba
+
+    seen = []
+
+    def spy(ids, offsets, cuts, *rest):
+        seen.append((parallel.ENTRY.locked(), numba.get_num_threads()))
+
+    monkeypatch.setattr(parallel, "train_chunk", spy)
+    workers = parallel.Workers.create(1, 1, 5, 5, 4)
+    for n in (1, 2):
+        parallel.run_chunk(None, None, np.zeros(n + 1, np.int64), None, None, None, None, 5, 5, 0.1, 0, workers)
+    assert seen == [(True, 1), (True, min(2, parallel.MAX_THREADS))]
+    assert not parallel.ENTRY.locked()
+
+
+@pytest.mark.parametrize("window", [1, 5, 333])
+def test_scratch_has_room_for_a_piece_and_two_halos(window):
+    workers = parallel.Workers.create(2, 1, window, 7, 5)
+    assert workers.tokens.shape[1] >= PIECE + 2 * window
+    assert workers.negatives.shape[1] >= 7
+    assert workers.grad.shape[1] >= 5
+    np.testing.assert_array_equal(workers.rng[:, 0], sampling.spawn_streams(1, 2))
+
+
+BOUNDS = """
+import numpy as np
+from fastw2v import parallel, sampling
+from fastw2v.pair import PIECE
+offsets = np.array([0, 0, 5, 5, 5 + 2 * PIECE + 9, 6 + 2 * PIECE + 9, 6 + 2 * PIECE + 9])
+n = int(offsets[-1])
+ids = (np.arange(n) % 11).astype(np.int32)
+noise, keep = sampling.noise_table(np.ones(11, np.int64), 0.75), sampling.keep_thresholds(np.ones(11, np.int64), 0)
+V, U = np.ones((11, 3), np.float32), np.ones((11, 3), np.float32)
+for window in (1, 40):
+    workers = parallel.Workers.create(3, 1, window, 2, 3)
+    for cuts in ([0, 5, PIECE + 5, n], [3, 3, n - 1, n]):
+        parallel.train_chunk(
+            ids, offsets, np.array(cuts), V, U, noise, keep, window, 2, 0.01, 0.0,
+            workers.rng, workers.tokens, workers.negatives, workers.grad, workers.tally,
+        )
+"""
+
+
+def test_nothing_is_read_or_written_out_of_bounds(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", BOUNDS], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

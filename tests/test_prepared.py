@@ -1,8 +1,11 @@
 """Prepared folders: what is written, what is refused, what is left behind."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -128,7 +131,7 @@ def test_sizes_must_agree(text, tmp_path):
 def test_other_min_count_than_prepared_with_is_an_error(text, tmp_path):
     fastw2v.prepare(text, tmp_path / "p", min_count=1)
     with (
-        pytest.raises(ConfigError, match=r"min_count is 3, but .* was prepared with 1"),
+        pytest.raises(ConfigError, match=r"min_count is 3, but .* was made with 1"),
         opened(tmp_path / "p", None, 3, None),
     ):
         pass
@@ -189,7 +192,7 @@ def test_staged_refuses_a_folder_of_something_else(tmp_path):
     with pytest.raises(FolderError, match="exists and is not a thing folder"), staged(tmp_path, "m.json", "thing"):
         pass
     assert (tmp_path / "precious").read_text() == "data"
-    with pytest.raises(FolderError, match="is a file"), staged(tmp_path / "precious", "m.json", "thing"):
+    with pytest.raises(FolderError, match="is not a folder"), staged(tmp_path / "precious", "m.json", "thing"):
         pass
 
 
@@ -213,3 +216,130 @@ def test_staged_takes_over_from_a_killed_run(tmp_path):
         assert not list(partial.iterdir())
         (partial / "m.json").write_text("{}")
     assert [path.name for path in tmp_path.iterdir()] == ["m.json"]
+
+
+def parts(folder, content):
+    for name in ("V.npy", "vocab.tsv", "model.json"):
+        (folder / name).write_text(content)
+
+
+def read_parts(folder):
+    return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("nth", range(6))
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), KeyboardInterrupt()])
+def test_publishing_that_fails_puts_the_old_files_back(tmp_path, monkeypatch, nth, error):
+    from fastw2v import staging
+
+    target = tmp_path / "m"
+    target.mkdir()
+    parts(target, "old")
+    (target / "U.npy").write_text("old")
+    (target / "notes.txt").write_text("the user's")
+    before = read_parts(target)
+    calls, real = [], staging.os.rename
+
+    def rename(a, b):
+        calls.append(a)
+        if len(calls) == nth + 1:
+            raise error
+        real(a, b)
+
+    monkeypatch.setattr(staging.os, "rename", rename)
+    with pytest.raises((FolderError, KeyboardInterrupt)), staged(target, "model.json", "model") as partial:
+        parts(partial, "new")
+    assert read_parts(target) == before
+    assert not (target / ".partial").exists()
+
+
+def test_publishing_moves_the_manifest_first_and_last_and_leaves_no_stale_part(tmp_path, monkeypatch):
+    from fastw2v import staging
+
+    parts(tmp_path, "old")
+    (tmp_path / "U.npy").write_text("stale")
+    (tmp_path / "notes.txt").write_text("the user's")
+    calls, real = [], staging.os.rename
+
+    def rename(a, b):
+        calls.append(a.name)
+        real(a, b)
+
+    monkeypatch.setattr(staging.os, "rename", rename)
+    with staged(tmp_path, "model.json", "model") as partial:
+        parts(partial, "new")
+    assert calls[0] == calls[-1] == "model.json"
+    assert read_parts(tmp_path) == {
+        "V.npy": "new",
+        "vocab.tsv": "new",
+        "model.json": "new",
+        "notes.txt": "the user's",
+    }
+
+
+def test_a_run_killed_while_publishing_is_rolled_back_by_the_next(tmp_path):
+    (tmp_path / ".partial" / "old").mkdir(parents=True)
+    parts(tmp_path / ".partial" / "old", "old")
+    (tmp_path / "V.npy").write_text("new, half published")
+    with pytest.raises(KeyError), staged(tmp_path, "model.json", "model"):
+        raise KeyError
+    assert read_parts(tmp_path) == {"V.npy": "old", "vocab.tsv": "old", "model.json": "old"}
+
+
+def test_ctrl_c_while_publishing_waits_until_it_is_done(tmp_path, monkeypatch):
+    from fastw2v import staging
+
+    real = staging.os.fsync
+
+    def interrupted_fsync(descriptor):
+        signal.raise_signal(signal.SIGINT)
+        real(descriptor)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(staging.os, "fsync", interrupted_fsync)
+    try:
+        with pytest.raises(KeyboardInterrupt), staged(tmp_path, "one.json", "model") as partial:
+            (partial / "one.json").write_text("new")
+        assert read_parts(tmp_path) == {"one.json": "new"}
+        with pytest.raises(KeyboardInterrupt), staged(tmp_path, "one.json", "model") as partial:
+            [(partial / name).write_text("newer") for name in ("one.json", "two", "three")]  # the third gets through
+        assert read_parts(tmp_path) == {"one.json": "new"}
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
+    """With a limit on the size of files in place of a small disk."""
+    (tmp_path / "text").write_text("a b c d e f g h\n" * 30_000)
+    code = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000));"
+    code += "from fastw2v.cli import main; sys.exit(main(sys.argv[1:]))"
+    for command in ("prepare", "train"):
+        run = [sys.executable, "-c", code, command, tmp_path / "text", "-o", tmp_path / "out"]
+        done = subprocess.run(run, capture_output=True, text=True)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.splitlines()[-1].startswith(f"fastw2v: error: cannot write {tmp_path / 'out'}: ")
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_list_of_one_prepared_folder(text, tmp_path):
+    fastw2v.prepare(text, tmp_path / "p", min_count=1)
+    with opened([tmp_path / "p"], None, None, None) as corpus:
+        assert corpus.min_count == 1
+    with pytest.raises(ConfigError, match="max_vocab is 2"), opened([tmp_path / "p"], None, None, 2):
+        pass
+
+
+def test_standard_input_that_does_not_wait(tmp_path):
+    """A pipe in non-blocking mode whose writer pauses is read to its end all the same."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    run = [sys.executable, "-m", "fastw2v", "prepare", "-", "-o", tmp_path / "p", "--min-count=1"]
+    process = subprocess.Popen(run, stdin=read_end, stdout=subprocess.PIPE, text=True)
+    os.close(read_end)
+    for _ in range(3):
+        os.write(write_end, b"ten words of text to be read by the program\n")
+        time.sleep(1)
+    os.close(write_end)
+    said, _ = process.communicate(timeout=60)
+    assert "30 tokens read" in said

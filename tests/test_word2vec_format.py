@@ -74,7 +74,7 @@ def test_read_text(tmp_path, newline):
 
 def test_a_word_with_a_space_is_refused_and_nothing_written(tmp_path):
     embeddings = Embeddings(Vocab(["New York"], np.ones(1, np.int64)), np.ones((1, 2), np.float32))
-    with pytest.raises(FormatError, match="'New York' holds a space"):
+    with pytest.raises(FormatError, match="'New York' holds white space"):
         embeddings.export(tmp_path / "v.bin")
     assert not list(tmp_path.iterdir())
 
@@ -97,6 +97,10 @@ HUGE = b"999999999999 1000000\n" + GOLDEN_BINARY[4:]
         (b"3\n", False, "line 1"),
         (b"-3 3\n", False, "line 1"),
         (b"3 0\n", False, "line 1"),
+        (b"0 3\n", True, "line 1"),
+        (b"0 99999999999999999999\n", True, "line 1"),
+        (b"1 1\n 0.5 \n", False, "word 1 is ''"),
+        (b"1 1\na\nb \0\0\0\0\n", True, "tab or line break"),
         (HUGE, True, "header says 999999999999 words of 1000000 numbers, but only"),
         (HUGE, False, "header says"),
         (GOLDEN_BINARY[:-6], True, "truncated"),
@@ -153,3 +157,26 @@ def test_unknown_format_is_refused(small, tmp_path):
     with pytest.raises(ValueError, match="format is 'glove': give one of word2vec-bin, word2vec-text"):
         small.export(tmp_path / "v", format="glove")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_export_leaves_nothing(small, tmp_path, monkeypatch):
+    from fastw2v import word2vec_format
+
+    def fail(file, *rest):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(word2vec_format, "_write_rows", fail)
+    (tmp_path / "v.bin").write_text("old")
+    with pytest.raises(FormatError, match="No space left"):
+        small.export(tmp_path / "v.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["v.bin"]
+    assert (tmp_path / "v.bin").read_text() == "old"
+
+
+def test_a_very_long_word_comes_back(tmp_path):
+    embeddings = Embeddings(Vocab(["x" * 2_000_000], np.ones(1, np.int64)), np.ones((1, 2), np.float32))
+    for format_ in ("word2vec-bin", "word2vec-text"):
+        embeddings.export(tmp_path / "v", format_)
+        again = fastw2v.load_word2vec_format(tmp_path / "v", binary=format_ == "word2vec-bin")
+        assert again.words == embeddings.words
