@@ -207,7 +207,7 @@ def test_divergence_is_named_and_nothing_saved(planted_file, tmp_path):
 
 @pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("stop", [False, True])
-def test_a_row_no_pair_shows_is_found_before_anything_is_saved(tmp_path, monkeypatch, which, stop):
+def test_a_row_no_pair_shows_is_found_before_anything_is_saved(tmp_path, monkeypatch, small_chunks, which, stop):
     real = driver.initial_matrices
 
     def poisoned(*arguments):
@@ -216,8 +216,8 @@ def test_a_row_no_pair_shows_is_found_before_anything_is_saved(tmp_path, monkeyp
         return matrices
 
     monkeypatch.setattr(driver, "initial_matrices", poisoned)
-    ids, offsets = np.array([0, 1, 2, 3] * 100, np.int32), np.array([0, 400])
-    callbacks = [lambda p, e: True] if stop else []
+    ids, offsets = np.array([0, 1, 2, 3] * 1000, np.int32), np.arange(0, 4001, 100)
+    callbacks = [lambda p, e: True] if stop else []  # in the middle of an epoch, or at its end
     with pytest.raises(DivergedError):
         fastw2v.train_ids(ids, offsets, n_words=6, output=tmp_path / "m", callbacks=callbacks, epochs=3, progress=False)
     assert not (tmp_path / "m").exists()
