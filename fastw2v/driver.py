@@ -5,11 +5,9 @@ called, Ctrl-C is honoured and the sums are checked for values that are not fini
 """
 
 import json
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from numbers import Integral
 from os import PathLike
@@ -18,7 +16,6 @@ from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from .config import IdOptions, TrainConfig, TrainOptions
 from .embeddings import MANIFEST, Embeddings, versions
@@ -28,6 +25,7 @@ from .pair import LOSS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
 from .sampling import keep_thresholds, noise_table
+from .screen import Bar, announced, say
 from .spans import cut, next_cut
 from .staging import KEEP_PREVIOUS, read_manifest, staged
 from .vocab import Vocab
@@ -102,7 +100,7 @@ def train(
     config = TrainConfig(**options, **{name: value for name, value in asked.items() if value is not None})  # type: ignore[arg-type]
     with _output_folder(output) as folder, ExitStack() as stack:
         scratch = None if folder is None else folder / "corpus"
-        with _announced(progress, "reading the corpus ..."):
+        with announced(progress, "reading the corpus ..."):
             ready = stack.enter_context(opened(corpus, scratch, asked["min_count"], asked["max_vocab"]))
         config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
         embeddings, stopped_by = _run(ready, config, folder, callbacks, progress)
@@ -169,35 +167,6 @@ def _check_names(function: str, options: Iterable[str], known: type) -> None:
             raise TypeError(f"{function}() has no option {name!r}: its options are {names}")
 
 
-class _Screen:
-    """Standard error for as long as it is there: a closed pipe or a full disk behind it must not end a training."""
-
-    def write(self, text: str) -> int:
-        with suppress(OSError, ValueError, AttributeError):  # gone, closed, or never there (None)
-            sys.stderr.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError, AttributeError):
-            sys.stderr.flush()
-
-    def isatty(self) -> bool:
-        try:
-            return sys.stderr.isatty()
-        except (OSError, ValueError, AttributeError):
-            return False
-
-    def fileno(self) -> int:
-        return sys.stderr.fileno()
-
-
-def _say(progress: bool, text: str) -> None:
-    if progress:
-        screen = _Screen()
-        screen.write(f"fastw2v: {text}\n")
-        screen.flush()
-
-
 def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return V, uniform in (-0.5, 0.5) / vector_size, and U, zero, as word2vec.c starts.
 
@@ -218,7 +187,7 @@ def _run(
     """Train; return the embeddings, written to ``folder``, and what stopped the run early, to be raised."""
     assert config.workers is not None
     n_tokens, n_sentences = len(corpus.ids), len(corpus.offsets) - 1
-    _say(
+    say(
         progress,
         f"{corpus.tokens_read:,} tokens, {n_tokens:,} of them in the vocabulary of {len(corpus.vocab):,} words, "
         f"{n_sentences:,} sentences; {config.workers} worker{'s' * (config.workers > 1)} "
@@ -233,7 +202,7 @@ def _run(
         alpha = config.alpha + step * n_tokens * (epoch - 1)
         run_chunk(corpus.ids, corpus.offsets, cuts, V, U, *tables, config.window, config.negative, alpha, step, workers)
 
-    with _announced(progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
+    with announced(progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         run(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
 
     metadata = {"versions": versions(), "config": asdict(config)}
@@ -243,12 +212,12 @@ def _run(
     state = None
     began = time.perf_counter()
     with interrupt_noted() as interrupted:
-        with _metrics_file(folder) as record, _bar(config, n_tokens, progress) as bar:
+        with _metrics_file(folder) as record, Bar(n_tokens * config.epochs, progress) as bar:
             try:
                 for state in _chunks(run, corpus.offsets, config, step, workers, V, U, began):
                     live.metrics.append(asdict(state))
                     record(live.metrics[-1])
-                    _show(bar, state, config.epochs)
+                    bar.show(state.epoch, config.epochs, state.tokens, state.loss, state.alpha)
                     answers = [callback(state, _view(live)) for callback in callbacks]
                     if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers) or interrupted():
                         break
@@ -275,7 +244,7 @@ def _run(
         if interrupted() and stopped_by is None:
             stopped_by = KeyboardInterrupt(f"token {tokens:,} of {n_tokens * config.epochs:,}")
     if metadata["progress"]["complete"] and not any(record["pairs"] for record in live.metrics):
-        _say(
+        say(
             progress,
             "warning: no two words met in a window, so nothing was learnt: the corpus is too small, its sentences "
             "have one word, or subsampling left nothing (--sample 0 turns it off)",
@@ -345,18 +314,6 @@ def _view(live: Embeddings) -> Embeddings:
 
 
 @contextmanager
-def _announced(progress: bool, text: str) -> Iterator[None]:
-    """Say what is being done if it takes long enough to be noticed."""
-    timer = threading.Timer(0.5, _say, (progress, text))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-@contextmanager
 def _metrics_file(folder: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Give a function that appends a record to metrics.jsonl at once, so that it can be watched."""
     if folder is None:
@@ -364,25 +321,3 @@ def _metrics_file(folder: Path | None) -> Iterator[Callable[[dict[str, Any]], No
         return
     with open(folder / "metrics.jsonl", "a", encoding="utf-8", buffering=1) as file:
         yield lambda record: print(json.dumps(record), file=file)
-
-
-def _show(bar: Any, state: Progress, epochs: int) -> None:
-    loss = "none" if state.loss is None else f"{state.loss:.4f}"
-    bar.set_description(f"epoch {state.epoch}/{epochs}", refresh=False)
-    bar.set_postfix_str(f"loss {loss}, alpha {state.alpha:.5f}", refresh=False)
-    bar.update(state.tokens - bar.n)
-
-
-def _bar(config: TrainConfig, n_tokens: int, progress: bool) -> Any:
-    screen = _Screen()
-    interval = 0.1 if screen.isatty() else 30
-    return tqdm(
-        file=screen,
-        total=n_tokens * config.epochs,
-        unit=" tokens",
-        unit_scale=True,
-        dynamic_ncols=True,
-        disable=not progress,
-        mininterval=interval,
-        maxinterval=interval + 10,
-    )

@@ -14,7 +14,7 @@ import pytest
 from conftest import planted_sentences, topic_purity
 
 import fastw2v
-from fastw2v import driver
+from fastw2v import driver, screen
 from fastw2v.errors import ConfigError, CorpusError, DivergedError
 from fastw2v.pair import PIECE
 from fastw2v.parallel import MAX_THREADS
@@ -423,10 +423,10 @@ def test_unknown_option_is_a_type_error(planted_file):
 
 
 def test_compilation_is_announced(capsys, monkeypatch):
-    with driver._announced(True, "compiling kernels"):
+    with screen.announced(True, "compiling kernels"):
         time.sleep(0.7)
     assert "compiling kernels" in capsys.readouterr().err
-    with driver._announced(True, "compiling kernels"):
+    with screen.announced(True, "compiling kernels"):
         pass
     assert capsys.readouterr().err == ""
 
@@ -490,7 +490,7 @@ def test_a_screen_that_is_gone_does_not_stop_training(planted_file, monkeypatch)
 
         flush = isatty = write
 
-    for screen in (None, Gone()):
-        monkeypatch.setattr(sys, "stderr", screen)
+    for stream in (None, Gone()):
+        monkeypatch.setattr(sys, "stderr", stream)
         embeddings = fastw2v.train(planted_file, **QUICK | {"progress": True})
         assert embeddings.metadata["progress"]["complete"]

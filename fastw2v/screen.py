@@ -1,0 +1,86 @@
+"""What a training shows on standard error: remarks, and a progress bar."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from tqdm import tqdm
+
+
+class Screen:
+    """Standard error for as long as it is there: a closed pipe or a full disk behind it must not end a training."""
+
+    def write(self, text: str) -> int:
+        """Write if possible."""
+        with suppress(OSError, ValueError, AttributeError):  # gone, closed, or never there (None)
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush if possible."""
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        """Tell whether a person may be watching."""
+        try:
+            return sys.stderr.isatty()
+        except (OSError, ValueError, AttributeError):
+            return False
+
+    def fileno(self) -> int:
+        """Return the descriptor, from which tqdm learns the width of the terminal."""
+        return sys.stderr.fileno()
+
+
+def say(progress: bool, text: str) -> None:
+    """Print a remark, where ``progress`` is asked for."""
+    if progress:
+        screen = Screen()
+        screen.write(f"fastw2v: {text}\n")
+        screen.flush()
+
+
+@contextmanager
+def announced(progress: bool, text: str) -> Iterator[None]:
+    """Say what is being done if it takes long enough to be noticed."""
+    timer = threading.Timer(0.5, say, (progress, text))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class Bar:
+    """A progress bar over corpus tokens, with mean loss per pair and learning rate; in a log file a line every 30 s."""
+
+    def __init__(self, total: int, progress: bool) -> None:
+        screen = Screen()
+        interval = 0.1 if screen.isatty() else 30
+        self._bar: Any = tqdm(
+            file=screen,
+            total=total,
+            unit=" tokens",
+            unit_scale=True,
+            dynamic_ncols=True,
+            disable=not progress,
+            mininterval=interval,
+            maxinterval=interval + 10,
+        )
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def show(self, epoch: int, epochs: int, tokens: int, loss: float | None, alpha: float) -> None:
+        """Move to ``tokens`` and show the rest beside it."""
+        self._bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
+        shown_loss = "none" if loss is None else f"{loss:.4f}"
+        self._bar.set_postfix_str(f"loss {shown_loss}, alpha {alpha:.5f}", refresh=False)
+        self._bar.update(tokens - self._bar.n)
