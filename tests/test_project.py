@@ -1,6 +1,7 @@
 """Promises about the tree itself: how kernels are declared, what an import does, what the README says."""
 
 import ast
+import importlib.util
 import os
 import subprocess
 import sys
@@ -130,6 +131,19 @@ def test_readme_has_the_two_commands_word_for_word():
     readme = (ROOT / "README.md").read_text()
     assert "pip install . && fastw2v demo" in readme
     assert "pip install -e '.[test]' && pytest" in readme
+
+
+def test_the_python_example_of_the_readme_runs(tmp_path, monkeypatch):
+    example = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    if importlib.util.find_spec("gensim") is None:
+        example = "".join(line for line in example.splitlines(keepends=True) if "gensim" not in line)
+    monkeypatch.chdir(tmp_path)
+    Path("corpus.txt").write_text("the king and the queen met a man and a woman\n" * 50)
+    names = {}
+    code = compile(example, "README.md", "exec")
+    exec(code, names)
+    assert names["walks"].vectors.shape == (3, 100)
+    assert Path("model", "V.npy").is_file()
 
 
 def test_version_is_in_the_changelog():
