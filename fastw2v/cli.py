@@ -161,8 +161,7 @@ def _train(arguments: argparse.Namespace) -> None:
     try:
         embeddings = train(_corpus(arguments.corpus), output=output, **options)
     except KeyboardInterrupt as interrupt:
-        said = f"{output} holds the vectors as of {interrupt}" if str(interrupt) else "nothing was written"
-        raise KeyboardInterrupt(said) from None
+        raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
     print(f"{output}: {len(embeddings):,} words, vector_size {embeddings.vector_size}")
 
 
@@ -240,7 +239,8 @@ def _unknown(embeddings: Embeddings, word: str) -> str:
 def _export(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model)
     embeddings.export(arguments.file, arguments.format)
-    print(f"{arguments.file}: {len(embeddings):,} words, vector_size {embeddings.vector_size}, {arguments.format}")
+    if os.path.isfile(arguments.file):  # and not a pipe, where this line would follow the vectors
+        print(f"{arguments.file}: {len(embeddings):,} words, vector_size {embeddings.vector_size}, {arguments.format}")
 
 
 def _info(arguments: argparse.Namespace) -> None:

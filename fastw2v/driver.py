@@ -92,8 +92,7 @@ def train(
         CorpusError: the corpus is missing, not text, empty, or has no word frequent enough.
         FolderError: ``output`` can't be written, or is something else.
         DivergedError: a value stopped being finite; nothing is saved.
-        KeyboardInterrupt: after Ctrl-C; with the token reached as its text if training had begun and the folder, if
-            any, was saved.
+        KeyboardInterrupt: after Ctrl-C; if training had begun the folder, if any, was saved, and the text says so.
     """
     _check_names("train", options, TrainOptions)
     asked = {name: options.pop(name, None) for name in ("min_count", "max_vocab")}  # type: ignore[misc]
@@ -224,6 +223,8 @@ def _run(
             except DivergedError:
                 raise
             except BaseException as error:  # a callback's: what was trained is kept, then the error is the caller's
+                if state is None:  # nothing was
+                    raise
                 stopped_by = error
         tokens = state.tokens if state else 0
         metadata["progress"] = {
@@ -242,7 +243,8 @@ def _run(
             if not metadata["progress"]["complete"] and _is_finished(folder.parent):
                 (folder / KEEP_PREVIOUS).touch()
         if interrupted() and stopped_by is None:
-            stopped_by = KeyboardInterrupt(f"token {tokens:,} of {n_tokens * config.epochs:,}")
+            where = "training stopped" if folder is None else f"{folder.parent} holds the vectors as they were"
+            stopped_by = KeyboardInterrupt(f"{where} at token {tokens:,} of {n_tokens * config.epochs:,}")
     if metadata["progress"]["complete"] and not any(record["pairs"] for record in live.metrics):
         say(
             progress,
@@ -253,11 +255,12 @@ def _run(
 
 
 def _is_finished(folder: Path) -> bool:
-    """Tell whether a folder holds a model whose training ran to its end."""
+    """Tell whether a folder holds a model that no interruption left unfinished."""
     try:
-        return read_manifest(folder, MANIFEST, "model")["progress"]["complete"] is True
-    except (FolderError, KeyError, TypeError):
+        progress = read_manifest(folder, MANIFEST, "model").get("progress")
+    except FolderError:
         return False
+    return not (isinstance(progress, dict) and progress.get("complete") is False)
 
 
 def _chunks(

@@ -145,7 +145,7 @@ class Embeddings:
         """
         if not isinstance(topn, (int, np.integer)) or topn < 1:
             raise ValueError(f"topn is {topn!r}: give a whole number, at least 1")
-        query = np.zeros(self.vector_size, np.float32)
+        query = np.zeros(self.vector_size, np.float64)
         given: list[int] = []
         seen_vector = False
         for sign, items in ((1, positive), (-1, negative)):
@@ -158,10 +158,11 @@ class Embeddings:
                 if vector.dtype.kind not in "fiu" or vector.shape != query.shape or not np.isfinite(vector).all():
                     raise ValueError(f"{item!r:.60} is neither a word nor {query.shape} finite numbers")
                 seen_vector = True
-                query += (sign * vector / (np.linalg.norm(vector) or 1)).astype(np.float32)
+                vector = vector.astype(np.float64)
+                query += sign * vector / (np.linalg.norm(vector) or 1)
         if not given and not seen_vector:
             raise ValueError("give at least one word or vector")
-        scores = self.vectors @ (query / (np.linalg.norm(query) or np.float32(1))) / self.norms
+        scores = self.vectors @ (query / (np.linalg.norm(query) or 1)).astype(np.float32) / self.norms
         scores[given] = -np.inf
         n = min(topn, len(self) - len(set(given)))
         if n < 1:

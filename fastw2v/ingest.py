@@ -11,8 +11,8 @@ into final ids by frequency once the counts are known, in a pass over int32 ids 
 """
 
 import os
-import select
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -307,7 +307,7 @@ def _read(stream: Any, name: str, into: NDArray[np.uint8]) -> int:
     """Read some bytes, waiting for them where the stream does not wait; 0 at the end."""
     try:
         while (n := stream.readinto(into.data)) is None:
-            select.select([stream], [], [])
+            time.sleep(0.01)
     except OSError as error:
         raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
     return int(n)
@@ -355,6 +355,8 @@ def ingest_files(paths: Sequence[str | PathLike[str]], sink: BinaryIO) -> Ingest
     for path in paths:
         name = fspath(path)
         if name == "-":
+            if not hasattr(sys.stdin, "buffer"):
+                raise CorpusError("standard input can't be read here: give a file, or lists of tokens")
             _scan_stream(sys.stdin.buffer, "standard input", table)
             continue
         if os.path.isdir(name):

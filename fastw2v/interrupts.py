@@ -8,8 +8,8 @@ from types import FrameType
 
 
 @contextmanager
-def interrupt_noted() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C into a note, read by calling what is yielded; a third one gets through at once.
+def interrupt_noted(lets_third_through: bool = True) -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C into a note, read by calling what is yielded; as a rule a third one gets through at once.
 
     Outside the main thread, or where Ctrl-C is ignored or somebody else handles it, nothing is changed.
     """
@@ -17,7 +17,7 @@ def interrupt_noted() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         noted.append(number)
-        if len(noted) >= 3:
+        if lets_third_through and len(noted) >= 3:
             raise KeyboardInterrupt
 
     mine = (

@@ -22,6 +22,7 @@ PARTIAL = ".partial"
 PREVIOUS = "previous"
 KEEP_PREVIOUS = "keep-previous"
 _OLD = "old"  # in PARTIAL while files are being replaced: what stood there before
+_OLD_NAMES = "old-names"
 _PARTS = {"V.npy", "U.npy", "vocab.tsv", "metrics.jsonl", "model.json", "ids.npy", "offsets.npy", "prepared.json"}
 
 
@@ -60,7 +61,7 @@ def check_target(folder: Path, manifest: str, kind: str) -> None:
     try:
         if folder.is_dir():
             others = [entry.name for entry in folder.iterdir() if entry.name != PARTIAL]
-            known = manifest in others or (folder / PARTIAL / _OLD / manifest).is_file()
+            known = manifest in others or (folder / PARTIAL / _OLD).is_dir()
             if others and not known:
                 raise FolderError(f"{folder} exists and is not a {kind} folder: choose another, or empty it")
             if not os.access(folder, os.W_OK | os.X_OK):
@@ -71,7 +72,7 @@ def check_target(folder: Path, manifest: str, kind: str) -> None:
         raise FolderError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
-def _claim(folder: Path) -> int | None:
+def _claim(folder: Path, manifest: str) -> int | None:
     """Make the staging folder, empty, and hold a lock on it; return the lock's descriptor.
 
     The lock is the kernel's: it ends with the process, however that ends. Where there is no ``flock`` (Windows) there
@@ -81,10 +82,10 @@ def _claim(folder: Path) -> int | None:
         FolderError: somebody else is writing there.
     """
     partial = folder / PARTIAL
+    lock = None
     while True:
         partial.mkdir(parents=True, exist_ok=True)
         if fcntl is None:
-            lock = None
             break
         try:
             lock = os.open(partial, os.O_RDONLY)
@@ -99,9 +100,17 @@ def _claim(folder: Path) -> int | None:
             if os.path.samestat(os.fstat(lock), os.stat(partial)):
                 break
         os.close(lock)
-    _roll_back(folder)  # a run may have been killed while it was publishing
-    for left_over in partial.iterdir():
-        shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
+    try:
+        _settle(folder, manifest)  # a run may have been killed while it was publishing
+        for left_over in partial.iterdir():
+            if left_over.is_dir() and not left_over.is_symlink():
+                shutil.rmtree(left_over)
+            else:
+                left_over.unlink()
+    except BaseException:
+        if lock is not None:
+            os.close(lock)
+        raise
     return lock
 
 
@@ -119,7 +128,7 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     check_target(folder, manifest, kind)
     made = next((p for p in [*reversed(folder.parents), folder] if not p.exists()), None)
     try:
-        lock = _claim(folder)
+        lock = _claim(folder, manifest)
     except (OSError, ValueError) as error:
         _remove_made(made, folder)
         raise FolderError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
@@ -127,56 +136,71 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     try:
         try:
             yield folder / PARTIAL
-            with interrupt_noted() as noted:
+            with interrupt_noted(lets_third_through=False) as noted:
                 with write_errors(folder):
                     _publish(folder, manifest)
                 interrupted = noted()
         finally:
-            shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+            if not _holds_files(folder / PARTIAL / _OLD):  # never the only copy of what stood there before
+                shutil.rmtree(folder / PARTIAL, ignore_errors=True)
             _remove_made(made, folder)
     finally:
         if lock is not None:
             os.close(lock)
     if interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(f"{folder} was saved")
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _publish(folder: Path, manifest: str) -> None:
-    """Put the staged files in the place of the old ones; if that fails half-way, put the old ones back."""
+    """Put the staged files in the place of the old ones; if that fails half-way, put the old ones back.
+
+    The manifest leaves first and comes last, so at any moment a folder with a manifest is one whole model: the old one
+    if nothing has been moved to `_OLD`, the new one if something has. `_settle` relies on it.
+    """
     partial = folder / PARTIAL
-    keep = partial / KEEP_PREVIOUS
-    keep_previous = keep.exists()
-    keep.unlink(missing_ok=True)
-    names = sorted((path.name for path in partial.iterdir() if path.is_file()), key=lambda name: name == manifest)
+    previous = folder / PREVIOUS
+    if (partial / KEEP_PREVIOUS).exists() and (previous.is_symlink() or (previous.exists() and not previous.is_dir())):
+        raise FolderError(f"{previous} is in the way of the finished model: move it, and train again")
+    names = [path.name for path in partial.iterdir() if path.is_file() and path.name != KEEP_PREVIOUS]
     for name in names:
         with open(partial / name, "rb+") as written:
             os.fsync(written.fileno())
-    old = partial / _OLD
-    old.mkdir()
+    parts = [path.name for path in folder.iterdir() if path.name in names or path.name in _PARTS]
+    (partial / _OLD_NAMES).write_text("\n".join(parts), "utf-8")
+    (partial / _OLD).mkdir()
     try:
-        # The manifest leaves first and comes last: without it a folder is seen as unfinished, never as a mixture.
-        parts = [path for path in folder.iterdir() if path.name in names or path.name in _PARTS]
-        for path in sorted(parts, key=lambda path: path.name != manifest):
-            os.rename(path, old / path.name)
-        for name in names:
+        for name in sorted(parts, key=lambda name: name != manifest):
+            os.rename(folder / name, partial / _OLD / name)
+        for name in sorted(names, key=lambda name: name == manifest):
             os.rename(partial / name, folder / name)
-    except BaseException:
-        _roll_back(folder)
-        raise
-    if keep_previous:
-        shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
-        os.rename(old, folder / PREVIOUS)
-    else:
-        shutil.rmtree(old)
+    finally:
+        _settle(folder, manifest)
 
 
-def _roll_back(folder: Path) -> None:
-    """Move what was taken out of the folder back into it."""
-    old = folder / PARTIAL / _OLD
-    if old.is_dir():
-        for path in old.iterdir():
-            os.replace(path, folder / path.name)
-        old.rmdir()
+def _settle(folder: Path, manifest: str) -> None:
+    """Bring a publication to its end, wherever it stopped: forward if the new manifest is in place, back if not."""
+    partial = folder / PARTIAL
+    old = partial / _OLD
+    if not old.is_dir():
+        return
+    if (folder / manifest).exists():
+        if (partial / KEEP_PREVIOUS).exists() and _holds_files(old):
+            shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+            os.rename(old, folder / PREVIOUS)
+        else:
+            shutil.rmtree(old)
+        return
+    parts = (partial / _OLD_NAMES).read_text("utf-8").split("\n")
+    for path in folder.iterdir():
+        if path.name in _PARTS and path.name not in parts:  # new, where there was none
+            path.unlink()
+    for path in sorted(old.iterdir(), key=lambda path: path.name == manifest):
+        os.replace(path, folder / path.name)
+    old.rmdir()
 
 
 @contextmanager

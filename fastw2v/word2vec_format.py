@@ -6,6 +6,7 @@ newline; some writers (older gensim) leave that newline out, and reading accepts
 """
 
 import os
+import shutil
 from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -48,9 +49,13 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
                 _write_rows(file, words, vectors, binary)
                 file.flush()
                 os.fsync(file.fileno())
+            if path.exists():
+                shutil.copymode(path, aside)
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)
+    except BrokenPipeError:  # whoever reads has seen enough: the command line knows what to do
+        raise
     except OSError as error:
         raise FormatError(f"cannot write {path}: {error.strerror or error}") from error
 

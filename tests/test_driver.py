@@ -452,7 +452,7 @@ def test_ctrl_c_leaves_a_usable_folder(planted_file, tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert f"interrupted; {folder} holds the vectors as of token" in said
+    assert f"interrupted; {folder} holds the vectors as they were at token" in said
     assert "Traceback" not in said
     progress = fastw2v.load(folder).metadata["progress"]
     assert progress["complete"] is False
@@ -494,3 +494,27 @@ def test_a_screen_that_is_gone_does_not_stop_training(planted_file, monkeypatch)
         monkeypatch.setattr(sys, "stderr", stream)
         embeddings = fastw2v.train(planted_file, **QUICK | {"progress": True})
         assert embeddings.metadata["progress"]["complete"]
+
+
+def test_an_error_before_the_first_chunk_ends_changes_nothing(planted_file, tmp_path, monkeypatch):
+    first = fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[lambda p, e: True], **QUICK | {"epochs": 500})
+    real, calls = driver.run_chunk, []
+
+    def fail(*arguments):
+        calls.append(1)
+        if len(calls) == 2:  # the first call compiles
+            raise MemoryError
+        real(*arguments)
+
+    monkeypatch.setattr(driver, "run_chunk", fail)
+    with pytest.raises(MemoryError):
+        fastw2v.train(planted_file, output=tmp_path / "m", **QUICK)
+    np.testing.assert_array_equal(fastw2v.load(tmp_path / "m").vectors, first.vectors)
+
+
+def test_an_imported_model_counts_as_finished(planted_file, tmp_path, model):
+    imported = fastw2v.load(model)
+    imported.metadata.clear()
+    imported.save(tmp_path / "m")
+    fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[lambda p, e: True], **QUICK | {"epochs": 500})
+    np.testing.assert_array_equal(fastw2v.load(tmp_path / "m" / "previous").vectors, imported.vectors)

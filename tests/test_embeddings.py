@@ -211,3 +211,10 @@ def test_names_that_cannot_be_folders(small):
             small.save(name)
         with pytest.raises(FolderError):
             fastw2v.load(name)
+
+
+@pytest.mark.parametrize("query", [np.array([-128, 0, 0], np.int8), np.array([300, 1, 200], np.float16)])
+def test_queries_of_narrow_types(small, query):
+    for side in ("positive", "negative"):
+        assert small.most_similar(**{side: query}) == small.most_similar(**{side: query.astype(np.float64)})
+    assert small.most_similar(query.astype(np.float64) * 1e30)[0][1] == pytest.approx(small.most_similar(query)[0][1])

@@ -253,22 +253,12 @@ def test_publishing_that_fails_puts_the_old_files_back(tmp_path, monkeypatch, nt
     assert not (target / ".partial").exists()
 
 
-def test_publishing_moves_the_manifest_first_and_last_and_leaves_no_stale_part(tmp_path, monkeypatch):
-    from fastw2v import staging
-
+def test_publishing_leaves_no_stale_part_and_no_stranger_touched(tmp_path):
     parts(tmp_path, "old")
     (tmp_path / "U.npy").write_text("stale")
     (tmp_path / "notes.txt").write_text("the user's")
-    calls, real = [], staging.os.rename
-
-    def rename(a, b):
-        calls.append(a.name)
-        real(a, b)
-
-    monkeypatch.setattr(staging.os, "rename", rename)
     with staged(tmp_path, "model.json", "model") as partial:
         parts(partial, "new")
-    assert calls[0] == calls[-1] == "model.json"
     assert read_parts(tmp_path) == {
         "V.npy": "new",
         "vocab.tsv": "new",
@@ -277,13 +267,84 @@ def test_publishing_moves_the_manifest_first_and_last_and_leaves_no_stale_part(t
     }
 
 
-def test_a_run_killed_while_publishing_is_rolled_back_by_the_next(tmp_path):
-    (tmp_path / ".partial" / "old").mkdir(parents=True)
-    parts(tmp_path / ".partial" / "old", "old")
-    (tmp_path / "V.npy").write_text("new, half published")
-    with pytest.raises(KeyError), staged(tmp_path, "model.json", "model"):
-        raise KeyError
-    assert read_parts(tmp_path) == {"V.npy": "old", "vocab.tsv": "old", "model.json": "old"}
+KILLED = """
+import os, shutil, sys
+from pathlib import Path
+from fastw2v import staging
+
+folder, fatal, keep = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "keep"
+steps = 0
+
+def fatal_step(real):
+    def step(*arguments, **keywords):
+        global steps
+        steps += 1
+        if steps == fatal:
+            os._exit(9)  # as SIGKILL would: no handler, no finally
+        return real(*arguments, **keywords)
+    return step
+
+with staging.staged(folder, "model.json", "model") as partial:
+    for name in ("V.npy", "U.npy", "model.json"):
+        (partial / name).write_text("new")
+    if keep:
+        (partial / staging.KEEP_PREVIOUS).touch()
+    for name in ("rename", "replace", "mkdir", "unlink", "rmdir", "fsync"):
+        setattr(os, name, fatal_step(getattr(os, name)))
+"""
+
+
+@pytest.mark.parametrize("keep", ["keep", "drop"])
+@pytest.mark.parametrize("had", [True, False])
+def test_a_run_killed_at_any_step_of_publishing_leaves_one_whole_model(tmp_path, keep, had):
+    whole = {"old": {"V.npy": "old", "vocab.tsv": "old", "model.json": "old"} if had else {}}
+    whole["new"] = {"V.npy": "new", "U.npy": "new", "model.json": "new"}
+    seen = []
+    for fatal in range(1, 40):
+        target = tmp_path / str(fatal)
+        target.mkdir()
+        if had:
+            parts(target, "old")
+        killed = subprocess.run([sys.executable, "-c", KILLED, target, str(fatal), keep]).returncode == 9
+        with pytest.raises(KeyError), staged(target, "model.json", "model"):
+            raise KeyError  # the next run fails: what it finds must be whole all the same
+        found = read_parts(target) if target.exists() else {}
+        assert found in whole.values()
+        if keep == "keep" and had and found == whole["new"]:
+            assert read_parts(target / "previous") == whole["old"]
+        assert not (target / ".partial").exists()
+        seen.append(found == whole["new"])
+        if not killed:
+            break
+    assert not killed
+    assert seen == sorted(seen)  # once published, never taken back
+    assert seen[-1]
+    assert not seen[0]
+
+
+def test_a_file_named_previous_is_no_reason_to_lose_the_finished_model(tmp_path):
+    from fastw2v import staging
+
+    parts(tmp_path, "old")
+    (tmp_path / "previous").write_text("the user's")
+    before = read_parts(tmp_path)
+    with pytest.raises(FolderError, match="in the way"), staged(tmp_path, "model.json", "model") as partial:
+        [(partial / name).write_text("new") for name in ("V.npy", "model.json", staging.KEEP_PREVIOUS)]
+    assert read_parts(tmp_path) == before
+
+
+def test_a_claim_that_fails_gives_the_lock_back(tmp_path, monkeypatch):
+    from fastw2v import staging
+
+    def refuse(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(staging, "_settle", refuse)
+        with pytest.raises(FolderError, match="Permission denied"), staged(tmp_path / "m", "m.json", "thing"):
+            pass
+    with staged(tmp_path / "m", "m.json", "thing") as partial:
+        (partial / "m.json").write_text("{}")
 
 
 def test_ctrl_c_while_publishing_waits_until_it_is_done(tmp_path, monkeypatch):
@@ -301,9 +362,10 @@ def test_ctrl_c_while_publishing_waits_until_it_is_done(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt), staged(tmp_path, "one.json", "model") as partial:
             (partial / "one.json").write_text("new")
         assert read_parts(tmp_path) == {"one.json": "new"}
-        with pytest.raises(KeyboardInterrupt), staged(tmp_path, "one.json", "model") as partial:
-            [(partial / name).write_text("newer") for name in ("one.json", "two", "three")]  # the third gets through
-        assert read_parts(tmp_path) == {"one.json": "new"}
+        names = ["one.json", "two", "three", "four"]  # one Ctrl-C each: none gets through before the end
+        with pytest.raises(KeyboardInterrupt, match="was saved"), staged(tmp_path, "one.json", "model") as partial:
+            [(partial / name).write_text("newer") for name in names]
+        assert read_parts(tmp_path) == dict.fromkeys(names, "newer")
     finally:
         signal.signal(signal.SIGINT, before)
 

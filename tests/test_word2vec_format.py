@@ -180,3 +180,9 @@ def test_a_very_long_word_comes_back(tmp_path):
         embeddings.export(tmp_path / "v", format_)
         again = fastw2v.load_word2vec_format(tmp_path / "v", binary=format_ == "word2vec-bin")
         assert again.words == embeddings.words
+
+
+def test_export_keeps_the_permissions_of_the_file_it_replaces(small, tmp_path):
+    (tmp_path / "private").touch(mode=0o600)
+    small.export(tmp_path / "private")
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600
