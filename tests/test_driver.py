@@ -218,8 +218,9 @@ def test_a_row_no_pair_shows_is_found_before_anything_is_saved(tmp_path, monkeyp
     monkeypatch.setattr(driver, "initial_matrices", poisoned)
     ids, offsets = np.array([0, 1, 2, 3] * 1000, np.int32), np.arange(0, 4001, 100)
     callbacks = [lambda p, e: True] if stop else []  # in the middle of an epoch, or at its end
-    with pytest.raises(DivergedError):
+    with pytest.raises(DivergedError) as error:
         fastw2v.train_ids(ids, offsets, n_words=6, output=tmp_path / "m", callbacks=callbacks, epochs=3, progress=False)
+    assert error.value.epoch == 1  # not only when the last epoch is over
     assert not (tmp_path / "m").exists()
 
 
