@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from . import __version__, word2vec_format
 from .errors import FolderError, UnknownWordError
 from .prepared import load_array
-from .staging import read_manifest, staged, write_errors
+from .staging import read_manifest, staged, write_errors, write_manifest
 from .vocab import Vocab, printable
 
 MANIFEST = "model.json"
@@ -195,26 +195,20 @@ class Embeddings:
             FolderError: they can't be written.
         """
         with write_errors(folder):
-            self._write_parts(folder)
-
-    def _write_parts(self, folder: Path) -> None:
-        (folder / "vocab.tsv").write_bytes(self.vocab.to_tsv())
-        np.save(folder / "V.npy", self.vectors)
-        if self.outside is not None:
-            np.save(folder / "U.npy", self.outside)
-        with open(folder / "metrics.jsonl", "w", encoding="utf-8") as metrics:
-            metrics.writelines(json.dumps(record) + "\n" for record in self.metrics)
-        manifest = {
-            "format": "fastw2v-model",
-            "format_version": 1,
-            "versions": versions(),
-            **self.metadata,
-            "n_words": len(self),
-            "vector_size": self.vector_size,
-            "has_outside": self.outside is not None,
-            "vocab_sha256": self.vocab.digest(),
-        }
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+            np.save(folder / "V.npy", self.vectors)
+            if self.outside is not None:
+                np.save(folder / "U.npy", self.outside)
+            with open(folder / "metrics.jsonl", "w", encoding="utf-8") as metrics:
+                metrics.writelines(json.dumps(record) + "\n" for record in self.metrics)
+            record = {
+                "versions": versions(),
+                **self.metadata,
+                "n_words": len(self),
+                "vector_size": self.vector_size,
+                "has_outside": self.outside is not None,
+                "vocab_sha256": self.vocab.write(folder / "vocab.tsv"),
+            }
+            write_manifest(folder, MANIFEST, "model", record)
 
     def export(self, path: str | PathLike[str], format: ExportFormat = "word2vec-bin") -> None:
         """Write the vectors as a word2vec.c file, byte for byte as that program does.
@@ -224,7 +218,7 @@ class Embeddings:
             format: "word2vec-bin", or "word2vec-text" (six decimals).
 
         Raises:
-            FormatError: a word holds a space, which these formats can't express, or the file can't be written.
+            FormatError: a word holds white space, which these formats can't express, or the file can't be written.
             ValueError: the format is none of the two.
         """
         if format not in get_args(ExportFormat):

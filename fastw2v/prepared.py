@@ -4,7 +4,6 @@ A prepared folder holds ``prepared.json`` (settings, sizes, versions), ``vocab.t
 all sentences end to end) and ``offsets.npy`` (int64; sentence s is ``ids[offsets[s]:offsets[s + 1]]``).
 """
 
-import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +21,7 @@ from . import __version__
 from .config import TrainConfig
 from .errors import ConfigError, CorpusError, FolderError
 from .ingest import ingest_files, ingest_sentences, renumber
-from .staging import read_manifest, staged, write_errors
+from .staging import read_manifest, staged, write_errors, write_manifest
 from .vocab import Vocab, build_vocab
 
 MANIFEST = "prepared.json"
@@ -90,23 +89,19 @@ def _prepare_into(folder: Path, corpus: CorpusInput, min_count: int, max_vocab: 
     with write_errors(folder):
         _write_ids(folder, provisional, final_id, n_tokens, ingested.n_sentences)
         provisional.unlink()
-        (folder / "vocab.tsv").write_bytes(vocab.to_tsv())
-    manifest = {
-        "format": "fastw2v-prepared",
-        "format_version": 1,
-        "fastw2v": __version__,
-        "min_count": min_count,
-        "max_vocab": max_vocab,
-        "sources": None if paths is None else [fspath(path) for path in paths],
-        "tokens_read": ingested.n_tokens,
-        "tokens": n_tokens,
-        "distinct_words_read": len(ingested.words),
-        "words": len(vocab),
-        "sentences": ingested.n_sentences,
-        "vocab_sha256": vocab.digest(),
-    }
-    with write_errors(folder):
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+        record = {
+            "fastw2v": __version__,
+            "min_count": min_count,
+            "max_vocab": max_vocab,
+            "sources": None if paths is None else [fspath(path) for path in paths],
+            "tokens_read": ingested.n_tokens,
+            "tokens": n_tokens,
+            "distinct_words_read": len(ingested.words),
+            "words": len(vocab),
+            "sentences": ingested.n_sentences,
+            "vocab_sha256": vocab.write(folder / "vocab.tsv"),
+        }
+        write_manifest(folder, MANIFEST, "prepared", record)
     return open_prepared(folder)
 
 

@@ -18,6 +18,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+FORMAT_VERSION = 1
 PARTIAL = ".partial"
 PREVIOUS = "previous"
 KEEP_PREVIOUS = "keep-previous"
@@ -49,11 +50,18 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
         raise FolderError(f"{folder / name} is damaged: not JSON ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != f"fastw2v-{kind}":
         raise FolderError(f"{folder / name} is not the manifest of a fastw2v {kind} folder")
-    if manifest.get("format_version") != 1:
+    if manifest.get("format_version") != FORMAT_VERSION:
         raise FolderError(
-            f"{folder / name} has format version {manifest.get('format_version')!r:.20}, this program reads 1: upgrade"
+            f"{folder / name} has format version {manifest.get('format_version')!r:.20}, "
+            f"this program reads {FORMAT_VERSION}: upgrade"
         )
     return manifest
+
+
+def write_manifest(folder: Path, name: str, kind: str, record: dict[str, Any]) -> None:
+    """Write the manifest that `read_manifest` reads: ``record``, with the kind and version of the format first."""
+    manifest = {"format": f"fastw2v-{kind}", "format_version": FORMAT_VERSION, **record}
+    (folder / name).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
 
 
 def check_target(folder: Path, manifest: str, kind: str) -> None:

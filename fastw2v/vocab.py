@@ -42,9 +42,11 @@ class Vocab:
         lines = (f"{word}\t{count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
         return "".join(lines).encode("utf-8", "surrogateescape")
 
-    def digest(self) -> str:
-        """Return the SHA-256 of vocab.tsv, in hexadecimal."""
-        return hashlib.sha256(self.to_tsv()).hexdigest()
+    def write(self, path: Path) -> str:
+        """Write a vocab.tsv and return its SHA-256, in hexadecimal."""
+        content = self.to_tsv()
+        path.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
 
     @classmethod
     def read(cls, path: Path, digest: str | None = None) -> "Vocab":
