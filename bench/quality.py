@@ -32,6 +32,8 @@ def _train(corpus: Path, output: Path, options: list[str]) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train with every seed, score, and record each run, the means and the spreads."""
+    if arguments.kernel:
+        arguments.option.append(f"--kernel={arguments.kernel}")
     runs = []
     with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as temporary:
         for seed in range(1, arguments.seeds + 1):

@@ -2,9 +2,12 @@
 
 import datetime
 import json
+import os
 import platform
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fastw2v.config import usable_cores
 from fastw2v.embeddings import versions
@@ -32,8 +35,22 @@ def machine() -> dict[str, Any]:
     return facts
 
 
-def append(bench: str, command: str, results: dict[str, Any]) -> None:
-    """Append one result to ``bench/results/BENCH.jsonl`` and print it."""
+def blas() -> dict[str, Any]:
+    """Return what multiplies NumPy's matrices, on how many threads, and whether the environment forces its kernels."""
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    facts = {"library": f"{built.get('name')} {built.get('version')}"}
+    facts |= {name: os.environ.get(name) for name in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")}
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return facts
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    numpys = [library for library in loaded if "numpy" in library["filepath"]] or loaded
+    return facts | {name: numpys[0].get(name) for name in ("architecture", "num_threads") if numpys}
+
+
+def append(bench: str, command: str, results: dict[str, Any]) -> dict[str, Any]:
+    """Append one result to ``bench/results/BENCH.jsonl``, print it and return it."""
     record = {
         "bench": bench,
         "date": datetime.date.today().isoformat(),
@@ -46,3 +63,4 @@ def append(bench: str, command: str, results: dict[str, Any]) -> None:
     with open(RESULTS / f"{bench}.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
     print(json.dumps(record, indent=2))
+    return record

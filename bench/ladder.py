@@ -1,0 +1,206 @@
+"""``ladder``: from the mathematics in NumPy to all workers of the fastest kernel, a rung at a time, in one run.
+
+Every rung is compared with `fastw2v.reference` before it is timed. The rungs are timed in turn, all of them once, then
+all of them again, so that a slow minute of the machine hits every rung. The FMA peak is measured in every round too,
+and the best of all rounds counts: one worker's for what runs on one, that of all workers at once for what runs on all.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastw2v import reference
+from fastw2v.config import TrainConfig, usable_cores
+from fastw2v.driver import initial_matrices
+from fastw2v.prepared import opened
+
+from . import peak, record, report, timing, vectorised
+from .timing import Done, Ids
+
+REFERENCE_TOKENS, PAIRS_TOKENS, TILES_TOKENS = 4_000, 100_000, 2_000_000
+QUICK = 50  # how much less --quick trains
+
+
+class Rung(NamedTuple):
+    """One rung: what compares it with the reference, what trains it, on how many workers and tokens."""
+
+    name: str
+    workers: int
+    tokens: int
+    validate: Callable[[], None]
+    train: Callable[[Ids, TrainConfig], Done]
+
+
+def check_reference(vector_size: int) -> None:
+    """Compare the reference's step with finite differences of its loss, in float64.
+
+    Raises:
+        AssertionError: they differ.
+    """
+    rng = np.random.default_rng(1)
+    V, U = rng.normal(size=(2, 9, vector_size)) / np.sqrt(vector_size)
+    negatives, alpha, h = np.array([1, 5, 6, 7, 8], np.int32), 1e-6, 1e-5
+    new_V, new_U = V.copy(), U.copy()
+    reference.update_pair(new_V, new_U, 2, 4, negatives, alpha, np.zeros(vector_size))
+    for matrix, new, row in [(V, new_V, 2), *((U, new_U, row) for row in (4, 1, 5, 6, 7, 8))]:
+        for column in {0, vector_size // 2, vector_size - 1}:
+            kept, losses = matrix[row, column], []
+            for moved in (kept + h, kept - h):
+                matrix[row, column] = moved
+                losses.append(reference.negative_sampling(V[2], 4, negatives, U)[0])
+            matrix[row, column] = kept
+            slope = (losses[0] - losses[1]) / (2 * h)
+            np.testing.assert_allclose((new - matrix)[row, column] / -alpha, slope, rtol=1e-4, atol=1e-6)
+
+
+def train_reference(corpus: Ids, config: TrainConfig) -> Done:
+    """Time `reference.train_span`, one pair after the other, in float32."""
+    width = config.vector_size
+    V, U = (matrix[:, :width] for matrix in initial_matrices(corpus.n_words, width, config.seed))
+    workers = timing.make_workers("pair", corpus, config, 1, width)
+    n_tokens = len(corpus.ids)
+    step = (config.min_alpha - config.alpha) / n_tokens
+    cuts = np.array([0, n_tokens])
+    began = time.perf_counter()
+    timing.run_twin("pair", corpus, (V, U), config, cuts, config.alpha, step, workers)
+    seconds = time.perf_counter() - began
+    pairs, trained = timing.counted(workers)
+    return Done(seconds, n_tokens, trained, pairs, pairs * (1 + config.negative))
+
+
+def train_vectorised(train: Callable[..., tuple[float, int, int, int]], corpus: Ids, config: TrainConfig) -> Done:
+    """Time one of the loops of `bench.vectorised`."""
+    V, U = (
+        np.ascontiguousarray(matrix[:, : config.vector_size])
+        for matrix in initial_matrices(corpus.n_words, config.vector_size, config.seed)
+    )
+    n_tokens = len(corpus.ids)
+    seconds, pairs, trained, terms = train(
+        corpus.ids, corpus.offsets, n_tokens, V, U, corpus.noise, corpus.keep, config
+    )
+    return Done(seconds, n_tokens, trained, pairs, terms)
+
+
+def kernel_rung(kernel: str, count: int, tokens: int, config: TrainConfig) -> Rung:
+    """Return the rung of a kernel on that many workers."""
+    return Rung(
+        f"{kernel} kernel, {count} worker{'s' * (count > 1)}",
+        count,
+        tokens,
+        lambda: timing.validate(kernel, config, count),
+        lambda corpus, config: timing.train_kernel(kernel, corpus, config, count),
+    )
+
+
+def rungs(tokens: int, config: TrainConfig, quick: bool) -> list[Rung]:
+    """Return all rungs, from the bottom."""
+    size, window, negative = config.vector_size, config.window, config.negative
+    share = QUICK if quick else 1
+
+    def check_vectorised() -> None:
+        vectorised.validate(size, window, negative)
+
+    ladder = [
+        Rung("NumPy, pair by pair", 1, REFERENCE_TOKENS, lambda: check_reference(size), train_reference),
+        Rung(
+            "NumPy, batches of pairs",
+            1,
+            PAIRS_TOKENS,
+            check_vectorised,
+            lambda corpus, config: train_vectorised(vectorised.train_pairs, corpus, config),
+        ),
+        Rung(
+            "NumPy, vectorised: batches of tiles",
+            1,
+            TILES_TOKENS,
+            check_vectorised,
+            lambda corpus, config: train_vectorised(vectorised.train_tiles, corpus, config),
+        ),
+    ]
+    for kernel in timing.available_kernels():
+        ladder += [kernel_rung(kernel, count, tokens, config) for count in sorted({1, usable_cores()})]
+    return [rung._replace(tokens=max(min(rung.tokens, tokens) // share, 500)) for rung in ladder]
+
+
+VECTORISED = 2  # the rung that "x vectorised" means: the fastest NumPy
+
+
+def climb(
+    corpus: Ids, config: TrainConfig, ladder: list[Rung], repeats: int, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Validate every rung, warm it up, time the rungs in turn, and return all figures."""
+    heads = [timing.head(corpus, rung.tokens) for rung in ladder]
+    for rung in ladder:
+        rung.validate()
+        rung.train(timing.head(corpus, min(rung.tokens, 200)), config)
+        say(f"{rung.name}: equals the reference")
+    counts = sorted({rung.workers for rung in ladder})
+    runs: list[list[Done]] = [[] for _ in ladder]
+    peaks: dict[int, list[float]] = {count: [] for count in counts}
+    for number in range(1, repeats + 1):
+        for count in counts:
+            peaks[count].append(peak.measure(count))
+        for rung, its_head, done in zip(ladder, heads, runs, strict=True):
+            done.append(rung.train(its_head, config))
+            speed = done[-1].tokens / done[-1].seconds
+            say(f"repeat {number} of {repeats}: {rung.name}: {speed:,.0f} tokens/s")
+
+    results: list[dict[str, Any]] = []
+    for rung, done in zip(ladder, runs, strict=True):
+        results.append(
+            {"name": rung.name, "workers": rung.workers}
+            | timing.figures(done, config.vector_size, max(peaks[rung.workers]))
+        )
+    medians = [result["tokens_per_s"]["median"] for result in results]
+    for i, result in enumerate(results):
+        result["over_reference"] = float(f"{medians[i] / medians[0]:.4g}")
+        result["over_vectorised"] = float(f"{medians[i] / medians[VECTORISED]:.4g}")
+        result["over_before"] = float(f"{medians[i] / medians[i - 1]:.4g}") if i else None
+    return {
+        "rungs": results,
+        "peak_gflops": {
+            f"{count} worker{'s' * (count > 1)}": {"best": round(max(each), 1), **timing.summary(each)}
+            for count, each in peaks.items()
+        },
+    }
+
+
+def corpus_for(path: Path | None, tokens: int, config: TrainConfig) -> Ids:
+    """Return the first ``tokens`` tokens of a text or prepared folder with the words of all, or a synthetic corpus."""
+    if path is None:
+        return timing.synthetic(tokens, 80_000, config)
+    with opened(path, None, None, None) as ready:
+        whole = timing.corpus_of(path.name, ready.ids, ready.offsets, ready.vocab.counts, config)
+        first = timing.head(whole, tokens)
+        return first._replace(ids=first.ids.copy())
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Climb the ladder, record the result and print its table."""
+    config = TrainConfig(epochs=1, vector_size=arguments.vector_size)
+    blas = record.blas()
+    if blas["OPENBLAS_CORETYPE"]:
+        print(f"OPENBLAS_CORETYPE={blas['OPENBLAS_CORETYPE']} is set: it may slow NumPy down; unset it to measure")
+    tokens = arguments.tokens // (QUICK if arguments.quick else 1)
+    corpus = corpus_for(arguments.corpus, tokens, config)
+    found = climb(corpus, config, rungs(arguments.tokens, config, arguments.quick), arguments.repeats, print)
+    name = f" {arguments.corpus.name}" if arguments.corpus else ""
+    options = f" --vector-size {config.vector_size} --tokens {arguments.tokens} --repeats {arguments.repeats}"
+    done = record.append(
+        "ladder",
+        f"python -m bench ladder{name}{options}{' --quick' * arguments.quick}",
+        {
+            "quick": arguments.quick,
+            "config": {key: value for key, value in asdict(config).items() if key not in ("seed", "min_count")},
+            "corpus": corpus.describe(),
+            "repeats": arguments.repeats,
+            "blas": blas,
+            **found,
+        },
+    )
+    print(report.ladder_table(done))
