@@ -62,12 +62,12 @@ def train_reference(corpus: Ids, config: TrainConfig) -> Done:
     """Time `reference.train_span`, one pair after the other, in float32."""
     width = config.vector_size
     V, U = (matrix[:, :width] for matrix in initial_matrices(corpus.n_words, width, config.seed))
-    workers = timing.make_workers("pair", corpus, config, 1, width)
+    workers = timing.make_workers(None, config, 1, width)
     n_tokens = len(corpus.ids)
     step = (config.min_alpha - config.alpha) / n_tokens
     cuts = np.array([0, n_tokens])
     began = time.perf_counter()
-    timing.run_twin("pair", corpus, (V, U), config, cuts, config.alpha, step, workers)
+    timing.run_twin(corpus, (V, U), config, cuts, config.alpha, step, workers)
     seconds = time.perf_counter() - began
     pairs, trained = timing.counted(workers)
     return Done(seconds, n_tokens, trained, pairs, pairs * (1 + config.negative))

@@ -32,7 +32,7 @@ from fastw2v.config import TrainConfig
 from fastw2v.prepared import Corpus, prepare
 
 from . import record, report
-from .timing import available_kernels, kernel_option, summary
+from .timing import available_kernels, summary
 
 PEERS = ("word2vec.c", "gensim")
 C_FLAGS = ("-O3", "-march=native", "-ffast-math", "-funroll-loops", "-pthread")
@@ -182,7 +182,7 @@ def fastw2v_kernel(kernel: str) -> Adapter:
     """Return the adapter of one of this package's kernels."""
 
     def train(text: Text, config: TrainConfig) -> float:
-        embeddings = fastw2v.train(text.prepared, progress=False, **{**asdict(config), **kernel_option(kernel)})
+        embeddings = fastw2v.train(text.prepared, progress=False, **{**asdict(config), "kernel": kernel})
         return float(embeddings.metadata["progress"]["seconds"])
 
     return train

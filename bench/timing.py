@@ -18,8 +18,9 @@ from fastw2v.config import TrainConfig
 from fastw2v.driver import CHUNK_SECONDS, FIRST_CHUNK, initial_matrices
 from fastw2v.pair import PAIRS, TRAINED
 from fastw2v.parallel import Workers, run_chunk
-from fastw2v.sampling import keep_thresholds, noise_table
+from fastw2v.sampling import expected_kept, keep_thresholds, noise_table, noise_weights
 from fastw2v.spans import cut, next_cut
+from fastw2v.tile import Tiling, choose_tiling
 
 SENTENCE = 60  # mean length in a synthetic corpus, about that of real20m
 
@@ -34,6 +35,7 @@ class Ids(NamedTuple):
         n_words: rows of the matrices.
         noise: `sampling.noise_table` of the counts.
         keep: `sampling.keep_thresholds` of the counts.
+        counts: int64 ``(n_words,)``.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Ids(NamedTuple):
     n_words: int
     noise: NDArray[np.uint64]
     keep: NDArray[np.uint32]
+    counts: NDArray[np.int64]
 
     def describe(self) -> dict[str, Any]:
         """Return the name and sizes for a result."""
@@ -64,7 +67,7 @@ def corpus_of(
 ) -> Ids:
     """Return ids with the tables of these counts."""
     tables = noise_table(counts, config.ns_exponent), keep_thresholds(counts, config.sample)
-    return Ids(name, ids, offsets, len(counts), *tables)
+    return Ids(name, ids, offsets, len(counts), *tables, counts)
 
 
 def synthetic(n_tokens: int, n_words: int, config: TrainConfig, seed: int = 0) -> Ids:
@@ -95,58 +98,65 @@ def head(corpus: Ids, tokens: int) -> Ids:
 
 def available_kernels() -> tuple[str, ...]:
     """Return the kernels of this package, the slower first."""
-    return ("pair",)
+    return ("pair", "tile")
 
 
-def kernel_option(kernel: str) -> dict[str, str]:
-    """Return the option of `fastw2v.train` that selects a kernel."""
-    return {} if available_kernels() == ("pair",) else {"kernel": kernel}
+def tiling_of(kernel: str, corpus: Ids, config: TrainConfig) -> Tiling | None:
+    """Return the tiling that `fastw2v.train` would use; None for the pairwise kernel, or where tiles do not fit."""
+    if kernel == "pair":
+        return None
+    kept, noise = expected_kept(corpus.counts, corpus.keep), noise_weights(corpus.counts, config.ns_exponent)
+    return choose_tiling(kept, noise, config.window, config.negative, config.alpha)
 
 
-def make_workers(kernel: str, corpus: Ids, config: TrainConfig, count: int, width: int) -> Any:
+def make_workers(tiling: Tiling | None, config: TrainConfig, count: int, width: int) -> Workers:
     """Return what belongs to each worker alone: streams, scratch, tallies."""
-    return Workers.create(count, config.seed, config.window, config.negative, width)
+    return Workers.create(count, config.seed, config.window, config.negative, width, tiling)
 
 
 def run_kernel(
-    kernel: str,
     corpus: Ids,
     matrices: tuple[NDArray[np.float32], NDArray[np.float32]],
     config: TrainConfig,
     cuts: NDArray[np.int64],
     alpha: float,
     step: float,
-    workers: Any,
+    workers: Workers,
 ) -> None:
     """Let every worker train its span; ``alpha`` is the learning rate at token 0, ``step`` its change a token."""
-    tables = (corpus.noise, corpus.keep)
+    tables = (corpus.noise, corpus.keep, config.window, config.negative)
     run_chunk(
-        corpus.ids, corpus.offsets, cuts, *matrices, *tables, config.window, config.negative, alpha, step, workers
+        corpus.ids, corpus.offsets, cuts, *matrices, *tables, alpha, step, workers, vector_size=config.vector_size
     )
 
 
 def run_twin(
-    kernel: str,
     corpus: Ids,
     matrices: tuple[NDArray[np.floating], NDArray[np.floating]],
     config: TrainConfig,
     cuts: NDArray[np.int64],
     alpha: float,
     step: float,
-    workers: Any,
+    workers: Workers,
 ) -> None:
     """Do what `run_kernel` does with the NumPy twin in `fastw2v.reference`, the workers one after the other."""
-    tables = (corpus.noise, corpus.keep)
-    grad = np.zeros(workers.grad.shape, matrices[0].dtype)
-    reference.train_chunk(
-        corpus.ids, corpus.offsets, cuts, *matrices, *tables, config.window, config.negative, alpha, step,
-        workers.rng, workers.tokens, workers.negatives, grad, workers.tally,
+    model = (*matrices, corpus.noise, corpus.keep, config.window, config.negative)
+    own = (workers.rng, workers.tokens, workers.negatives)
+    if workers.tiling is None:
+        grad = np.zeros(workers.floats.shape, matrices[0].dtype)
+        reference.train_chunk(corpus.ids, corpus.offsets, cuts, *model, alpha, step, *own, grad, workers.tally)
+        return
+    reference.tile_chunk(
+        0, corpus.ids, corpus.offsets, cuts, *model, config.vector_size, *workers.tiling, alpha, step,
+        *own, workers.integers, workers.floats, workers.tally,
     )  # fmt: skip
 
 
-def terms(kernel: str, corpus: Ids, config: TrainConfig, pairs: int, trained: int) -> int:
+def terms(tiling: Tiling | None, config: TrainConfig, pairs: int, trained: int) -> int:
     """Return how many (centre, target) terms a kernel computed; the module's docstring defines them."""
-    return pairs * (1 + config.negative)
+    if tiling is None:
+        return pairs * (1 + config.negative)
+    return pairs + trained * tiling.shared * tiling.strips
 
 
 # ----------------------------------------------------------------------------------------------------- one timed run
@@ -162,6 +172,7 @@ def validate(kernel: str, config: TrainConfig, count: int, tokens: int = 600, n_
     Raises:
         AssertionError: they differ by more than float32 can explain.
     """
+    tiling = tiling_of(kernel, synthetic(1, 80_000, config), config)  # the tiles that are timed, on fewer words
     corpus = synthetic(tokens * count, n_words, config, seed=3)
     rng = np.random.default_rng(4)
     shape = initial_matrices(n_words, config.vector_size, config.seed)[0].shape
@@ -171,19 +182,19 @@ def validate(kernel: str, config: TrainConfig, count: int, tokens: int = 600, n_
     V, U = initial_matrices(n_words, config.vector_size, config.seed)  # their memory is aligned
     V[:], U[:] = start
     twin = tuple(matrix.astype(np.float64) for matrix in start)
-    workers = make_workers(kernel, corpus, config, count, shape[1])
-    twins = make_workers(kernel, corpus, config, count, shape[1])
+    workers = make_workers(tiling, config, count, shape[1])
+    twins = make_workers(tiling, config, count, shape[1])
     whole = cut(corpus.offsets, 0, len(corpus.ids), count)
     for w in range(count):
         alone = np.clip(whole, whole[w], whole[w + 1])
-        run_kernel(kernel, corpus, (V, U), config, alone, config.alpha, 0.0, workers)
-        run_twin(kernel, corpus, twin, config, alone, config.alpha, 0.0, twins)
+        run_kernel(corpus, (V, U), config, alone, config.alpha, 0.0, workers)
+        run_twin(corpus, twin, config, alone, config.alpha, 0.0, twins)
     np.testing.assert_allclose(V, twin[0], rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(U, twin[1], rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(workers.tally, twins.tally, rtol=1e-3)
 
-    run_kernel(kernel, corpus, (V, U), config, whole, config.alpha, 0.0, workers)
-    run_twin(kernel, corpus, twin, config, whole, config.alpha, 0.0, twins)
+    run_kernel(corpus, (V, U), config, whole, config.alpha, 0.0, workers)
+    run_twin(corpus, twin, config, whole, config.alpha, 0.0, twins)
     np.testing.assert_array_equal(workers.tally[:, [PAIRS, TRAINED]], twins.tally[:, [PAIRS, TRAINED]])
 
 
@@ -197,10 +208,11 @@ def train_kernel(kernel: str, corpus: Ids, config: TrainConfig, count: int) -> D
     matrices = initial_matrices(corpus.n_words, config.vector_size, config.seed)
     for matrix in matrices:
         matrix += 0  # its pages are there before the clock starts
-    workers = make_workers(kernel, corpus, config, count, matrices[0].shape[1])
+    tiling = tiling_of(kernel, corpus, config)
+    workers = make_workers(tiling, config, count, matrices[0].shape[1])
     n_tokens = len(corpus.ids)
     step = (config.min_alpha - config.alpha) / n_tokens
-    run_kernel(kernel, corpus, matrices, config, np.zeros(count + 1, np.int64), config.alpha, step, workers)  # compiles
+    run_kernel(corpus, matrices, config, np.zeros(count + 1, np.int64), config.alpha, step, workers)  # compiles
     workers.tally[:] = 0
     size, position = FIRST_CHUNK * count, 0
     began = time.perf_counter()
@@ -208,13 +220,13 @@ def train_kernel(kernel: str, corpus: Ids, config: TrainConfig, count: int) -> D
         stop = next_cut(corpus.offsets, position + size)
         before = time.perf_counter()
         cuts = cut(corpus.offsets, position, stop, count)
-        run_kernel(kernel, corpus, matrices, config, cuts, config.alpha, step, workers)
+        run_kernel(corpus, matrices, config, cuts, config.alpha, step, workers)
         elapsed = max(time.perf_counter() - before, 1e-6)
         size = int(min(max(CHUNK_SECONDS * (stop - position) / elapsed, 1), 4 * size))
         position = stop
     seconds = time.perf_counter() - began
     pairs, trained = counted(workers)
-    return Done(seconds, n_tokens, trained, pairs, terms(kernel, corpus, config, pairs, trained))
+    return Done(seconds, n_tokens, trained, pairs, terms(tiling, config, pairs, trained))
 
 
 # --------------------------------------------------------------------------------------------------------- summaries

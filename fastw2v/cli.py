@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import __version__
-from .config import TrainConfig
+from .config import CHOICES, TrainConfig
 from .driver import train
 from .embeddings import MANIFEST as MODEL_MANIFEST
 from .embeddings import Embeddings, load
@@ -39,6 +39,7 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("workers", int, "threads; 1 is bit-identical from run to run"),
     ("seed", int, "origin of all random numbers"),
     ("max_vocab", int, "keep only this many of the most frequent words"),
+    ("kernel", str, "tile: noise words shared by tiles of centres, many times faster; pair: as word2vec.c"),
 )
 _CHOOSE_VOCABULARY = {"min_count", "max_vocab"}
 
@@ -68,9 +69,10 @@ def _add_options(parser: argparse.ArgumentParser, names: set[str]) -> None:
             default = {"workers": "every usable core", "max_vocab": "all"}.get(name, getattr(defaults, name))
             parser.add_argument(
                 f"--{name.replace('_', '-')}",
-                type=_number(kind),
+                type=kind if kind is str else _number(kind),
                 default=argparse.SUPPRESS,
-                metavar="N" if kind is int else "X",
+                choices=CHOICES.get(name),
+                metavar={int: "N", float: "X"}.get(kind),
                 help=f"{help_text} (default: {default})",
             )
 

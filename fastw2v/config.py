@@ -26,6 +26,7 @@ _REALS: dict[str, tuple[float, float, bool]] = {
     "alpha": (0.0, 100.0, False),
     "min_alpha": (0.0, 100.0, True),
 }
+CHOICES: dict[str, tuple[str, ...]] = {"kernel": ("tile", "pair")}
 
 
 def usable_cores() -> int:
@@ -55,6 +56,7 @@ class IdOptions(TypedDict, total=False):
     epochs: int
     workers: int | None
     seed: int
+    kernel: str
 
 
 class TrainOptions(IdOptions, total=False):
@@ -84,6 +86,8 @@ class TrainConfig:
         workers: threads; None means every usable core. 1 is bit-identical from run to run, more is Hogwild.
         seed: origin of every random number of the run.
         max_vocab: keep only this many of the most frequent words; None keeps all.
+        kernel: ``"tile"``, tiles of centres that share their noise words, or ``"pair"``, one pair after the other as
+            in word2vec.c. Tiles need a vocabulary that they do not overload: below that `train` takes pairs.
     """
 
     vector_size: int = 100
@@ -98,6 +102,7 @@ class TrainConfig:
     workers: int | None = None
     seed: int = 1
     max_vocab: int | None = None
+    kernel: str = "tile"
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -106,7 +111,8 @@ class TrainConfig:
                 if field.name == "workers":
                     object.__setattr__(self, "workers", usable_cores())
                 continue
-            check = _checked_integer if field.name in _INTEGERS else _checked_real
+            kinds = ((_INTEGERS, _checked_integer), (_REALS, _checked_real), (CHOICES, _checked_choice))
+            check: Any = next(check for table, check in kinds if field.name in table)
             object.__setattr__(self, field.name, check(field.name, value))
         if self.min_alpha > self.alpha:
             raise ConfigError(
@@ -133,3 +139,9 @@ def _checked_real(name: str, value: Any) -> float:
         bounds = f"from {low:g} to {high:g}" if low_allowed else f"above {low:g}, at most {high:g}"
         raise ConfigError(f"{name} is {value!r}: give a number {bounds}")
     return number
+
+
+def _checked_choice(name: str, value: Any) -> str:
+    if not isinstance(value, str) or value not in CHOICES[name]:
+        raise ConfigError(f"{name} is {value!r:.60}: give {' or '.join(map(repr, CHOICES[name]))}")
+    return value

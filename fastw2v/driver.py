@@ -21,13 +21,14 @@ from .config import IdOptions, TrainConfig, TrainOptions
 from .embeddings import MANIFEST, Embeddings, versions
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .interrupts import interrupt_noted
-from .pair import LOSS, PAIRS, TRAINED
+from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
-from .sampling import keep_thresholds, noise_table
+from .sampling import build_alias, expected_kept, keep_thresholds, noise_weights
 from .screen import Bar, announced, say
 from .spans import cut, next_cut
 from .staging import KEEP_PREVIOUS, read_manifest, staged
+from .tile import Tiling, choose_tiling
 from .vocab import Vocab
 
 CHUNK_SECONDS = 0.5
@@ -47,7 +48,8 @@ class Progress:
         tokens_trained: tokens of this chunk that survived subsampling.
         pairs: (centre, outside) pairs of this chunk.
         alpha: learning rate at the end of the chunk.
-        loss: mean negative-sampling loss per pair in this chunk, in nats; None if it had no pair.
+        loss: mean negative-sampling loss per pair in this chunk, in nats; None if it had no pair. The tile kernel
+            takes it from a sample, about one tile in 16.
         seconds: since training began, compilation and ingest excluded.
     """
 
@@ -193,18 +195,24 @@ def _run(
         f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
     )
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
-    workers = Workers.create(config.workers, config.seed, config.window, config.negative, V.shape[1])
+    noise, keep, tiling = _tables(corpus.vocab.counts, config)
+    if config.kernel == "tile" and tiling is None:
+        say(progress, "the vocabulary is too small for tiles: pairwise kernel")
+    workers = Workers.create(config.workers, config.seed, config.window, config.negative, V.shape[1], tiling)
     step = (config.min_alpha - config.alpha) / (n_tokens * config.epochs)
-    tables = (noise_table(corpus.vocab.counts, config.ns_exponent), keep_thresholds(corpus.vocab.counts, config.sample))
 
     def run(cuts: NDArray[np.int64], epoch: int) -> None:
         alpha = config.alpha + step * n_tokens * (epoch - 1)
-        run_chunk(corpus.ids, corpus.offsets, cuts, V, U, *tables, config.window, config.negative, alpha, step, workers)
+        run_chunk(
+            corpus.ids, corpus.offsets, cuts, V, U, noise, keep, config.window, config.negative, alpha, step, workers,
+            config.vector_size,
+        )  # fmt: skip
 
     with announced(progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         run(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
 
-    metadata = {"versions": versions(), "config": asdict(config)}
+    metadata: dict[str, Any] = {"versions": versions(), "config": asdict(config)}
+    metadata["tiling"] = None if tiling is None else tiling._asdict()
     metadata["corpus"] = {"tokens_read": corpus.tokens_read, "tokens": n_tokens, "sentences": n_sentences}
     live = Embeddings(corpus.vocab, V[:, : config.vector_size], U[:, : config.vector_size], metadata)
     stopped_by: BaseException | None = None
@@ -254,6 +262,17 @@ def _run(
     return live, stopped_by
 
 
+def _tables(
+    counts: NDArray[np.int64], config: TrainConfig
+) -> tuple[NDArray[np.uint64], NDArray[np.uint32], Tiling | None]:
+    """Return what a vocabulary decides: the alias table of noise words, the subsampling thresholds and the tiling."""
+    weights, keep = noise_weights(counts, config.ns_exponent), keep_thresholds(counts, config.sample)
+    tiling = None
+    if config.kernel == "tile":
+        tiling = choose_tiling(expected_kept(counts, keep), weights, config.window, config.negative, config.alpha)
+    return build_alias(weights), keep, tiling
+
+
 def _is_finished(folder: Path) -> bool:
     """Tell whether a folder holds a model that no interruption left unfinished."""
     try:
@@ -287,7 +306,7 @@ def _chunks(
             elapsed = max(time.perf_counter() - start, 1e-6)
             size = int(min(max(CHUNK_SECONDS * (stop - position) / elapsed, 1), 4 * size))
 
-            loss, pairs, trained = workers.tally.sum(axis=0)[[LOSS, PAIRS, TRAINED]]
+            loss, loss_pairs, pairs, trained = workers.tally.sum(axis=0)[[LOSS, LOSS_PAIRS, PAIRS, TRAINED]]
             tokens = (epoch - 1) * n_tokens + stop
             alpha = config.alpha + step * tokens
             # rows cost more to check than sums: once an epoch here, and before anything is saved
@@ -301,7 +320,7 @@ def _chunks(
                 tokens_trained=int(trained),
                 pairs=int(pairs),
                 alpha=alpha,
-                loss=float(loss / pairs) if pairs else None,
+                loss=float(loss / loss_pairs) if loss_pairs else None,
                 seconds=time.perf_counter() - began,
             )
             position = stop

@@ -14,7 +14,7 @@ two).
 
 from .pair import LOSS as LOSS
 from .pair import PAIRS as PAIRS
-from .pair import PIECE as PIECE
+
 from .pair import TRAINED as TRAINED
 from .pair import train_span as train_span
 from .pair import update_pair as update_pair

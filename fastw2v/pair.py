@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 
 from ._jit import jit
 from .sampling import draw_below, draw_keep, draw_negatives
+from .spans import PIECE
 
-#: Longest run of tokens handled at once. A longer sentence is taken in pieces of this many tokens, counted from
-#: its start; context is read across the seam, so no pair is lost. Also the grain of the learning rate.
-PIECE = 10_000
-
-#: Columns of a worker's tally row (float64, one cache line).
-LOSS, PAIRS, TRAINED, TALLY_WIDTH = 0, 1, 2, 8
+#: Columns of a worker's tally row (float64, one cache line). LOSS is the sum over LOSS_PAIRS pairs, all or a sample.
+LOSS, PAIRS, TRAINED, LOSS_PAIRS, TALLY_WIDTH = 0, 1, 2, 3, 8
 
 
 @jit()
@@ -118,7 +115,7 @@ def train_span(
         tokens: scratch for kept tokens, shape ``(>= PIECE + 2 * window,)``.
         negatives: scratch, shape ``(>= negative,)``.
         grad: scratch, shape ``(>= V.shape[1],)``.
-        tally: this worker's sums, added to: loss, pairs, tokens trained (as a centre).
+        tally: this worker's sums, added to: loss, pairs, tokens trained (as a centre), pairs the loss is of.
     """
     sentence = np.searchsorted(offsets, start, side="right") - 1
     position = start
@@ -157,5 +154,6 @@ def train_span(
                     n = draw_negatives(rng, noise, tokens[j], negatives[:negative])
                     tally[LOSS] += update_pair(V, U, tokens[i], tokens[j], negatives[:n], rate, grad)
                     tally[PAIRS] += 1.0
+                    tally[LOSS_PAIRS] += 1.0
         tally[TRAINED] += centres_end - window
         position = end

@@ -16,8 +16,11 @@ from numba import prange
 from numpy.typing import DTypeLike, NDArray
 
 from ._jit import jit
-from .pair import PIECE, TALLY_WIDTH, train_span
+from .pair import TALLY_WIDTH, train_span
 from .sampling import spawn_streams
+from .simd import address_of, call_at
+from .spans import PIECE
+from .tile import Tiling, span_scratch, tile_span
 
 CACHE_LINE = 64
 _config: Any = numba.config
@@ -43,29 +46,41 @@ class Workers:
 
     Attributes:
         rng: uint64 ``(workers, 8)``; column 0 is the stream's state.
-        tokens: int32 scratch for the kept tokens of a piece.
-        negatives: int32 scratch for the noise words of a pair.
-        grad: float32 scratch for the gradient of a centre row.
-        tally: float64 ``(workers, 8)``; columns LOSS, PAIRS, TRAINED of `pair`.
+        tokens: int32 scratch for the kept tokens of a piece or block.
+        negatives: int32 scratch for noise words.
+        integers: int32 scratch of the tile kernel.
+        floats: float32 scratch: the gradient of a centre row, or the tile kernel's copies and logits.
+        tally: float64 ``(workers, 8)``; columns LOSS, PAIRS, TRAINED, LOSS_PAIRS of `pair`.
+        tiling: the size of tiles; None for the pairwise kernel.
     """
 
     rng: NDArray[np.uint64]
     tokens: NDArray[np.int32]
     negatives: NDArray[np.int32]
-    grad: NDArray[np.float32]
+    integers: NDArray[np.int32]
+    floats: NDArray[np.float32]
     tally: NDArray[np.float64]
+    tiling: Tiling | None = None
 
     @classmethod
-    def create(cls, workers: int, seed: int, window: int, negative: int, width: int) -> "Workers":
+    def create(
+        cls, workers: int, seed: int, window: int, negative: int, width: int, tiling: Tiling | None = None
+    ) -> "Workers":
         """Allocate for ``width`` columns of V and U; the streams are spawned from the seed."""
         rng = aligned_zeros(workers, 1, np.uint64)
         rng[:, 0] = spawn_streams(seed, workers)
+        tokens, integers, floats, negatives = PIECE + 2 * window, 1, width, negative
+        if tiling is not None:
+            tokens, integers, floats = span_scratch(tiling, window, width)
+            negatives = 2 * tiling.shared
         return cls(
             rng=rng,
-            tokens=aligned_zeros(workers, PIECE + 2 * window, np.int32),
-            negatives=aligned_zeros(workers, negative, np.int32),
-            grad=aligned_zeros(workers, width, np.float32),
+            tokens=aligned_zeros(workers, tokens, np.int32),
+            negatives=aligned_zeros(workers, negatives, np.int32),
+            integers=aligned_zeros(workers, integers, np.int32),
+            floats=aligned_zeros(workers, floats, np.float32),
             tally=aligned_zeros(workers, TALLY_WIDTH, np.float64),
+            tiling=tiling,
         )
 
 
@@ -100,6 +115,46 @@ def train_chunk(
         )  # fmt: skip
 
 
+@jit(parallel=True)
+def tile_chunk(
+    span: int,
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    cuts: NDArray[np.int64],
+    V: NDArray[np.float32],
+    U: NDArray[np.float32],
+    noise: NDArray[np.uint64],
+    keep: NDArray[np.uint32],
+    window: int,
+    negative: int,
+    vector_size: int,
+    centres: int,
+    shared: int,
+    strips: int,
+    copies: int,
+    alpha: float,
+    alpha_step: float,
+    rng: NDArray[np.uint64],
+    tokens: NDArray[np.int32],
+    negatives: NDArray[np.int32],
+    integers: NDArray[np.int32],
+    floats: NDArray[np.float32],
+    tally: NDArray[np.float64],
+) -> None:
+    """Let worker w train the span ``[cuts[w], cuts[w + 1])`` in tiles, all at the same time; see `tile.tile_span`.
+
+    ``span`` is the address of `tile_span` compiled for these arguments: it would take seconds to compile it in here
+    again. The arguments from ``rng`` on have one row per worker (`Workers`). Two calls must not
+    meet in one process: use `run_chunk`.
+    """
+    for w in prange(len(cuts) - 1):
+        call_at(span, (
+            ids, offsets, cuts[w], cuts[w + 1], V, U, noise, keep, window, negative, vector_size,
+            centres, shared, strips, copies, alpha, alpha_step,
+            rng[w], tokens[w], negatives[w], integers[w], floats[w], tally[w],
+        ))  # fmt: skip
+
+
 def run_chunk(
     ids: NDArray[np.int32],
     offsets: NDArray[np.int64],
@@ -113,15 +168,34 @@ def run_chunk(
     alpha: float,
     alpha_step: float,
     workers: Workers,
+    vector_size: int | None = None,
 ) -> None:
-    """Call `train_chunk` with as many threads as there are workers, alone in this process."""
+    """Call `train_chunk`, or `tile_chunk` if the workers have a tiling, alone in this process.
+
+    There are as many threads as workers. ``vector_size`` is the number of columns in use, by default all of them; the
+    tile kernel leaves the others alone.
+
+    Raises:
+        ValueError: the tile kernel needs rows of a multiple of 16 columns, next to each other (`aligned_zeros`).
+    """
+    model: tuple[Any, ...] = (V, U, noise, keep, int(window), int(negative))
+    ids, offsets, cuts = np.ascontiguousarray(ids), np.ascontiguousarray(offsets), np.asarray(cuts, np.int64)
+    own: tuple[Any, ...] = (workers.rng, workers.tokens, workers.negatives)
+    rates = float(alpha), float(alpha_step)
+    tiling = workers.tiling
+    if tiling is not None and not all(M.flags.c_contiguous and M.shape[1] % 16 == 0 for M in (V, U)):
+        raise ValueError(f"V and U have shape {V.shape}: the tile kernel needs matrices from kernels.aligned_zeros")
     with ENTRY:
         before = numba.get_num_threads()
         numba.set_num_threads(min(len(cuts) - 1, MAX_THREADS))
         try:
-            train_chunk(
-                ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, alpha_step,
-                workers.rng, workers.tokens, workers.negatives, workers.grad, workers.tally,
-            )  # fmt: skip
+            if tiling is None:
+                own += (workers.floats, workers.tally)
+                train_chunk(ids, offsets, cuts, *model, *rates, *own)  # type: ignore[call-arg]
+            else:
+                own += (workers.integers, workers.floats, workers.tally)
+                model += (int(vector_size or V.shape[1]), *tiling, *rates)
+                span = address_of(tile_span, ids, offsets, 0, 0, *model, *(rows[0] for rows in own))
+                tile_chunk(span, ids, offsets, cuts, *model, *own)
         finally:
             numba.set_num_threads(before)

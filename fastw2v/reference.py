@@ -20,6 +20,19 @@ words, ``J = -log sigma(u_o.v_c) - sum_k log sigma(-u_k.v_c)``, at O(K). With d/
 A step of size alpha along minus these, with label 1 for o and 0 for noise, is for every target row u the pair of lines
 that all kernels run: ``g = alpha (label - sigma(u.v)); v += g u; u += g v``.
 
+From pairs to tiles. With O_i the outside words of centre i and P the noise distribution, K draws for each pair, less
+those that hit the pair's own outside word, cost in the mean::
+
+    K sum_{o in O_i} sum_{w != o} P(w) l(i, w),    l(i, w) = -log sigma(-u_w.v_i)
+
+A tile draws N noise words n_1..n_N once for all its centres and weighs the term of centre i and n_k with
+``K / N |{o in O_i : o != n_k}|``. Each n_k has distribution P, so the mean of the weighted terms of centre i is::
+
+    N sum_w P(w) K / N |{o in O_i : o != w}| l(i, w)  =  K sum_{o in O_i} sum_{w != o} P(w) l(i, w)
+
+the same, and so is its gradient: linear in the terms, it asks for each draw's distribution and not for draws that are
+independent from pair to pair. Sharing noise words costs variance, never bias.
+
 The second half of the file are the kernels' twins: same names, same argument order, same random stream.
 """
 
@@ -28,7 +41,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .pair import LOSS, PAIRS, PIECE, TRAINED
+from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
+from .spans import PIECE
+from .tile import BUCKETS, LOSS_EVERY
 
 Array = NDArray[np.floating]
 
@@ -310,6 +325,7 @@ def train_span(
                 n = draw_negatives(rng, noise, kept[j], negatives[:negative])
                 tally[LOSS] += update_pair(V, U, kept[i], kept[j], negatives[:n], rate, grad)
                 tally[PAIRS] += 1
+                tally[LOSS_PAIRS] += 1
         tally[TRAINED] += len(centres)
         position = end
 
@@ -337,4 +353,203 @@ def train_chunk(
         train_span(
             ids, offsets, int(cuts[w]), int(cuts[w + 1]), V, U, noise, keep, window, negative, alpha, alpha_step,
             rng[w], tokens[w], negatives[w], grad[w], tally[w],
+        )  # fmt: skip
+
+
+def next_block(offsets: NDArray[np.int64], sentence: int, position: int) -> int:
+    """Twin of `spans.next_block`: the sentence is looked up, its places for a cut are listed."""
+    place = (position // PIECE + 1) * PIECE
+    if place >= offsets[-1]:
+        return int(offsets[-1])
+    sentence = int(np.searchsorted(offsets, place, side="right")) - 1
+    first, last = int(offsets[sentence]), int(offsets[sentence + 1])
+    return min(start for start in [*range(first, last, PIECE), last] if start >= place)
+
+
+def tile_step(
+    V: Array,
+    U: Array,
+    centres: NDArray[np.int32],
+    contexts: NDArray[np.int32],
+    first: NDArray[np.int32],
+    last: NDArray[np.int32],
+    skip: int,
+    negatives: NDArray[np.int32],
+    weights: Array,
+    alpha: float,
+    vector_size: int,
+    want_loss: bool,
+    ahead: NDArray[np.int32],
+    negatives_ahead: NDArray[np.int32],
+    floats: Array,
+    integers: NDArray[np.int32],
+) -> float:
+    """Twin of `tile.tile_step`: J = sum over pairs of -log sigma(u_o.v_c) + sum_in weights_in -log sigma(-u_n.v_i).
+
+    All gradients are taken before a row moves; a row that stands in the tile several times gets the sum.
+    """
+    T, N = len(centres), len(negatives)
+    i, j = np.array([(i, j) for i in range(T) for j in range(first[i], last[i]) if j != skip + i], int).reshape(-1, 2).T
+    v, u_o, u_n = V[centres, :vector_size], U[contexts, :vector_size], U[negatives, :vector_size]
+    weights = weights[: T * N].reshape(T, N)
+    x_pair = np.sum(v[i] * u_o[j], axis=1)  # (pairs,)
+    x_noise = v @ u_n.T  # (T, N)
+    loss = -np.sum(log_logistic(x_pair)) - np.sum(weights * log_logistic(-x_noise))
+
+    step = V.dtype.type(alpha)
+    g_pair = step * logistic(-x_pair)[:, None]
+    g_noise = -step * weights * logistic(x_noise)
+    np.add.at(V[:, :vector_size], centres[i], g_pair * u_o[j])
+    np.add.at(V[:, :vector_size], centres, g_noise @ u_n)
+    np.add.at(U[:, :vector_size], contexts[j], g_pair * v[i])
+    np.add.at(U[:, :vector_size], negatives, g_noise.T @ v)
+    return float(loss) if want_loss else 0.0
+
+
+def read_block(
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    sentence: int,
+    start: int,
+    stop: int,
+    keep: NDArray[np.uint32],
+    window: int,
+    rng: NDArray[np.uint64],
+    tokens: NDArray[np.int32],
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+) -> tuple[int, int, int]:
+    """Twin of `tile.read_block`."""
+
+    def survivors(places: range, most: int | None = None) -> list[int]:
+        kept: list[int] = []
+        for k in places:
+            if len(kept) == most:
+                break
+            if draw_keep(rng, keep, ids[k]):
+                kept.append(int(ids[k]))
+        return kept
+
+    kept = survivors(range(start - 1, int(offsets[sentence]) - 1, -1), window)[::-1]
+    low, centres_end = window - len(kept), window
+    position, sentence_start = start, low
+    while position < stop:
+        sentence = int(np.searchsorted(offsets, position, side="right")) - 1
+        end = min(stop, int(offsets[sentence + 1]))
+        own = survivors(range(position, end))
+        after = survivors(range(end, int(offsets[sentence + 1])), window)  # of the last sentence only
+        centre, centres_end = centres_end, centres_end + len(own)
+        for k in range(centre, centres_end):
+            reach = window - draw_below(rng, window)
+            left[k] = max(sentence_start, k - reach)
+            right[k] = min(centres_end + len(after), k + reach + 1)
+        kept += own + after
+        position, sentence_start = end, centres_end
+    tokens[low : low + len(kept)] = kept
+    return low, centres_end, low + len(kept)
+
+
+def tile_span(
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    start: int,
+    stop: int,
+    V: Array,
+    U: Array,
+    noise: NDArray[np.uint64],
+    keep: NDArray[np.uint32],
+    window: int,
+    negative: int,
+    vector_size: int,
+    centres: int,
+    shared: int,
+    strips: int,
+    copies: int,
+    alpha: float,
+    alpha_step: float,
+    rng: NDArray[np.uint64],
+    tokens: NDArray[np.int32],
+    negatives: NDArray[np.int32],
+    integers: NDArray[np.int32],
+    floats: Array,
+    tally: NDArray[np.float64],
+) -> None:
+    """Twin of `tile.tile_span`: a noise word drawn twice stands in the tile twice, and is weighed word by word."""
+    left, right = np.zeros_like(tokens), np.zeros_like(tokens)
+    distances = [*range(-window, 0), *range(1, window + 1)]
+    strip_of = [distances[2 * window * s // strips : 2 * window * (s + 1) // strips] for s in range(strips)]
+    position = start
+    while position < stop:
+        sentence = int(np.searchsorted(offsets, position, side="right")) - 1
+        end = min(next_block(offsets, sentence, position), stop)
+        _, n, high = read_block(ids, offsets, sentence, position, end, keep, window, rng, tokens, left, right)
+        every = min(max((n - window) * strips // centres // 4, 1), LOSS_EVERY)
+        turn = draw_below(rng, every)
+        now = [draw_noise(rng, noise) for _ in range(shared)]
+        c = window
+        while c < n:
+            T, seen = 0, [0] * BUCKETS
+            for word in tokens[c : min(c + centres, n)]:
+                if seen[word % BUCKETS] == copies:
+                    break
+                seen[word % BUCKETS] += 1
+                T += 1
+            for strip in strip_of:
+                later = [draw_noise(rng, noise) for _ in range(shared)]
+                outside = [[k for k in range(left[i], right[i]) if k - i in strip] for i in range(c, c + T)]
+                pairs = sum(len(places) for places in outside)
+                weights = [
+                    negative / shared * sum(tokens[k] != word for k in places) for places in outside for word in now
+                ]
+                if pairs > 0:
+                    loss = tile_step(
+                        V, U, tokens[c : c + T], tokens[:high],
+                        np.array([min(places, default=0) for places in outside], np.int32),
+                        np.array([max(places, default=-1) + 1 for places in outside], np.int32),
+                        c, np.array(now, np.int32), np.array(weights, V.dtype),
+                        alpha + alpha_step * position, vector_size, turn == 0, tokens[:0], negatives[:0],
+                        floats, integers,
+                    )  # fmt: skip
+                    if turn == 0:
+                        tally[LOSS] += every * loss
+                        tally[LOSS_PAIRS] += every * pairs
+                    tally[PAIRS] += pairs
+                turn = (turn - 1) % every
+                now = later
+            c += T
+        tally[TRAINED] += n - window
+        position = end
+
+
+def tile_chunk(
+    span: int,
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    cuts: NDArray[np.int64],
+    V: Array,
+    U: Array,
+    noise: NDArray[np.uint64],
+    keep: NDArray[np.uint32],
+    window: int,
+    negative: int,
+    vector_size: int,
+    centres: int,
+    shared: int,
+    strips: int,
+    copies: int,
+    alpha: float,
+    alpha_step: float,
+    rng: NDArray[np.uint64],
+    tokens: NDArray[np.int32],
+    negatives: NDArray[np.int32],
+    integers: NDArray[np.int32],
+    floats: Array,
+    tally: NDArray[np.float64],
+) -> None:
+    """Twin of `parallel.tile_chunk`: the workers one after the other, so nothing races; ``span`` is not looked at."""
+    for w in range(len(cuts) - 1):
+        tile_span(
+            ids, offsets, int(cuts[w]), int(cuts[w + 1]), V, U, noise, keep, window, negative, vector_size,
+            centres, shared, strips, copies, alpha, alpha_step,
+            rng[w], tokens[w], negatives[w], integers[w], floats[w], tally[w],
         )  # fmt: skip

@@ -102,8 +102,8 @@ def build_alias(weights: NDArray[np.float64]) -> NDArray[np.uint64]:
     return table
 
 
-def noise_table(counts: NDArray[np.int64], ns_exponent: float) -> NDArray[np.uint64]:
-    """Return the alias table of the noise distribution, proportional to ``counts ** ns_exponent``.
+def noise_weights(counts: NDArray[np.int64], ns_exponent: float) -> NDArray[np.float64]:
+    """Return the weights that noise words are drawn by, proportional to ``counts ** ns_exponent``.
 
     Mikolov et al., "Distributed representations of words and phrases", 2013, section 2.2. A word of count 0 is
     never drawn, whatever the exponent.
@@ -112,7 +112,12 @@ def noise_table(counts: NDArray[np.int64], ns_exponent: float) -> NDArray[np.uin
     seen = counts > 0
     # relative to the largest count, so that no exponent overflows
     weights[seen] = (counts[seen] / counts.max()) ** ns_exponent
-    return build_alias(weights)
+    return weights
+
+
+def noise_table(counts: NDArray[np.int64], ns_exponent: float) -> NDArray[np.uint64]:
+    """Return the alias table of the noise distribution: `build_alias` of `noise_weights`."""
+    return build_alias(noise_weights(counts, ns_exponent))
 
 
 @jit()
@@ -157,6 +162,11 @@ def keep_thresholds(counts: NDArray[np.int64], sample: float) -> NDArray[np.uint
     kept = np.minimum(np.sqrt(ratio) + ratio, 1.0)
     thresholds: NDArray[np.uint32] = np.clip(np.rint(kept * 2.0**32) - 1, 0, ALWAYS).astype(np.uint32)
     return thresholds
+
+
+def expected_kept(counts: NDArray[np.int64], keep: NDArray[np.uint32]) -> NDArray[np.float64]:
+    """Return each word's expected number of occurrences that survive subsampling by these thresholds."""
+    return counts * ((keep + 1.0) / 2.0**32)
 
 
 @jit()

@@ -82,7 +82,7 @@ def test_kernels_are_validated(kernel, count):
 def test_a_wrong_kernel_is_not_timed(monkeypatch):
     run = timing.run_kernel
     wrong = SMALL.alpha * 1.01
-    monkeypatch.setattr(timing, "run_kernel", lambda *arguments: run(*arguments[:5], wrong, *arguments[6:]))
+    monkeypatch.setattr(timing, "run_kernel", lambda *arguments: run(*arguments[:4], wrong, *arguments[5:]))
     with pytest.raises(AssertionError):
         timing.validate("pair", SMALL, 1)
 

@@ -81,6 +81,8 @@ def test_from_text_to_neighbours_scores_and_export(capsys, planted_file, in_empt
     code, out, _ = run(capsys, "info", "m")
     assert code == 0
     assert "vector_size: 20" in out
+    assert "kernel: tile" in out
+    assert "shared: 24" in out
     code, out, _ = run(capsys, "info", "m", "--json")
     described = json.loads(out)
     assert described["progress"]["complete"] is True
@@ -168,6 +170,7 @@ def test_unreadable_corpus(capsys, in_empty_folder, monkeypatch):
         "--max-vocab=0",
         "--seed=-1",
         "--ns-exponent=x",
+        "--kernel=x",
     ],
 )
 def test_option_out_of_range(capsys, planted_file, in_empty_folder, option):

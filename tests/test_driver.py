@@ -16,9 +16,11 @@ from conftest import planted_sentences, topic_purity
 import fastw2v
 from fastw2v import driver, screen
 from fastw2v.errors import ConfigError, CorpusError, DivergedError
-from fastw2v.pair import PIECE
+from fastw2v.pair import LOSS, LOSS_PAIRS
 from fastw2v.parallel import MAX_THREADS
+from fastw2v.spans import PIECE
 
+KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
 QUICK = {"vector_size": 10, "epochs": 2, "workers": 1, "progress": False, "min_count": 1}
 
 
@@ -29,29 +31,33 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(driver, "FIRST_CHUNK", 500)
 
 
+@KERNELS
 @pytest.mark.parametrize("workers", [1, 2])
-def test_learns_the_planted_topics(workers):
-    embeddings = fastw2v.train(planted_sentences(), vector_size=20, epochs=10, workers=workers, progress=False, seed=3)
+def test_learns_the_planted_topics(workers, kernel):
+    options = {"vector_size": 20, "epochs": 10, "workers": workers, "progress": False, "kernel": kernel}
+    embeddings = fastw2v.train(planted_sentences(), seed=3, **options)
     assert topic_purity(embeddings) > 0.95
     # the same words on random sentences teach nothing: the measure can fail
     rng = np.random.default_rng(0)
     shuffled = rng.permutation([word for sentence in planted_sentences() for word in sentence]).reshape(-1, 8)
-    embeddings = fastw2v.train(shuffled.tolist(), vector_size=20, epochs=10, workers=workers, progress=False)
+    embeddings = fastw2v.train(shuffled.tolist(), **options)
     assert topic_purity(embeddings) < 0.5
 
 
-def test_one_worker_is_bit_identical(planted_file):
-    a, b = (fastw2v.train(planted_file, **QUICK) for _ in range(2))
+@KERNELS
+def test_one_worker_is_bit_identical(planted_file, kernel):
+    a, b = (fastw2v.train(planted_file, **QUICK, kernel=kernel) for _ in range(2))
     np.testing.assert_array_equal(a.vectors, b.vectors)
     np.testing.assert_array_equal(a.outside, b.outside)
     assert a.metadata["progress"]["rng"] == b.metadata["progress"]["rng"]
 
 
-def test_one_worker_is_bit_identical_whatever_the_chunks(planted_file, monkeypatch):
-    a = fastw2v.train(planted_file, **QUICK)
+@KERNELS
+def test_one_worker_is_bit_identical_whatever_the_chunks(planted_file, monkeypatch, kernel):
+    a = fastw2v.train(planted_file, **QUICK, kernel=kernel)
     monkeypatch.setattr(driver, "CHUNK_SECONDS", 0)
     monkeypatch.setattr(driver, "FIRST_CHUNK", 137)
-    b = fastw2v.train(planted_file, **QUICK)
+    b = fastw2v.train(planted_file, **QUICK, kernel=kernel)
     assert len(b.metrics) > len(a.metrics)
     np.testing.assert_array_equal(a.vectors, b.vectors)
     np.testing.assert_array_equal(a.outside, b.outside)
@@ -78,6 +84,7 @@ CHANGES = {
     "workers": 2,
     "seed": 2,
     "max_vocab": 20,
+    "kernel": "pair",
 }
 
 
@@ -93,14 +100,15 @@ def test_every_option_changes_the_result(planted_file, option):
     assert a.vectors.shape != b.vectors.shape or not np.array_equal(a.vectors, b.vectors)
 
 
+@KERNELS
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])
-def test_every_token_once_per_epoch_for_any_worker_count(workers, small_chunks):
-    lengths = [3, 0, 1, PIECE + 5_000, 0, 12, 1, 7, 900, 2]
+def test_every_token_once_per_epoch_for_any_worker_count(workers, kernel, small_chunks):
+    lengths = [3, 0, 1, 2 * PIECE + 5_000, 0, 12, 1, 7, 900, 2]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     total = int(offsets[-1])
     ids = np.random.default_rng(0).permutation(total).astype(np.int32)  # a word of its own for every token
     embeddings = fastw2v.train_ids(
-        ids, offsets, n_words=total, workers=workers, vector_size=2, epochs=3, sample=0, progress=False
+        ids, offsets, n_words=total, workers=workers, vector_size=2, epochs=3, sample=0, progress=False, kernel=kernel
     )
     assert sum(record["tokens_trained"] for record in embeddings.metrics) == 3 * total
     assert embeddings.metrics[-1]["tokens"] == 3 * total
@@ -126,7 +134,7 @@ def test_the_kernel_gets_the_schedule(monkeypatch, planted_file):
     real = driver.run_chunk
 
     def spy(ids, offsets, cuts, *rest):
-        alpha, step = rest[-3], rest[-2]
+        alpha, step = rest[-4], rest[-3]
         seen.append((alpha + step * cuts[0], alpha + step * cuts[-1]))
         real(ids, offsets, cuts, *rest)
 
@@ -139,11 +147,51 @@ def test_the_kernel_gets_the_schedule(monkeypatch, planted_file):
         assert start == pytest.approx(end, rel=1e-9)
 
 
-def test_loss_falls_and_starts_at_six_log_two(planted_file, small_chunks):
-    embeddings = fastw2v.train(planted_file, **QUICK | {"epochs": 8, "alpha": 0.05})
+@KERNELS
+def test_loss_falls_and_starts_at_six_log_two(planted_file, small_chunks, kernel):
+    slow = fastw2v.train(planted_file, **QUICK, alpha=1e-4, kernel=kernel).metrics[0]["loss"]
+    assert slow == pytest.approx(6 * np.log(2), rel=0.08)  # U is zero: every logit is; few negatives are skipped
+    embeddings = fastw2v.train(planted_file, **QUICK | {"epochs": 8, "alpha": 0.05}, kernel=kernel)
     losses = [record["loss"] for record in embeddings.metrics if record["loss"] is not None]
-    assert losses[0] == pytest.approx(6 * np.log(2), rel=0.08)  # U is zero: every logit is; few negatives are skipped
-    assert losses[-1] < 0.85 * losses[0]
+    assert losses[-1] < 0.85 * slow
+
+
+def test_both_kernels_report_the_same_loss(planted_file):
+    """The tile kernel's comes from a sample of tiles, the pairwise kernel's from every pair."""
+    tile, pair = (
+        np.mean([record["loss"] for record in fastw2v.train(planted_file, **QUICK, kernel=kernel).metrics])
+        for kernel in ("tile", "pair")
+    )
+    assert tile == pytest.approx(pair, rel=0.03)
+
+
+def test_a_loss_without_a_sampled_pair_is_none(planted_file, monkeypatch):
+    real = driver.run_chunk
+
+    def unsampled(*arguments):
+        real(*arguments)
+        arguments[-2].tally[:, [LOSS, LOSS_PAIRS]] = 0
+
+    monkeypatch.setattr(driver, "run_chunk", unsampled)
+    embeddings = fastw2v.train(planted_file, **QUICK)
+    assert embeddings.metrics[0]["loss"] is None
+    assert embeddings.metrics[0]["pairs"] > 0
+
+
+def test_the_tiling_is_recorded_and_its_absence_said(planted_file, tmp_path, capsys):
+    quick = QUICK | {"progress": True}
+    said = "the vocabulary is too small for tiles: pairwise kernel"
+    tiled = fastw2v.train(planted_file, output=tmp_path / "m", **quick)
+    assert set(tiled.metadata["tiling"]) == {"centres", "shared", "strips", "copies"}
+    assert fastw2v.load(tmp_path / "m").metadata["tiling"] == tiled.metadata["tiling"]
+    assert tiled.metadata["config"]["kernel"] == "tile"
+    pairwise = fastw2v.train(planted_file, **quick, kernel="pair")
+    assert pairwise.metadata["tiling"] is None
+    assert said not in capsys.readouterr().err
+    small = fastw2v.train([["a", "b", "c"]] * 100, **quick)
+    assert small.metadata["tiling"] is None
+    assert small.metadata["config"]["kernel"] == "tile"
+    assert said in capsys.readouterr().err
 
 
 def test_metrics_and_model_json(planted_file, tmp_path, small_chunks):
@@ -243,9 +291,10 @@ def test_the_kernel_gets_counts_and_seed(monkeypatch):
     seen = {}
     real = driver.run_chunk
 
-    def spy(ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, step, workers):
+    def spy(ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, step, workers, vector_size):
         seen.setdefault("first", (noise.copy(), keep.copy(), window, negative, workers.rng[:, 0].copy(), V.copy()))
-        real(ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, step, workers)
+        seen["tiling"], seen["vector_size"] = workers.tiling, vector_size
+        real(ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, step, workers, vector_size)
 
     monkeypatch.setattr(driver, "run_chunk", spy)
     ids = np.repeat(np.arange(4, dtype=np.int32), [500, 100, 30, 3])
@@ -256,6 +305,7 @@ def test_the_kernel_gets_counts_and_seed(monkeypatch):
     np.testing.assert_array_equal(noise, sampling.noise_table(counts, 0.6))
     np.testing.assert_array_equal(keep, sampling.keep_thresholds(counts, 1e-2))
     assert (window, negative) == (3, 7)
+    assert (seen["tiling"], seen["vector_size"]) == (None, 3)  # four words are too few for tiles
     np.testing.assert_array_equal(rng, sampling.spawn_streams(11, 2))
     np.testing.assert_array_equal(V, driver.initial_matrices(4, 3, 11)[0])
 
@@ -411,6 +461,9 @@ def test_corpus_that_is_none(corpus, said):
         ("alpha", "0.1"),
         ("min_alpha", 0.5),
         ("ns_exponent", 99),
+        ("kernel", "fast"),
+        ("kernel", None),
+        ("kernel", ["tile"]),
     ],
 )
 def test_options_out_of_range(planted_file, option, value):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fastw2v import pair, parallel, reference, sampling
-from fastw2v.pair import LOSS, PAIRS, PIECE, TRAINED
+from fastw2v.pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
+from fastw2v.spans import PIECE
 
 SIZES = [1, 7, 100, 102]
 N_WORDS = 30
@@ -91,7 +92,7 @@ def both_chunks(lengths, cuts, d, window=5, negative=5, sample=1e-2, twin_dtype=
         V_side, U_side = V.astype(dtype), U.astype(dtype)
         chunk(
             ids, offsets, np.array(cuts), V_side, U_side, noise, keep, window, negative, 0.05, -1e-6,
-            workers.rng, workers.tokens, workers.negatives, workers.grad.astype(dtype), workers.tally,
+            workers.rng, workers.tokens, workers.negatives, workers.floats.astype(dtype), workers.tally,
         )  # fmt: skip
         sides.append((V_side, U_side, workers.tally, workers.rng))
     return sides
@@ -101,7 +102,8 @@ def assert_same(kernel, twin):
     np.testing.assert_allclose(kernel[0], twin[0], rtol=2e-4, atol=2e-5)
     np.testing.assert_allclose(kernel[1], twin[1], rtol=2e-4, atol=2e-5)
     np.testing.assert_allclose(kernel[2][:, LOSS], twin[2][:, LOSS], rtol=1e-5)
-    np.testing.assert_array_equal(kernel[2][:, [PAIRS, TRAINED]], twin[2][:, [PAIRS, TRAINED]])
+    counts = [PAIRS, TRAINED, LOSS_PAIRS]
+    np.testing.assert_array_equal(kernel[2][:, counts], twin[2][:, counts])
     np.testing.assert_array_equal(kernel[3], twin[3])  # the very same number of draws
 
 
@@ -184,7 +186,7 @@ def test_every_token_is_a_centre_exactly_once(n_workers):
 
 def test_worker_rows_share_no_cache_line():
     workers = parallel.Workers.create(3, 1, 5, 5, 7)
-    for array in (workers.rng, workers.tokens, workers.negatives, workers.grad, workers.tally):
+    for array in (workers.rng, workers.tokens, workers.negatives, workers.floats, workers.tally):
         assert array.ctypes.data % 64 == 0
         assert array.strides[0] % 64 == 0
 
@@ -277,14 +279,14 @@ def test_scratch_has_room_for_a_piece_and_two_halos(window):
     workers = parallel.Workers.create(2, 1, window, 7, 5)
     assert workers.tokens.shape[1] >= PIECE + 2 * window
     assert workers.negatives.shape[1] >= 7
-    assert workers.grad.shape[1] >= 5
+    assert workers.floats.shape[1] >= 5
     np.testing.assert_array_equal(workers.rng[:, 0], sampling.spawn_streams(1, 2))
 
 
 BOUNDS = """
 import numpy as np
 from fastw2v import parallel, sampling
-from fastw2v.pair import PIECE
+from fastw2v.spans import PIECE
 offsets = np.array([0, 0, 5, 5, 5 + 2 * PIECE + 9, 6 + 2 * PIECE + 9, 6 + 2 * PIECE + 9])
 n = int(offsets[-1])
 ids = (np.arange(n) % 11).astype(np.int32)
@@ -295,7 +297,7 @@ for window in (1, 40):
     for cuts in ([0, 5, PIECE + 5, n], [3, 3, n - 1, n]):
         parallel.train_chunk(
             ids, offsets, np.array(cuts), V, U, noise, keep, window, 2, 0.01, 0.0,
-            workers.rng, workers.tokens, workers.negatives, workers.grad, workers.tally,
+            workers.rng, workers.tokens, workers.negatives, workers.floats, workers.tally,
         )
 """
 

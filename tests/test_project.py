@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import fastw2v
-from fastw2v import _jit, kernels, pair, parallel, reference, sampling
+from fastw2v import _jit, kernels, pair, parallel, reference, sampling, spans, tile
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fastw2v"
@@ -33,16 +33,29 @@ def uses_jit(path):
 
 def test_one_place_owns_numbas_flags():
     compiled = {path.stem for path in PACKAGE.rglob("*.py") if uses_jit(path)[0]}
-    assert compiled | {"_jit"} == set(_jit.KERNEL_SOURCES)
+    assert compiled | {"_jit", "simd"} == set(_jit.KERNEL_SOURCES)  # simd has intrinsics, compiled into their callers
     assert not [path for path in PACKAGE.rglob("*.py") if uses_jit(path)[1]]
     assert not {"nnan", "ninf", "fast"} & _jit.FASTMATH
+
+
+def test_one_file_has_the_llvm_code():
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+                low_level = {"llvmlite", "numba.extending", "numba.core"} & {
+                    ".".join(name.split(".")[:depth]) for name in names for depth in (1, 2)
+                }
+                assert not low_level or path.stem == "simd", path
 
 
 def test_every_kernel_has_a_twin_with_the_same_arguments():
     import inspect
 
-    for module in (sampling, pair, parallel):
+    for module in (sampling, spans, pair, tile, parallel):
         for name, kernel in vars(module).items():
+            if name.startswith("_"):  # a part of a kernel, with no meaning of its own
+                continue
             if hasattr(kernel, "py_func") and kernel.py_func.__module__ == module.__name__:
                 twin = getattr(reference, name)
                 assert list(inspect.signature(twin).parameters) == list(inspect.signature(kernel.py_func).parameters), (

@@ -1,0 +1,503 @@
+"""Rung 2 of the kernel ladder, the default: tiles of centres that share noise words.
+
+`tile_step` takes T consecutive centres with all their (centre, outside) pairs and N noise words that all T share, and
+adds one stochastic gradient step for the sum of their losses: all gradients at the values before the step. A (centre
+i, noise word n) term has weight ``negative / N`` times the pairs of i whose outside word is not n, so that with noise
+words drawn as for the pairwise kernel the expected gradient is exactly that of `negative` noise words per pair. What
+it saves is memory traffic, one row of V, a little over one of U and N / T noise rows per centre where the pairwise
+kernel has 37, and it turns most of the arithmetic into three small matrix products (`simd`).
+
+`tile_span` cuts the tokens of a worker into tiles; `choose_tiling` says how large a tile may be.
+Their NumPy twins are in `reference.py` under the same names.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._jit import jit
+from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
+from .sampling import SHIFT_32, draw_below, draw_noise, next_u64
+from .simd import (
+    COLUMNS_MULTIPLE,
+    DOT_COLUMNS,
+    DOT_ROWS,
+    LANES,
+    PRODUCT_ROWS,
+    ROWS_MULTIPLE,
+    add_products,
+    at,
+    block_dots,
+    find,
+    gather_rows,
+    prefetch_row,
+    put,
+    row_between,
+    row_load,
+    row_mul,
+    row_sigmoid,
+    row_softplus,
+    row_splat,
+    row_store,
+    row_sum,
+)
+from .spans import PIECE, next_block, sentence_of
+
+#: The loss is computed for one tile in LOSS_EVERY: it costs as much as a third of a tile's other work.
+LOSS_EVERY = 16
+SPARE = 32  # elements that vectors may reach past the last one in use
+GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # centres whose pairs are one block
+BUCKETS = 256  # words are counted by their id modulo this, to see which come too often in a tile
+
+
+class Tiling(NamedTuple):
+    """The size of tiles.
+
+    Attributes:
+        centres: T, tokens of a tile.
+        shared: N, noise words that the centres of a tile share; a multiple of 12.
+        strips: passes over a tile's centres, each with the contexts at some distances and noise words of its own.
+        copies: a tile ends before a word is its centre more often than this.
+    """
+
+    centres: int
+    shared: int
+    strips: int
+    copies: int
+
+
+#: Tile sizes of choose_tiling, largest first, and the noise words that the centres of any of them share.
+CENTRES, SHARED = (64, 32, 16, 8), 24
+#: The most that a tile may load a row with, in the mean, see choose_tiling; half of what it may by chance.
+MOST_LOAD = 2.0
+
+
+def choose_tiling(
+    kept: NDArray[np.float64], noise: NDArray[np.float64], window: int, negative: int, alpha: float
+) -> Tiling | None:
+    """Choose the tile for a vocabulary by the load that it puts on a row; None: the pairwise kernel has to serve.
+
+    A tile sums, for each row, the gradients of many terms at one place, where the pairwise kernel moves after every
+    term. While the sum is short that is as good; when it is long the row jumps too far and diverges. The load of a
+    row is the rate times the expected weight of the terms summed into it:
+
+    - centre rows: ``alpha P (1 + negative) (1 + (T - 1) p)``, with P = (window + 1) / strips mean pairs of a centre
+      in a pass, and p the most frequent word's share of the kept tokens;
+    - noise rows: ``alpha T P negative / N (1 + (N - 1) q)``, with q the most frequent noise word's share;
+    - outside rows: ``alpha P (1 + (T - 1) p)``, below the first.
+
+    Strips are added until a centre row alone is within `MOST_LOAD`, or there is one distance a strip; then T is the
+    largest of `CENTRES` for which all are. Where no T is, the vocabulary is a few dozen words or the rate is extreme.
+    Words can come in bursts: `copies` lets none load its row with more than twice `MOST_LOAD`. The measurements
+    behind this are in ``bench/NOTES.md``.
+
+    Args:
+        kept: float64 ``(n_words,)``, expected occurrences of each word after subsampling, any scale.
+        noise: float64 ``(n_words,)``, the weights noise words are drawn by, any scale.
+        window: see `TrainConfig`.
+        negative: see `TrainConfig`.
+        alpha: the largest learning rate of the run.
+    """
+    p, q = (float(weights.max() / weights.sum()) if weights.any() else 1.0 for weights in (kept, noise))
+    whole = alpha * (window + 1) * (1 + negative)
+    strips = min(max(1, int(np.ceil(whole / MOST_LOAD))), 2 * window)
+    pairs = (window + 1) / strips
+    copies = max(1, int(2 * MOST_LOAD * strips / whole))
+    for centres in CENTRES:
+        on_centre = whole / strips * (1 + (centres - 1) * p)
+        on_noise = alpha * centres * pairs * negative / SHARED * (1 + (SHARED - 1) * q)
+        if max(on_centre, on_noise) <= MOST_LOAD:
+            return Tiling(centres, SHARED, strips, copies)
+    return None
+
+
+def tile_scratch(centres: int, contexts: int, shared: int, width: int) -> tuple[int, int]:
+    """Return how many float32 and int32 elements of scratch `tile_step` needs, for tiles up to these sizes."""
+    rows = centres + ROWS_MULTIPLE
+    copies = (rows + contexts + COLUMNS_MULTIPLE + shared) * width
+    factors = rows * shared + SPARE + rows * (contexts + COLUMNS_MULTIPLE + SPARE) + SPARE
+    return copies + factors, 2 * (max(rows, contexts, shared) + SPARE)
+
+
+def span_scratch(tiling: Tiling, window: int, width: int) -> tuple[int, int, int]:
+    """Return the elements of ``tokens``, ``integers`` and ``floats`` that `tile_span` needs."""
+    centres, shared = tiling.centres, tiling.shared
+    floats, integers = tile_scratch(centres, centres + 2 * window, shared, width)
+    room = 2 * PIECE + 2 * window + SPARE
+    return room, 2 * room + 2 * centres + BUCKETS + integers, (centres + 1) * shared + 2 * SPARE + floats
+
+
+@jit()
+def tile_step(
+    V: NDArray[np.float32],
+    U: NDArray[np.float32],
+    centres: NDArray[np.int32],
+    contexts: NDArray[np.int32],
+    first: NDArray[np.int32],
+    last: NDArray[np.int32],
+    skip: int,
+    negatives: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    alpha: np.float32,
+    vector_size: int,
+    want_loss: bool,
+    ahead: NDArray[np.int32],
+    negatives_ahead: NDArray[np.int32],
+    floats: NDArray[np.float32],
+    integers: NDArray[np.int32],
+) -> float:
+    """Take one gradient step for all pairs of a tile and its weighted noise terms, and return the loss before it.
+
+    The loss is ``sum over pairs of -log sigma(u_o.v_c)  -  sum over i, n of weights[i, n] log sigma(-u_n.v_i)``. V and
+    U get minus alpha times its gradient, all of it at the values before the step. A row that stands in the tile
+    several times gets the sum.
+
+    Args:
+        V: centre rows, shape ``(n_words, width)`` with width >= vector_size a multiple of 16 and the columns from
+            vector_size on zero, as from `parallel.aligned_zeros`; updated in place.
+        U: outside rows, the same shape, updated in place.
+        centres: T rows of V, T >= 1.
+        contexts: C rows of U, C >= 1.
+        first: int32 ``(T,)``; the outside words of centre i are ``contexts[first[i]:last[i]]``, and pairs of
+            neighbouring centres should have them in common, as windows of a text have.
+        last: int32 ``(T,)``, see ``first``.
+        skip: ``contexts[skip + i]`` is centre i itself and not paired with it; below ``-T`` there is none.
+        negatives: N rows of U, N a multiple of 12.
+        weights: float32, flat, ``weights[i N + n]`` is the weight of centre i with noise word n; `SPARE` elements past
+            ``T N`` must exist.
+        alpha: learning rate.
+        vector_size: columns in use.
+        want_loss: compute the loss; otherwise 0.0 is returned.
+        ahead: rows of V and U that the next tile will want, to be prefetched; may be empty.
+        negatives_ahead: rows of U that the next tile will want; may be empty.
+        floats: scratch, at least as long as `tile_scratch` says; so for ``integers``.
+        integers: scratch.
+    """
+    T, C, N, width = len(centres), len(contexts), len(negatives), V.shape[1]
+    chunks = (vector_size + LANES - 1) // LANES
+    lines = (vector_size + 15) // 16
+    rows = (T + ROWS_MULTIPLE - 1) // ROWS_MULTIPLE * ROWS_MULTIPLE
+    pitch = (C + DOT_COLUMNS + LANES + 15) // 16 * 16
+    Vs, Us = V.reshape(-1), U.reshape(-1)
+    # Scratch: copies of the rows as they are, then logits of noise terms (rows, N) and of pairs (rows, pitch).
+    own = 0
+    outside = own + rows * width
+    noise = outside + (C + DOT_COLUMNS) * width
+    logits = noise + N * width
+    band = logits + rows * N + SPARE
+    half = len(integers) // 2
+    begins, counts = integers[:half], integers[half:]
+
+    gather_rows(floats, own, Vs, width, centres, 0, T, chunks)
+    gather_rows(floats, outside, Us, width, contexts, 0, C, chunks)
+    gather_rows(floats, noise, Us, width, negatives, 0, N, chunks)
+    for k in range(own + T * width, own + rows * width, LANES):
+        row_store(floats, k, row_splat(np.float32(0)))
+    for k in range(band, band + rows * pitch, LANES):
+        row_store(floats, k, row_splat(np.float32(0)))
+
+    # Neighbouring centres share most of their outside words: the union of their windows is one block of a product.
+    # All blocks of a tile have the length of its longest, so that no loop's end is a surprise to the processor.
+    low: Any
+    high: Any
+    longest: Any = 0
+    for i in range(0, T, GROUP):
+        low, high = C, 0
+        for m in range(i, min(i + GROUP, T)):
+            low = min(low, np.int64(at(first, m)))
+            high = max(high, np.int64(at(last, m)))
+        put(begins, i, min(low, high))
+        longest = max(longest, high - low)
+    span = min((longest + 3) // 4 * 4, C)
+    columns = (span + DOT_COLUMNS - 1) // DOT_COLUMNS * DOT_COLUMNS
+    for i in range(0, T, GROUP):
+        low = min(np.int64(at(begins, i)), C - span)
+        for m in range(i, i + GROUP, PRODUCT_ROWS):
+            put(begins, m, low)
+            put(counts, m, span)
+
+    # Logits, and at once the factors of pairs; what is no pair gets the factor 0.
+    block_dots(floats, own, rows, floats, noise, N, floats, logits, N, width, chunks)
+    loss = 0.0
+    for i in range(0, T, DOT_ROWS):
+        low = np.int64(at(begins, i // GROUP * GROUP))
+        if columns > 0:
+            block_dots(
+                floats, own + i * width, DOT_ROWS, floats, outside + low * width, columns,
+                floats, band + i * pitch + low, pitch, width, chunks,
+            )  # fmt: skip
+        for m in range(i, i + DOT_ROWS):
+            here = band + m * pitch
+            begin: Any = np.int64(at(first, m)) if m < T else 0
+            end: Any = np.int64(at(last, m)) if m < T else 0
+            for k in range(low, low + columns, LANES):
+                x = row_mul(row_splat(np.float32(-1)), row_load(floats, here + k))
+                if want_loss:
+                    loss += row_sum(row_between(row_softplus(x), k, begin, end, skip + m))
+                g = row_mul(row_splat(alpha), row_sigmoid(x))
+                row_store(floats, here + k, row_between(g, k, begin, end, skip + m))
+            if m < len(ahead):
+                prefetch_row(Vs, np.int64(at(ahead, m)) * width, lines)
+                prefetch_row(Us, np.int64(at(ahead, m)) * width, lines)
+            if m < len(negatives_ahead):
+                prefetch_row(Us, np.int64(at(negatives_ahead, m)) * width, lines)
+    if want_loss:
+        for k in range(0, T * N, LANES):
+            x = row_mul(row_load(weights, k), row_softplus(row_load(floats, logits + k)))
+            loss += row_sum(row_between(x, k, 0, T * N, -1))
+    for k in range(0, T * N, LANES):
+        scale = row_mul(row_splat(-alpha), row_load(weights, k))
+        row_store(floats, logits + k, row_mul(scale, row_sigmoid(row_load(floats, logits + k))))
+    for k in range(T * N, rows * N, LANES):
+        row_store(floats, logits + k, row_splat(np.float32(0)))
+
+    # V: sums over outside and noise words. U is not changed yet, and gets its sums from the copies.
+    add_products(
+        Vs, centres, 0, T, width, floats, outside, floats, band, pitch, 1, begins, counts, 0,
+        floats, noise, floats, logits, N, 1, N, chunks,
+    )  # fmt: skip
+    # U: noise words; then outside words, two by two over the centres from the first to the last that have one of them.
+    for n in range(0, max(N, C), PRODUCT_ROWS):
+        put(begins, n, T)
+        put(counts, n, 0)
+    add_products(
+        Us, negatives, 0, N, width, floats, own, floats, band, 0, 0, begins, counts, 0,
+        floats, own, floats, logits, 1, N, T, chunks,
+    )  # fmt: skip
+    for i in range(T):
+        begin = np.int64(at(first, i)) // PRODUCT_ROWS * PRODUCT_ROWS
+        for j in range(begin, np.int64(at(last, i)), PRODUCT_ROWS):
+            put(begins, j, min(np.int64(at(begins, j)), i))
+            put(counts, j, i + 1)
+    longest = 0
+    for j in range(0, C, PRODUCT_ROWS):
+        longest = max(longest, np.int64(at(counts, j)) - np.int64(at(begins, j)))
+    span = min((longest + 3) // 4 * 4, T)
+    for j in range(0, C, PRODUCT_ROWS):
+        put(begins, j, min(np.int64(at(begins, j)), T - span))
+        put(counts, j, span)
+    add_products(
+        Us, contexts, 0, C, width, floats, own, floats, band, 1, pitch, begins, counts, 0,
+        floats, own, floats, logits, 0, 0, 0, chunks,
+    )  # fmt: skip
+    return loss
+
+
+@jit()
+def read_block(
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    sentence: int,
+    start: int,
+    stop: int,
+    keep: NDArray[np.uint32],
+    window: int,
+    rng: NDArray[np.uint64],
+    tokens: NDArray[np.int32],
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+) -> tuple[int, int, int]:
+    """Read a block of the corpus: which tokens survive subsampling, and which are in each one's window.
+
+    Survivors of ``[start, stop)`` are written to ``tokens[window:centres_end]``. If the block starts or stops within
+    a sentence, up to ``window`` survivors of its other part are put before and after them, for contexts.
+
+    Args:
+        ids: the whole corpus.
+        offsets: sentence bounds, see `pair.train_span`.
+        sentence: the sentence that holds token ``start``.
+        start: first token position.
+        stop: one past the last token position, at most `PIECE` * 2 later.
+        keep: subsampling thresholds.
+        window: largest distance; the reach of each centre is drawn uniformly from 1..window.
+        rng: this worker's stream.
+        tokens: scratch, shape ``(>= 2 PIECE + 2 window + 1,)``.
+        left: for centre ``tokens[i]``, ``left[i]`` is the first position of its window; same shape.
+        right: one past the last position of its window.
+
+    Returns:
+        First position in ``tokens`` in use, one past the last centre, one past the last position in use.
+    """
+    low = window
+    i, begin = start, offsets[sentence]
+    n: Any = window
+    end: Any
+    while i > begin and low > 0:
+        i -= 1
+        if (next_u64(rng) >> SHIFT_32) <= np.uint64(at(keep, at(ids, i))):
+            low -= 1
+            put(tokens, low, at(ids, i))
+    position, sentence_start = start, low
+    high: Any = n
+    while position < stop:
+        while offsets[sentence + 1] <= position:
+            sentence += 1
+        end = min(stop, offsets[sentence + 1])
+        centre = n
+        for k in range(position, end):
+            word = at(ids, k)
+            put(tokens, n, word)  # overwritten by the next one if this one is dropped
+            n += (next_u64(rng) >> SHIFT_32) <= np.uint64(at(keep, word))
+        high = n
+        if end == stop:
+            k = end
+            while k < offsets[sentence + 1] and high < n + window:
+                word = at(ids, k)
+                put(tokens, high, word)
+                high += (next_u64(rng) >> SHIFT_32) <= np.uint64(at(keep, word))
+                k += 1
+        for k in range(centre, n):
+            reach = window - draw_below(rng, window)
+            put(left, k, max(sentence_start, k - reach))
+            put(right, k, min(high, k + reach + 1))
+        position, sentence_start = end, n
+    return low, n, high
+
+
+@jit()
+def tile_span(
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    start: int,
+    stop: int,
+    V: NDArray[np.float32],
+    U: NDArray[np.float32],
+    noise: NDArray[np.uint64],
+    keep: NDArray[np.uint32],
+    window: int,
+    negative: int,
+    vector_size: int,
+    centres: int,
+    shared: int,
+    strips: int,
+    copies: int,
+    alpha: float,
+    alpha_step: float,
+    rng: NDArray[np.uint64],
+    tokens: NDArray[np.int32],
+    negatives: NDArray[np.int32],
+    integers: NDArray[np.int32],
+    floats: NDArray[np.float32],
+    tally: NDArray[np.float64],
+) -> None:
+    """Train every token in ``[start, stop)`` as a centre, once, tile by tile.
+
+    The result depends on the tokens and the random stream alone, not on how a corpus is cut into spans, provided
+    that the cuts come from `spans.cut`: no tile reaches across a place where a cut may stand.
+
+    Args:
+        ids: the whole corpus, int32 word ids.
+        offsets: sentence s is ``ids[offsets[s]:offsets[s + 1]]``; int64, as in CSR.
+        start: first token position.
+        stop: one past the last token position.
+        V: centre rows, see `tile_step`; updated in place.
+        U: outside rows, updated in place.
+        noise: alias table of the noise distribution (`sampling.noise_table`).
+        keep: subsampling thresholds (`sampling.keep_thresholds`).
+        window: largest distance of a context word; shrunk to uniform 1..window for each centre.
+        negative: noise words that a pair's loss has in the mean.
+        vector_size: columns of V and U in use.
+        centres: T of `Tiling`.
+        shared: N of `Tiling`.
+        strips: passes over a tile of `Tiling`.
+        copies: a tile ends before a word is its centre more often than this.
+        alpha: learning rate at token position 0.
+        alpha_step: change of the learning rate per token.
+        rng: this worker's stream, shape ``(>= 1,)``.
+        tokens: scratch; sizes as `parallel.Workers` makes them.
+        negatives: scratch, ``(>= 2 shared,)``.
+        integers: scratch.
+        floats: scratch.
+        tally: this worker's sums, added to: loss, pairs, tokens trained (as a centre), pairs the loss is of. The loss
+            is that of every tile in `LOSS_EVERY` or fewer, from a random one on, and stands for all of them.
+    """
+    room = 2 * PIECE + 2 * window + SPARE
+    left, right = integers[:room], integers[room : 2 * room]
+    first, last = integers[2 * room : 2 * room + centres], integers[2 * room + centres : 2 * room + 2 * centres]
+    seen = integers[2 * room + 2 * centres : 2 * room + 2 * centres + BUCKETS]
+    step_integers = integers[2 * room + 2 * centres + BUCKETS :]
+    weights = floats[: centres * shared + SPARE]
+    multiplicity = floats[centres * shared + SPARE : (centres + 1) * shared + 2 * SPARE]
+    step_floats = floats[(centres + 1) * shared + 2 * SPARE :]
+    per_pair = np.float32(negative) / np.float32(shared)
+    for k in range(BUCKETS):
+        put(seen, k, 0)
+
+    sentence = sentence_of(offsets, start)
+    position = start
+    while position < stop:
+        while offsets[sentence + 1] <= position:
+            sentence += 1
+        end = min(next_block(offsets, sentence, position), stop)
+        low, n, high = read_block(ids, offsets, sentence, position, end, keep, window, rng, tokens, left, right)
+        rate = np.float32(alpha + alpha_step * position)
+        every = min(max((n - window) * strips // centres // 4, 1), LOSS_EVERY)
+        turn = draw_below(rng, every)
+        now, later = 0, shared
+        for k in range(shared):
+            put(negatives, k, draw_noise(rng, noise))
+        c = window
+        while c < n:
+            # the tile: as many centres as fit, before a word comes too often
+            T = 0
+            for k in range(c, min(c + centres, n)):
+                bucket = np.int64(at(tokens, k)) % BUCKETS
+                if at(seen, bucket) == copies:
+                    break
+                put(seen, bucket, at(seen, bucket) + 1)
+                T += 1
+            for k in range(T):
+                put(seen, np.int64(at(tokens, c + k)) % BUCKETS, 0)
+            for strip in range(strips):
+                for k in range(shared):
+                    put(negatives, later + k, draw_noise(rng, noise))
+                # distances from `near` on and below `far`; strip by strip they are -window..-1, 1..window
+                near, far = 2 * window * strip // strips - window, 2 * window * (strip + 1) // strips - window
+                near, far = near + (near >= 0), far + (far > 0)
+                low_context, high_context = max(low, c + near), min(high, c + T - 1 + far)
+                C: Any = high_context - low_context
+                pairs = 0
+                for k in range(0, shared, LANES):
+                    row_store(multiplicity, k, row_splat(np.float32(0)))
+                for k in range(shared):  # a word drawn m times counts m times in its first place
+                    place = find(negatives, now, shared, at(negatives, now + k))
+                    put(multiplicity, place, at(multiplicity, place) + np.float32(1))
+                for i in range(T):
+                    begin: Any = max(np.int64(at(left, c + i)), c + i + near)
+                    begin = min(begin - low_context, max(C, 0))
+                    finish: Any = min(np.int64(at(right, c + i)), c + i + far)
+                    finish = max(finish - low_context, begin)
+                    put(first, i, begin)
+                    put(last, i, finish)
+                    own = c + i - low_context
+                    of_centre = finish - begin - ((begin <= own) & (own < finish))
+                    pairs += of_centre
+                    for k in range(0, shared, LANES):
+                        row = row_mul(row_splat(per_pair * np.float32(of_centre)), row_load(multiplicity, k))
+                        row_store(weights, i * shared + k, row)
+                if pairs > 0:
+                    for j in range(C):  # an outside word never is its own noise word
+                        place = find(negatives, now, shared, at(tokens, low_context + j))
+                        if place < shared:
+                            share = per_pair * at(multiplicity, place)
+                            middle = low_context + j - c
+                            for i in range(max(0, middle - window), min(T, middle + window + 1)):
+                                if at(first, i) <= j and j < at(last, i) and i != middle:
+                                    put(weights, i * shared + place, at(weights, i * shared + place) - share)
+                    want_loss = turn == 0
+                    loss = tile_step(
+                        V, U, tokens[c : c + T], tokens[low_context:high_context], first[:T], last[:T],
+                        c - low_context, negatives[now : now + shared], weights, rate, vector_size, want_loss,
+                        tokens[c + T : min(c + 2 * T + window, high)], negatives[later : later + shared],
+                        step_floats, step_integers,
+                    )  # fmt: skip
+                    if want_loss:
+                        tally[LOSS] += every * loss
+                        tally[LOSS_PAIRS] += every * pairs
+                    tally[PAIRS] += pairs
+                turn = turn - 1 if turn > 0 else every - 1
+                now, later = later, now
+            c += T
+        tally[TRAINED] += n - window
+        position = end
