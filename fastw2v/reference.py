@@ -357,13 +357,13 @@ def train_chunk(
 
 
 def next_block(offsets: NDArray[np.int64], sentence: int, position: int) -> int:
-    """Twin of `spans.next_block`: the sentence is looked up, its places for a cut are listed."""
+    """Twin of `spans.next_block`: the sentence is looked up, its places for a cut are tried."""
     place = (position // PIECE + 1) * PIECE
     if place >= offsets[-1]:
         return int(offsets[-1])
     sentence = int(np.searchsorted(offsets, place, side="right")) - 1
     first, last = int(offsets[sentence]), int(offsets[sentence + 1])
-    return min(start for start in [*range(first, last, PIECE), last] if start >= place)
+    return next((start for start in range(first, last, PIECE) if start >= place), last)
 
 
 def tile_step(

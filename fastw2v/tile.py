@@ -68,9 +68,9 @@ class Tiling(NamedTuple):
 
 
 #: Tile sizes of choose_tiling, largest first, and the noise words that the centres of any of them share.
-CENTRES, SHARED = (64, 32, 16, 8), 24
+CENTRES, SHARED = (64, 32, 16, 8), 36
 #: The most that a tile may load a row with, in the mean, see choose_tiling; half of what it may by chance.
-MOST_LOAD = 2.0
+MOST_LOAD = 2.5
 
 
 def choose_tiling(
@@ -82,8 +82,9 @@ def choose_tiling(
     term. While the sum is short that is as good; when it is long the row jumps too far and diverges. The load of a
     row is the rate times the expected weight of the terms summed into it:
 
-    - centre rows: ``alpha P (1 + negative) (1 + (T - 1) p)``, with P = (window + 1) / strips mean pairs of a centre
-      in a pass, and p the most frequent word's share of the kept tokens;
+    - centre rows: ``alpha P (1 + negative) (1 + (T - 1) p)``, with P mean pairs of a centre in a pass: window + 1 in
+      one, half in each of two, at most 2 window / strips in the nearest of more; and p the most frequent word's share
+      of the kept tokens;
     - noise rows: ``alpha T P negative / N (1 + (N - 1) q)``, with q the most frequent noise word's share;
     - outside rows: ``alpha P (1 + (T - 1) p)``, below the first.
 
@@ -100,12 +101,12 @@ def choose_tiling(
         alpha: the largest learning rate of the run.
     """
     p, q = (float(weights.max() / weights.sum()) if weights.any() else 1.0 for weights in (kept, noise))
-    whole = alpha * (window + 1) * (1 + negative)
-    strips = min(max(1, int(np.ceil(whole / MOST_LOAD))), 2 * window)
-    pairs = (window + 1) / strips
-    copies = max(1, int(2 * MOST_LOAD * strips / whole))
+    per_pair = alpha * (1 + negative)
+    strips = min(max(1, int(np.ceil(per_pair * (window + 1) / MOST_LOAD))), 2 * window)
+    pairs = (window + 1) / strips if strips <= 2 else 2 * window / strips
+    copies = max(1, int(2 * MOST_LOAD / (per_pair * pairs)))
     for centres in CENTRES:
-        on_centre = whole / strips * (1 + (centres - 1) * p)
+        on_centre = per_pair * pairs * (1 + (centres - 1) * p)
         on_noise = alpha * centres * pairs * negative / SHARED * (1 + (SHARED - 1) * q)
         if max(on_centre, on_noise) <= MOST_LOAD:
             return Tiling(centres, SHARED, strips, copies)
@@ -265,11 +266,12 @@ def tile_step(
         Us, negatives, 0, N, width, floats, own, floats, band, 0, 0, begins, counts, 0,
         floats, own, floats, logits, 1, N, T, chunks,
     )  # fmt: skip
-    for i in range(T):
-        begin = np.int64(at(first, i)) // PRODUCT_ROWS * PRODUCT_ROWS
-        for j in range(begin, np.int64(at(last, i)), PRODUCT_ROWS):
+    for i in range(0, T, 2):
+        m = min(i + 1, T - 1)
+        low = min(np.int64(at(first, i)), np.int64(at(first, m))) // PRODUCT_ROWS * PRODUCT_ROWS
+        for j in range(low, max(np.int64(at(last, i)), np.int64(at(last, m))), PRODUCT_ROWS):
             put(begins, j, min(np.int64(at(begins, j)), i))
-            put(counts, j, i + 1)
+            put(counts, j, m + 1)
     longest = 0
     for j in range(0, C, PRODUCT_ROWS):
         longest = max(longest, np.int64(at(counts, j)) - np.int64(at(begins, j)))
