@@ -33,7 +33,7 @@ from .vocab import Vocab
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 50_000  # tokens per worker, before the speed is known
-ROWS_AT_ONCE = 65_536  # so that initialising and checking need little memory beside V and U
+ROWS_AT_ONCE = 1_024  # so that initialising and checking need little memory beside V and U
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,7 @@ def _run(
             corpus.ids, corpus.offsets, cuts, V, U, noise, keep, config.window, config.negative, alpha, step, workers,
             config.vector_size,
         )  # fmt: skip
+        corpus.let_go()
 
     with announced(progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         run(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from ._jit import jit
 from .pair import TALLY_WIDTH, train_span
 from .sampling import spawn_streams
-from .simd import address_of, call_at
+from .simd import COLUMNS_MULTIPLE, address_of, call_at
 from .spans import PIECE
 from .tile import Tiling, span_scratch, tile_span
 
@@ -66,7 +66,13 @@ class Workers:
     def create(
         cls, workers: int, seed: int, window: int, negative: int, width: int, tiling: Tiling | None = None
     ) -> "Workers":
-        """Allocate for ``width`` columns of V and U; the streams are spawned from the seed."""
+        """Allocate for ``width`` columns of V and U; the streams are spawned from the seed.
+
+        Raises:
+            ValueError: the tiling is no tiling.
+        """
+        if tiling is not None and (min(tiling) < 1 or tiling.shared % COLUMNS_MULTIPLE):
+            raise ValueError(f"{tiling}: every size is at least 1, and shared a multiple of {COLUMNS_MULTIPLE}")
         rng = aligned_zeros(workers, 1, np.uint64)
         rng[:, 0] = spawn_streams(seed, workers)
         tokens, integers, floats, negatives = PIECE + 2 * window, 1, width, negative
@@ -178,8 +184,9 @@ def run_chunk(
     Raises:
         ValueError: the tile kernel needs rows of a multiple of 16 columns, next to each other (`aligned_zeros`).
     """
-    model: tuple[Any, ...] = (V, U, noise, keep, int(window), int(negative))
     ids, offsets, cuts = np.ascontiguousarray(ids), np.ascontiguousarray(offsets), np.asarray(cuts, np.int64)
+    noise, keep = np.ascontiguousarray(noise), np.ascontiguousarray(keep)
+    model: tuple[Any, ...] = (V, U, noise, keep, int(window), int(negative))
     own: tuple[Any, ...] = (workers.rng, workers.tokens, workers.negatives)
     rates = float(alpha), float(alpha_step)
     tiling = workers.tiling

@@ -4,6 +4,7 @@ A prepared folder holds ``prepared.json`` (settings, sizes, versions), ``vocab.t
 all sentences end to end) and ``offsets.npy`` (int64; sentence s is ``ids[offsets[s]:offsets[s + 1]]``).
 """
 
+import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -50,6 +51,15 @@ class Corpus:
     tokens_read: int
     min_count: int = 1
     max_vocab: int | None = None
+
+    def let_go(self) -> None:
+        """Take the pages read so far out of this process's memory, where they are a file's; it is read again later."""
+        for array in (self.ids, self.offsets):
+            base: Any = array
+            while isinstance(base, np.ndarray):
+                base = base.base
+            if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                base.madvise(mmap.MADV_DONTNEED)
 
 
 def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -204,7 +214,9 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
     tokens_read = manifest.get("tokens_read")
     if not isinstance(tokens_read, int) or not isinstance(manifest.get("min_count"), int):
         raise FolderError(f"{folder / MANIFEST} lacks tokens_read or min_count: prepare again")
-    return Corpus(vocab, ids, offsets, tokens_read, manifest["min_count"], manifest.get("max_vocab"))
+    corpus = Corpus(vocab, ids, offsets, tokens_read, manifest["min_count"], manifest.get("max_vocab"))
+    corpus.let_go()  # of what was read to be checked
+    return corpus
 
 
 def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:

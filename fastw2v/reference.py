@@ -297,7 +297,7 @@ def train_span(
     """Twin of `pair.train_span`."""
     position = start
     while position < stop:
-        sentence = int(np.searchsorted(offsets, position, side="right")) - 1
+        sentence = sentence_of(offsets, position)
         first, last = int(offsets[sentence]), int(offsets[sentence + 1])
         end = min(first + ((position - first) // PIECE + 1) * PIECE, last, stop)
 
@@ -356,12 +356,17 @@ def train_chunk(
         )  # fmt: skip
 
 
+def sentence_of(offsets: NDArray[np.int64], position: int) -> int:
+    """Twin of `spans.sentence_of`."""
+    return max(int(np.searchsorted(offsets[:-1], position, side="right")) - 1, 0)
+
+
 def next_block(offsets: NDArray[np.int64], sentence: int, position: int) -> int:
     """Twin of `spans.next_block`: the sentence is looked up, its places for a cut are tried."""
     place = (position // PIECE + 1) * PIECE
     if place >= offsets[-1]:
         return int(offsets[-1])
-    sentence = int(np.searchsorted(offsets, place, side="right")) - 1
+    sentence = sentence_of(offsets, place)
     first, last = int(offsets[sentence]), int(offsets[sentence + 1])
     return next((start for start in range(first, last, PIECE) if start >= place), last)
 
@@ -434,7 +439,7 @@ def read_block(
     low, centres_end = window - len(kept), window
     position, sentence_start = start, low
     while position < stop:
-        sentence = int(np.searchsorted(offsets, position, side="right")) - 1
+        sentence = sentence_of(offsets, position)
         end = min(stop, int(offsets[sentence + 1]))
         own = survivors(range(position, end))
         after = survivors(range(end, int(offsets[sentence + 1])), window)  # of the last sentence only
@@ -480,7 +485,7 @@ def tile_span(
     strip_of = [distances[2 * window * s // strips : 2 * window * (s + 1) // strips] for s in range(strips)]
     position = start
     while position < stop:
-        sentence = int(np.searchsorted(offsets, position, side="right")) - 1
+        sentence = sentence_of(offsets, position)
         end = min(next_block(offsets, sentence, position), stop)
         _, n, high = read_block(ids, offsets, sentence, position, end, keep, window, rng, tokens, left, right)
         every = min(max((n - window) * strips // centres // 4, 1), LOSS_EVERY)

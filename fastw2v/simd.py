@@ -392,14 +392,14 @@ def _exp_of_minus_abs(b: Builder, x: Value) -> Value:
     """
     t = b.fmul(_call(b, "fabs", x), _floats(-1.4426950408889634))
     t = b.select(b.fcmp_ordered("<", t, _floats(-126.0)), _floats(-126.0), t)
-    shifted = b.fadd(t, _floats(12582912.0), flags=["nsz"])  # 1.5 * 2^23: the low bits are now round(t)
-    f = b.fsub(t, b.fsub(shifted, _floats(12582912.0), flags=["nsz"]), flags=["nsz"])
+    shifted = b.fadd(t, _floats(12583039.0), flags=["nsz"])  # 1.5 * 2^23 + 127: the low bits are 2^n's exponent
+    f = b.fsub(t, b.fsub(shifted, _floats(12583039.0), flags=["nsz"]), flags=["nsz"])
     series = (1.5403530e-4, 1.3333558e-3, 9.6181291e-3, 5.5504109e-2, 2.4022651e-1, 6.9314718e-1, 1.0)
     power = _floats(series[0])
     for coefficient in series[1:]:
         power = _fma(b, power, f, _floats(coefficient))
     exponent = b.shl(b.bitcast(shifted, _INTEGERS), ir.Constant(_INTEGERS, [23] * LANES))
-    return b.bitcast(b.add(b.bitcast(power, _INTEGERS), exponent), _VECTOR)
+    return b.fmul(power, b.bitcast(exponent, _VECTOR))  # a product, so that NaN stays NaN whatever its bits
 
 
 # ---------------------------------------------------------------------------------------------------------- intrinsics

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastw2v import reference
-from fastw2v.spans import PIECE, cut, next_block, next_cut
+from fastw2v.spans import PIECE, cut, next_block, next_cut, sentence_of
 
 UNEVEN = [3, 0, 1, 25_000, 0, 0, 12, PIECE, 1, PIECE + 1, 7, 0]
 CORPORA = [
@@ -33,6 +33,16 @@ def block_starts(lengths):
     total = int(offsets[-1])
     places = {int(first) + k for first, n in zip(offsets, lengths, strict=False) for k in range(0, n, PIECE)} | {total}
     return sorted({min(place for place in places if place >= b) for b in range(0, total + 1, PIECE)} | {total})
+
+
+@pytest.mark.parametrize("lengths", [*CORPORA, [7], [0, 0, 3, 0, 0, 2, 1, 0]])
+def test_the_sentence_of_a_token_is_the_one_that_holds_it(lengths):
+    offsets = offsets_of(lengths)
+    for place in {*range(30), *range(9_990, 10_040), *(offsets[:40] - 1), *offsets[-40:], int(offsets[-1]) - 1}:
+        if 0 <= place < offsets[-1]:
+            s = sentence_of(offsets, place)
+            assert offsets[s] <= place < offsets[s + 1]
+        assert sentence_of(offsets, place) == reference.sentence_of(offsets, place)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7, 64])

@@ -1,0 +1,97 @@
+"""Tiles sum many gradients at one place: where that could diverge they must not, and learn as well as pairs do."""
+
+import numpy as np
+import pytest
+
+import fastw2v
+
+WINDOWS_AND_NEGATIVES = [(1, 1), (5, 5), (50, 1), (1, 50), (15, 15)]
+
+
+def communities(n_words, n_tokens, length, zipf):
+    """Sentences that each stay among the even words, or among the odd ones."""
+    rng = np.random.default_rng(0)
+    weights = np.arange(1, n_words // 2 + 1) ** -float(zipf)
+    words = rng.choice(len(weights), (n_tokens // length, length), p=weights / weights.sum())
+    ids = 2 * words + rng.integers(0, 2, (len(words), 1))
+    return ids.astype(np.int32).ravel(), np.arange(0, ids.size + 1, length)
+
+
+def trained(ids, offsets, n_words, **options):
+    """Train, with a check after every chunk and epoch, and at the end, that all is finite (else DivergedError)."""
+    options = {"vector_size": 16, "epochs": 3, "workers": 1, "sample": 0, "progress": False} | options
+    return fastw2v.train_ids(ids, offsets, n_words=n_words, **options)
+
+
+def purity(embeddings):
+    """Share of the likeliest outside words, and of the nearest words, that are of a word's own community."""
+    V, U = np.array(embeddings.vectors), np.array(embeddings.outside)
+    seen = np.flatnonzero(embeddings.vocab.counts >= 5)
+    V, U = V[seen], U[seen]
+    own = seen % 2 == seen[:, None] % 2
+    unit = V / np.linalg.norm(V, axis=1, keepdims=True)
+    near = unit @ unit.T - 2 * np.eye(len(seen))
+    likely = np.argsort(-V @ U.T)[:, : max(1, len(seen) // 8)]
+    if len(seen) == 2:  # a word's only neighbour is of the other community
+        return np.take_along_axis(own, likely, 1).mean(), float(near[0, 1] < 0)
+    return tuple(np.take_along_axis(own, top, 1).mean() for top in (likely, np.argsort(-near)[:, : likely.shape[1]]))
+
+
+@pytest.mark.parametrize("alpha", [0.025, 0.1])
+@pytest.mark.parametrize(("window", "negative"), WINDOWS_AND_NEGATIVES)
+@pytest.mark.parametrize("n_words", [2, 10, 34, 1000])
+def test_small_vocabularies_learn_as_with_pairs(n_words, window, negative, alpha):
+    for zipf in (False, True):
+        work = (min(window, 40) + 1) * (1 + negative)
+        corpus = communities(n_words, 30_000 if work < 100 else 8_000, 100, zipf)
+        options = {"window": window, "negative": negative, "alpha": alpha}
+        tile, pair = (trained(*corpus, n_words, **options, kernel=kernel) for kernel in ("tile", "pair"))
+        for of_tile, of_pair in zip(purity(tile), purity(pair), strict=True):
+            assert of_tile >= of_pair - 0.05, (zipf, tile.metadata["tiling"])
+
+
+@pytest.mark.parametrize("sample", [0, 1e-3])
+@pytest.mark.parametrize("n_words", [2, 10, 34, 1000])
+def test_small_vocabularies_with_several_workers(n_words, sample):
+    corpus = communities(n_words, 100_000, 10, True)
+    embeddings = trained(*corpus, n_words, workers=3, alpha=0.05, sample=sample, vector_size=100)
+    assert min(purity(embeddings)) > 0.95
+
+
+def test_tiles_are_used_where_they_can_be():
+    """Else the tests here would compare the pairwise kernel with itself."""
+    for n in (10, 34, 1000):
+        assert trained(*communities(n, 2_000, 10, False), n, epochs=1).metadata["tiling"], n
+
+
+RNG = np.random.default_rng(0)
+HARD = {
+    "one word": (np.zeros(10_000, np.int32), [0, 10_000]),
+    "sentences of one word": (RNG.integers(0, 1000, 10_000), np.arange(10_001)),
+    "sentences of one word each, repeated": (np.repeat(RNG.integers(0, 1000, 1000), 20), np.arange(0, 20_001, 20)),
+    "long bursts in one sentence": (np.repeat(RNG.integers(0, 1000, 400), RNG.integers(1, 60, 400)), None),
+    "two words in turn": (np.tile(RNG.integers(0, 1000, (100, 2)), 50).ravel(), np.arange(0, 10_001, 100)),
+    "one word in many": (np.where(RNG.random(20_000) < 0.5, 7, RNG.integers(0, 1000, 20_000)), None),
+}
+
+
+@pytest.mark.parametrize("alpha", [0.025, 0.1])
+@pytest.mark.parametrize(("window", "negative"), [*WINDOWS_AND_NEGATIVES, (50, 50)])
+@pytest.mark.parametrize("name", HARD)
+def test_hard_corpora_stay_finite(name, window, negative, alpha):
+    ids, offsets = HARD[name]
+    offsets = [0, len(ids)] if offsets is None else offsets
+    if window * negative > 200:
+        ids, offsets = ids[:3000], np.unique(np.minimum(offsets, 3000))
+    embeddings = trained(ids, offsets, 1000, window=window, negative=negative, alpha=alpha, epochs=2)
+    assert np.abs(embeddings.vectors).max() < 20
+    assert np.abs(embeddings.outside).max() < 20
+
+
+@pytest.mark.parametrize(("n_words", "vector_size"), [(80_000, 100), (1_000_000, 10)])
+@pytest.mark.parametrize(("window", "negative", "alpha"), [(5, 5, 0.1), (50, 10, 0.025)])
+def test_large_vocabularies_stay_finite(n_words, vector_size, window, negative, alpha):
+    rng = np.random.default_rng(0)
+    ids = np.minimum(n_words ** rng.random(40_000), n_words - 1).astype(np.int32)  # about Zipf's law
+    options = {"window": window, "negative": negative, "alpha": alpha, "sample": 1e-3}
+    trained(ids, np.arange(0, 40_001, 20), n_words, **options, vector_size=vector_size, epochs=2)
