@@ -587,17 +587,17 @@ def find(typing: Any, array: Any, start: Any, n: Any, x: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch_row(typing: Any, matrix: Any, start: Any, lines: Any) -> Any:
-    """Ask for ``lines`` cache lines (16 float32 each) from element ``start`` on, into the second-level cache."""
+    """Ask for ``lines`` cache lines (16 float32 each) from element ``start`` on, to write them soon."""
 
     def emit(b: Builder, matrix: Value, start: Value, lines: Value) -> None:
         pointer = _I8.as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [pointer, _I32, _I32, _I32])
         function = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
-        read, level, data = (ir.Constant(_I32, value) for value in (0, 2, 1))
+        write, level, data = (ir.Constant(_I32, value) for value in (1, 3, 1))
 
         def line(k: Value, _: Any) -> list[Value]:
             place = _move(b, matrix, b.add(start, b.mul(k, _i64(16))))
-            b.call(function, [b.bitcast(place, pointer), read, level, data])
+            b.call(function, [b.bitcast(place, pointer), write, level, data])
             return []
 
         _loop(b, lines, [], line)

@@ -18,7 +18,7 @@ PIECE = 10_000
 
 @jit()
 def next_block(offsets: NDArray[np.int64], sentence: int, position: int) -> int:
-    """Return where block ``position // PIECE + 1`` starts: for a block's start, the next; ``sentence`` is at or before it."""
+    """Return where block ``position // PIECE + 1`` starts; ``sentence`` is the one of ``position`` or before it."""
     place = (position // PIECE + 1) * PIECE
     if place >= offsets[-1]:
         return offsets[-1]  # type: ignore[no-any-return]
