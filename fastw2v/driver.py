@@ -197,7 +197,7 @@ def _run(
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
     noise, keep, tiling = _tables(corpus.vocab.counts, config)
     if config.kernel == "tile" and tiling is None:
-        say(progress, "the vocabulary is too small for tiles: pairwise kernel")
+        say(progress, "the corpus or its vocabulary is too small for tiles: pairwise kernel")
     workers = Workers.create(config.workers, config.seed, config.window, config.negative, V.shape[1], tiling)
     step = (config.min_alpha - config.alpha) / (n_tokens * config.epochs)
 
@@ -270,7 +270,9 @@ def _tables(
     weights, keep = noise_weights(counts, config.ns_exponent), keep_thresholds(counts, config.sample)
     tiling = None
     if config.kernel == "tile":
-        tiling = choose_tiling(expected_kept(counts, keep), weights, config.window, config.negative, config.alpha)
+        kept = expected_kept(counts, keep)
+        trained = float(kept.sum()) * config.epochs
+        tiling = choose_tiling(kept, weights, config.window, config.negative, config.alpha, trained)
     return build_alias(weights), keep, tiling
 
 

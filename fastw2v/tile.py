@@ -71,10 +71,17 @@ class Tiling(NamedTuple):
 CENTRES, SHARED = (64, 32, 16, 8), 36
 #: The most that a tile may load a row with, in the mean, see choose_tiling; half of what it may by chance.
 MOST_LOAD = 2.5
+#: The least number of tiles in a run: a small corpus has to make the most of every step.
+LEAST_TILES = 2048
 
 
 def choose_tiling(
-    kept: NDArray[np.float64], noise: NDArray[np.float64], window: int, negative: int, alpha: float
+    kept: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    window: int,
+    negative: int,
+    alpha: float,
+    trained: float = np.inf,
 ) -> Tiling | None:
     """Choose the tile for a vocabulary by the load that it puts on a row; None: the pairwise kernel has to serve.
 
@@ -89,7 +96,8 @@ def choose_tiling(
     - outside rows: ``alpha P (1 + (T - 1) p)``, below the first.
 
     Strips are added until a centre row alone is within `MOST_LOAD`, or there is one distance a strip; then T is the
-    largest of `CENTRES` for which all are. Where no T is, the vocabulary is a few dozen words or the rate is extreme.
+    largest of `CENTRES` for which all are, and that gives a run `LEAST_TILES`. Where no T does, the corpus or the
+    vocabulary is tiny or the rate extreme.
     Words can come in bursts: `copies` lets none load its row with more than twice `MOST_LOAD`. The measurements
     behind this are in ``bench/NOTES.md``.
 
@@ -99,6 +107,7 @@ def choose_tiling(
         window: see `TrainConfig`.
         negative: see `TrainConfig`.
         alpha: the largest learning rate of the run.
+        trained: tokens that the run will train, over all epochs, after subsampling.
     """
     p, q = (float(weights.max() / weights.sum()) if weights.any() else 1.0 for weights in (kept, noise))
     per_pair = alpha * (1 + negative)
@@ -108,7 +117,7 @@ def choose_tiling(
     for centres in CENTRES:
         on_centre = per_pair * pairs * (1 + (centres - 1) * p)
         on_noise = alpha * centres * pairs * negative / SHARED * (1 + (SHARED - 1) * q)
-        if max(on_centre, on_noise) <= MOST_LOAD:
+        if max(on_centre, on_noise) <= MOST_LOAD and centres * LEAST_TILES <= trained:
             return Tiling(centres, SHARED, strips, copies)
     return None
 

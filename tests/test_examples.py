@@ -1,55 +1,73 @@
-"""The examples of the kernels' documentation, and two uses of integers that are no words."""
+"""The examples in the documentation of `kernels`, run as they stand there."""
 
-import doctest
+import re
+from pathlib import Path
+from textwrap import dedent
 
-import numba
 import numpy as np
+import pytest
 
-import fastw2v
-from fastw2v import kernels
+from fastw2v import kernels, reference
 
-
-def test_the_examples_of_the_kernels():
-    result = doctest.testmod(kernels)
-    assert result.attempted > 30
-    assert result.failed == 0
-
-
-@numba.njit
-def random_walks(targets, first, length, walks_per_node, rng):
-    """DeepWalk's walks: from each node in turn, each step to one of its neighbours, all equally likely."""
-    n = len(first) - 1
-    ids = np.empty((n * walks_per_node, length), np.int32)
-    for walk in range(len(ids)):
-        node = walk % n
-        for step in range(length):
-            ids[walk, step] = node
-            node = targets[first[node] + kernels.draw_below(rng, first[node + 1] - first[node])]
-    return ids
+EXAMPLES = {
+    title.strip().partition(":")[0]: dedent(code)
+    for title, code in re.findall(r"^(\S[^\n]*)::\n\n((?:    [^\n]*\n|\n)+)", kernels.__doc__, re.MULTILINE)
+}
 
 
-def test_deepwalk_finds_communities():
-    """Four groups of 25 nodes, an edge within a group likelier than between: neighbours are of the same group."""
-    groups = np.arange(100) // 25
-    random = np.random.default_rng(0)
-    likely = np.where(groups[:, None] == groups, 0.3, 0.01)
-    edges = np.triu(random.random((100, 100)) < likely, 1)
-    edges |= edges.T
-    first = np.concatenate([[0], np.cumsum(edges.sum(axis=1))])
-    walks = random_walks(np.nonzero(edges)[1], first, 40, 50, kernels.spawn_streams(1, 1))
-    offsets = np.arange(0, walks.size + 1, 40)
-    embeddings = fastw2v.train_ids(walks.ravel(), offsets, n_words=100, vector_size=32, sample=0, progress=False)
-    near = [[int(other) for other, _ in embeddings.most_similar(str(node), topn=5)] for node in range(100)]
-    assert (groups[np.array(near)] == groups[:, None]).mean() > 0.9
+def run(title):
+    names = {}
+    code = compile(EXAMPLES[title], f"kernels: {title}", "exec")
+    exec(code, names)
+    return names
 
 
-def test_items_bought_together_are_similar():
-    """Baskets that each hold items of one of 40 departments."""
-    random = np.random.default_rng(0)
-    departments = random.integers(0, 40, 8_000)
-    baskets = departments[:, None] * 25 + random.integers(0, 25, (8_000, 6))
-    offsets = np.arange(0, baskets.size + 1, 6)
-    embeddings = fastw2v.train_ids(baskets.ravel(), offsets, n_words=1_000, vector_size=48, epochs=10, progress=False)
-    assert embeddings.metadata["tiling"] is not None
-    near = [int(other) for item in range(0, 1_000, 50) for other, _ in embeddings.most_similar(str(item), topn=5)]
-    assert (np.array(near) // 25 == np.repeat(np.arange(0, 1_000, 50), 5) // 25).mean() > 0.9
+def test_graphs():
+    names = run("Graphs (DeepWalk)")
+    found = [int(word) % 3 == node % 3 for node in range(60) for word, _ in names["nodes"].most_similar(node, topn=5)]
+    assert np.mean(found) > 0.9
+    assert (np.diff(names["first"]) > 0).all()
+
+
+def test_items():
+    names = run("Items")
+    assert {word for word, _ in names["beside"]} == {"2", "4"}
+
+
+def test_samplers():
+    names = run("Samplers")
+    expected = np.array([1000, 100, 10]) ** 0.75
+    np.testing.assert_allclose(names["drawn"] / 10_000, expected / expected.sum(), atol=0.02)
+    assert not (names["negatives"][: names["n"]] == 0).any()
+    assert names["kept"] / 1000 == pytest.approx(4 / 9, abs=0.08)
+
+
+def test_pairs():
+    losses = run("One pair after the other, in a loop of your own")["losses"]
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_one_tile():
+    """The example's first step is the reference's, too."""
+    names = run("One tile")
+    assert names["losses"][-1] < 0.1 * names["losses"][0]
+    n_pairs = (names["last"] - names["first"] - 1).sum()
+    assert names["losses"][0] == pytest.approx(6 * np.log(2) * n_pairs, rel=1e-4)  # U was 0: 1 + 5 terms a pair
+
+
+def test_spans_and_chunks():
+    names = run("A span on one thread, and a chunk on two")
+    assert names["tiling"] is not None
+    assert names["one"].tally[0, kernels.TRAINED] == names["two"].tally[:, kernels.TRAINED].sum() == 30_000
+    assert 0 < names["loss"] < 6 * np.log(2)
+
+
+def test_vectors():
+    names = run("Vector values, in a kernel of your own")
+    np.testing.assert_allclose(names["sigmoids"], reference.logistic(names["x"]), rtol=1e-5)
+
+
+def test_every_example_is_run_here():
+    code = Path(__file__).read_text()
+    assert len(EXAMPLES) == 7
+    assert all(f'run("{title}")' in code for title in EXAMPLES)

@@ -93,23 +93,64 @@ def test_import_compiles_nothing_and_needs_no_extra():
     assert not {"gensim", "matplotlib", "ray", "zstandard"} & set(loaded)
 
 
-TRAIN_TINY = """
-import fastw2v, numpy as np
-from fastw2v import parallel
-fastw2v.train([["a", "b"]] * 20, vector_size=4, epochs=1, workers=1, progress=False)
-stats = parallel.train_chunk.stats
-print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), stats.cache_path)
+TRAIN = """
+import sys, fastw2v, numpy as np
+from fastw2v import _jit
+from numba.core import event
+compiled = []
+class Listener(event.Listener):
+    def on_start(self, e): compiled.append(e.data["dispatcher"].py_func.__name__)
+    def on_end(self, e): pass
+event.register("numba:compile", Listener())
+with open("corpus.txt", "w") as file:
+    file.writelines(" ".join(f"w{i * j % 97}" for i in range(9)) + "\\n" for j in range(500))
+for size in map(int, sys.argv[1].split(",")):
+    e = fastw2v.train("corpus.txt", vector_size=size, epochs=15, sample=0, workers=2, progress=False)
+    assert e.metadata["tiling"]
+    fastw2v.train("corpus.txt", vector_size=size, epochs=1, workers=2, progress=False, kernel="pair")
+functions = {
+    id(f): f for name, m in sys.modules.items() if name.startswith("fastw2v") for f in vars(m).values()
+    if hasattr(f, "stats") and f.py_func.__module__.startswith("fastw2v")
+}
+misses = sum(sum(f.stats.cache_misses.values()) for f in functions.values())
+hits = sum(sum(f.stats.cache_hits.values()) for f in functions.values())
+print(hits, misses, len(compiled), _jit.cache_folder())
 """
 
 
-def test_machine_code_is_kept_and_found_again(tmp_path):
-    first = run_python(TRAIN_TINY, NUMBA_CACHE_DIR=str(tmp_path)).split()
-    files = sorted(tmp_path.rglob("*.nb?"))
-    second = run_python(TRAIN_TINY, NUMBA_CACHE_DIR=str(tmp_path)).split()
-    assert first[:2] == ["0", "1"]
-    assert second[:2] == ["1", "0"]
-    assert sorted(tmp_path.rglob("*.nb?")) == files
-    assert str(tmp_path) in first[2]
+def train(folder, sizes, cache):
+    """Train in a process of its own; return hits and misses of the package's caches, all compilations, the folder."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
+    command = [sys.executable, "-W", "error", "-c", TRAIN, sizes]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    *numbers, where = done.stdout.split()
+    return (*map(int, numbers), where)
+
+
+def files_of(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.nb?")}
+
+
+def test_a_second_process_compiles_nothing(tmp_path):
+    cache = tmp_path / "cache"
+    _, misses, compiled, where = train(tmp_path, "100", cache)
+    assert misses > 10
+    assert compiled > 10
+    assert where.startswith(str(cache))
+    before = files_of(cache)
+    for sizes in ("100,300", "37", "100"):  # the size is no part of what is compiled
+        hits, misses, compiled, _ = train(tmp_path, sizes, cache)
+        assert hits > 5
+        assert (misses, compiled) == (0, 0)
+        assert files_of(cache) == before  # nothing was added, nothing written again
+
+
+def test_a_cache_folder_that_cannot_be_written_is_done_without(tmp_path):
+    (tmp_path / "file").write_text("")  # root may write everywhere, but not below a file
+    _, _, compiled, where = train(tmp_path, "5", tmp_path / "file" / "cache")
+    assert where == "None"
+    assert compiled > 10
 
 
 def test_other_kernel_sources_use_another_cache(monkeypatch, tmp_path):
