@@ -73,7 +73,9 @@ def test_one_worker_is_bit_identical_whatever_the_chunks(planted_file, monkeypat
 
 def test_one_worker_is_bit_identical_in_another_process(planted_file, tmp_path):
     here = fastw2v.train(planted_file, **QUICK)
-    command = [sys.executable, "-m", "fastw2v", "train", planted_file, "-o", tmp_path / "m"]
+    assert here.metadata["tiling"]
+    main = "import sys; from fastw2v import cli, tile; tile.LEAST_TILES = 1; sys.exit(cli.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", main, "train", planted_file, "-o", tmp_path / "m"]
     options = ["--vector-size=10", "--epochs=2", "--workers=1", "--min-count=1"]
     subprocess.run([*command, *options], check=True, capture_output=True)
     np.testing.assert_array_equal(here.vectors, fastw2v.load(tmp_path / "m").vectors)

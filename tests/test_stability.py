@@ -5,23 +5,17 @@ import pytest
 
 import fastw2v
 from fastw2v import tile as tiles
-from fastw2v import tile
 
-
-@pytest.fixture(autouse=True)
-def tiles_for_small_corpora(monkeypatch):
-    """Else the tests here would compare the pairwise kernel with itself."""
-    monkeypatch.setattr(tile, "LEAST_TILES", 0)
-
+LEAST_TILES = tiles.LEAST_TILES
 
 WINDOWS_AND_NEGATIVES = [(1, 1), (5, 5), (50, 1), (1, 50), (15, 15)]
 
 
 @pytest.fixture(autouse=True)
 def _tiles_in_small_corpora(request, monkeypatch):
-    """Where only divergence is looked for, the largest tiles are the hardest; elsewhere the rule is as users have it."""
-    if "learn_as_with_pairs" not in request.node.name:
-        monkeypatch.setattr(tiles, "LEAST_TILES", 1)
+    """Where only divergence is looked for, the largest tiles are the hardest; elsewhere the rule is the users'."""
+    users = "learn_as_with_pairs" in request.node.name
+    monkeypatch.setattr(tiles, "LEAST_TILES", LEAST_TILES if users else 1)
 
 
 def communities(n_words, n_tokens, length, zipf):
