@@ -44,7 +44,7 @@ from .simd import (
 )
 from .spans import PIECE, next_block, sentence_of
 
-#: The loss is computed for one tile in LOSS_EVERY: it costs as much as a third of a tile's other work.
+#: The loss is computed for one tile in LOSS_EVERY: it takes a logarithm a term, which no gradient needs.
 LOSS_EVERY = 16
 SPARE = 32  # elements that vectors may reach past the last one in use
 GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # centres whose pairs are one block
