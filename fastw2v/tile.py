@@ -188,7 +188,6 @@ def tile_step(
     chunks = (vector_size + LANES - 1) // LANES
     lines = (vector_size + 15) // 16
     rows = (T + ROWS_MULTIPLE - 1) // ROWS_MULTIPLE * ROWS_MULTIPLE
-    pitch = (C + DOT_COLUMNS + LANES + 15) // 16 * 16
     Vs, Us = V.reshape(-1), U.reshape(-1)
     # Scratch: copies of the rows as they are, then logits of noise terms (rows, N) and of pairs (rows, pitch).
     own = 0
@@ -199,33 +198,34 @@ def tile_step(
     half = len(integers) // 2
     begins, counts = integers[:half], integers[half:]
 
+    # A band holds all pairs: outside word j with centre i only if 0 <= j - i - shift < reach. Neighbouring centres
+    # share most of theirs, so the union of a group's windows is one block of a product, every block as long as the
+    # others, so that no loop's end is a surprise to the processor. Pair (i, j) is at band + i pitch + j: since windows
+    # move on with i, a pitch a little above the length of a block keeps rows apart, with zeros between them.
+    shift: Any = C
+    end: Any = -T
+    for i in range(T):
+        if at(first, i) < at(last, i):
+            shift = min(shift, np.int64(at(first, i)) - i)
+            end = max(end, np.int64(at(last, i)) - i)
+    reach = max(end - shift, 0)
+    span = min(reach + GROUP - 1, C) if reach > 0 else 0
+    columns = (span + DOT_COLUMNS - 1) // DOT_COLUMNS * DOT_COLUMNS
+    pitch = (columns + LANES - 1) // LANES * LANES + LANES
+    low: Any
+    for i in range(0, rows, GROUP):
+        low = min(max(i + shift, 0), C - span)
+        for m in range(i, i + GROUP, PRODUCT_ROWS):
+            put(begins, m, low)
+            put(counts, m, span)
+
     gather_rows(floats, own, Vs, width, centres, 0, T, chunks)
     gather_rows(floats, outside, Us, width, contexts, 0, C, chunks)
     gather_rows(floats, noise, Us, width, negatives, 0, N, chunks)
     for k in range(own + T * width, own + rows * width, LANES):
         row_store(floats, k, row_splat(np.float32(0)))
-    for k in range(band, band + rows * pitch, LANES):
+    for k in range(band, band + rows * pitch + C + LANES, LANES):
         row_store(floats, k, row_splat(np.float32(0)))
-
-    # Neighbouring centres share most of their outside words: the union of their windows is one block of a product.
-    # All blocks of a tile have the length of its longest, so that no loop's end is a surprise to the processor.
-    low: Any
-    high: Any
-    longest: Any = 0
-    for i in range(0, T, GROUP):
-        low, high = C, 0
-        for m in range(i, min(i + GROUP, T)):
-            low = min(low, np.int64(at(first, m)))
-            high = max(high, np.int64(at(last, m)))
-        put(begins, i, min(low, high))
-        longest = max(longest, high - low)
-    span = min((longest + 3) // 4 * 4, C)
-    columns = (span + DOT_COLUMNS - 1) // DOT_COLUMNS * DOT_COLUMNS
-    for i in range(0, T, GROUP):
-        low = min(np.int64(at(begins, i)), C - span)
-        for m in range(i, i + GROUP, PRODUCT_ROWS):
-            put(begins, m, low)
-            put(counts, m, span)
 
     # Logits, and at once the factors of pairs; what is no pair gets the factor 0.
     block_dots(floats, own, rows, floats, noise, N, floats, logits, N, width, chunks)
@@ -240,7 +240,7 @@ def tile_step(
         for m in range(i, i + DOT_ROWS):
             here = band + m * pitch
             begin: Any = np.int64(at(first, m)) if m < T else 0
-            end: Any = np.int64(at(last, m)) if m < T else 0
+            end = np.int64(at(last, m)) if m < T else 0
             for k in range(low, low + columns, LANES):
                 x = row_mul(row_splat(np.float32(-1)), row_load(floats, here + k))
                 if want_loss:
@@ -268,26 +268,17 @@ def tile_step(
         floats, noise, floats, logits, N, 1, N, chunks,
     )  # fmt: skip
     # U: noise words; then outside words, two by two over the centres from the first to the last that have one of them.
-    for n in range(0, max(N, C), PRODUCT_ROWS):
-        put(begins, n, T)
+    for n in range(0, N, PRODUCT_ROWS):
+        put(begins, n, 0)
         put(counts, n, 0)
     add_products(
         Us, negatives, 0, N, width, floats, own, floats, band, 0, 0, begins, counts, 0,
         floats, own, floats, logits, 1, N, T, chunks,
     )  # fmt: skip
-    for i in range(0, T, 2):
-        m = min(i + 1, T - 1)
-        low = min(np.int64(at(first, i)), np.int64(at(first, m))) // PRODUCT_ROWS * PRODUCT_ROWS
-        for j in range(low, max(np.int64(at(last, i)), np.int64(at(last, m))), PRODUCT_ROWS):
-            put(begins, j, min(np.int64(at(begins, j)), i))
-            put(counts, j, m + 1)
-    longest = 0
     for j in range(0, C, PRODUCT_ROWS):
-        longest = max(longest, np.int64(at(counts, j)) - np.int64(at(begins, j)))
-    span = min((longest + 3) // 4 * 4, T)
-    for j in range(0, C, PRODUCT_ROWS):
-        put(begins, j, min(np.int64(at(begins, j)), T - span))
-        put(counts, j, span)
+        low = max(j - shift - reach + 1, 0)
+        put(begins, j, low)
+        put(counts, j, max(min(j + PRODUCT_ROWS - shift, T) - low, 0))
     add_products(
         Us, contexts, 0, C, width, floats, own, floats, band, 1, pitch, begins, counts, 0,
         floats, own, floats, logits, 0, 0, 0, chunks,
