@@ -47,6 +47,7 @@ from .spans import PIECE, next_block, sentence_of
 #: The loss is computed for one tile in LOSS_EVERY: it takes a logarithm a term, which no gradient needs.
 LOSS_EVERY = 16
 SPARE = 32  # elements that vectors may reach past the last one in use
+AT_ONCE = 8
 GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # centres whose pairs are one block
 BUCKETS = 256  # words are counted by their id modulo this, to see which come too often in a tile
 
@@ -227,31 +228,32 @@ def tile_step(
     for k in range(band, band + rows * pitch + C + LANES, LANES):
         row_store(floats, k, row_splat(np.float32(0)))
 
-    # Logits, and at once the factors of pairs; what is no pair gets the factor 0.
+    # All logits first: a register loaded from where its parts were just stored would have to wait for them.
     block_dots(floats, own, rows, floats, noise, N, floats, logits, N, width, chunks)
-    loss = 0.0
-    for i in range(0, T, DOT_ROWS):
-        low = np.int64(at(begins, i // GROUP * GROUP))
-        if columns > 0:
+    if columns > 0:
+        for i in range(0, rows, DOT_ROWS):
+            low = np.int64(at(begins, i // GROUP * GROUP))
             block_dots(
                 floats, own + i * width, DOT_ROWS, floats, outside + low * width, columns,
                 floats, band + i * pitch + low, pitch, width, chunks,
             )  # fmt: skip
-        for m in range(i, i + DOT_ROWS):
-            here = band + m * pitch
-            begin: Any = np.int64(at(first, m)) if m < T else 0
-            end = np.int64(at(last, m)) if m < T else 0
-            for k in range(low, low + columns, LANES):
-                x = row_mul(row_splat(np.float32(-1)), row_load(floats, here + k))
-                if want_loss:
-                    loss += row_sum(row_between(row_softplus(x), k, begin, end, skip + m))
-                g = row_mul(row_splat(alpha), row_sigmoid(x))
-                row_store(floats, here + k, row_between(g, k, begin, end, skip + m))
-            if m < len(ahead):
+            for m in range(i, min(i + DOT_ROWS, len(ahead), T)):
                 prefetch_row(Vs, np.int64(at(ahead, m)) * width, lines)
-                prefetch_row(Us, np.int64(at(ahead, m)) * width, lines)
-            if m < len(negatives_ahead):
+            for m in range(i, min(i + DOT_ROWS, len(negatives_ahead))):
                 prefetch_row(Us, np.int64(at(negatives_ahead, m)) * width, lines)
+    # The factors of the gradient; what is no pair gets 0.
+    loss = 0.0
+    for i in range(rows):
+        here = band + i * pitch
+        low = np.int64(at(begins, i // GROUP * GROUP))
+        begin: Any = np.int64(at(first, i)) if i < T else 0
+        end = np.int64(at(last, i)) if i < T else 0
+        for k in range(low, low + columns, LANES):
+            x = row_mul(row_splat(np.float32(-1)), row_load(floats, here + k))
+            if want_loss:
+                loss += row_sum(row_between(row_softplus(x), k, begin, end, skip + i))
+            g = row_mul(row_splat(alpha), row_sigmoid(x))
+            row_store(floats, here + k, row_between(g, k, begin, end, skip + i))
     if want_loss:
         for k in range(0, T * N, LANES):
             x = row_mul(row_load(weights, k), row_softplus(row_load(floats, logits + k)))
@@ -263,10 +265,13 @@ def tile_step(
         row_store(floats, logits + k, row_splat(np.float32(0)))
 
     # V: sums over outside and noise words. U is not changed yet, and gets its sums from the copies.
-    add_products(
-        Vs, centres, 0, T, width, floats, outside, floats, band, pitch, 1, begins, counts, 0,
-        floats, noise, floats, logits, N, 1, N, chunks,
-    )  # fmt: skip
+    for i in range(0, T, AT_ONCE):
+        add_products(
+            Vs, centres, i, min(T - i, AT_ONCE), width, floats, outside, floats, band + i * pitch, pitch, 1,
+            begins, counts, i, floats, noise, floats, logits + i * N, N, 1, N, chunks,
+        )  # fmt: skip
+        for m in range(i, min(i + AT_ONCE, len(ahead))):
+            prefetch_row(Us, np.int64(at(ahead, m)) * width, lines)
     # U: noise words; then outside words, two by two over the centres from the first to the last that have one of them.
     for n in range(0, N, PRODUCT_ROWS):
         put(begins, n, 0)
@@ -479,14 +484,20 @@ def tile_span(
                         row = row_mul(row_splat(per_pair * np.float32(of_centre)), row_load(multiplicity, k))
                         row_store(weights, i * shared + k, row)
                 if pairs > 0:
+                    for k in range(shared):
+                        put(seen, np.int64(at(negatives, now + k)) % BUCKETS, 1)
                     for j in range(C):  # an outside word never is its own noise word
-                        place = find(negatives, now, shared, at(tokens, low_context + j))
+                        place: Any = shared
+                        if at(seen, np.int64(at(tokens, low_context + j)) % BUCKETS) > 0:
+                            place = find(negatives, now, shared, at(tokens, low_context + j))
                         if place < shared:
                             share = per_pair * at(multiplicity, place)
                             middle = low_context + j - c
                             for i in range(max(0, middle - window), min(T, middle + window + 1)):
                                 if at(first, i) <= j and j < at(last, i) and i != middle:
                                     put(weights, i * shared + place, at(weights, i * shared + place) - share)
+                    for k in range(shared):
+                        put(seen, np.int64(at(negatives, now + k)) % BUCKETS, 0)
                     want_loss = turn == 0
                     loss = tile_step(
                         V, U, tokens[c : c + T], tokens[low_context:high_context], first[:T], last[:T],
