@@ -52,6 +52,7 @@ DOT_ROWS, DOT_COLUMNS = {4: (1, 4), 8: (2, 6), 16: (4, 4)}[LANES]
 ROWS_MULTIPLE, COLUMNS_MULTIPLE = 4, 12
 #: A product adds to PRODUCT_ROWS rows at once, in blocks of at most _PRODUCT_CHUNKS registers.
 PRODUCT_ROWS, _PRODUCT_CHUNKS = 2, 6 if REGISTERS == 16 else 12
+_SET_CHUNKS = 3 if REGISTERS == 16 else 6
 _UNROLLED = -(-100 // LANES)  # dots of the default vector_size are straight-line code: no mispredicted end of a loop
 
 _FLOAT, _I1, _I8, _I32, _I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -302,6 +303,26 @@ def _store_dots(b: Builder, sums: Sequence[Value], places: Sequence[Value]) -> N
         _store(b, _part(b, rest, range(2 * m, 2 * m + 2)), _move(b, place, _i64(4)))
 
 
+def _in_blocks(
+    b: Builder, chunks: Value, most: int, arguments: list[Value], moving: Sequence[int], of_block: Callable[[int], Any]
+) -> None:
+    """Call ``of_block(length)`` for blocks of columns of nearly equal length: ceil(chunks / most) of them.
+
+    The arguments numbered ``moving`` point at the first column and move on from block to block.
+    """
+    blocks = b.udiv(b.add(chunks, _i64(most - 1)), _i64(most))
+    least, longer = b.udiv(chunks, blocks), b.urem(chunks, blocks)
+
+    def column(i: Value, carried: list[Value]) -> list[Value]:
+        length = b.add(least, b.zext(b.icmp_signed("<", i, longer), _I64))
+        offset = b.mul(carried[0], _i64(LANES))
+        call = [_move(b, x, offset) if k in moving else x for k, x in enumerate(arguments)]
+        _switch(b, length, range(1, most + 1), lambda fixed: b.call(of_block(fixed), call))
+        return [b.add(carried[0], length)]
+
+    _loop(b, blocks, [_i64(0)], column)
+
+
 def _product_function(module: Any) -> Any:
     """Emit ``out[ids[i]] += sum over a band of B + sum over all rows of D``, for i < n, PRODUCT_ROWS of them at once.
 
@@ -348,20 +369,82 @@ def _product_function(module: Any) -> Any:
 
     def emit(b: Builder, arguments: Any) -> None:
         *front, chunks = arguments
-        # blocks of columns of nearly equal length: ceil(chunks / most) of them, the first `longer` one register more
-        blocks = b.udiv(b.add(chunks, _i64(_PRODUCT_CHUNKS - 1)), _i64(_PRODUCT_CHUNKS))
-        least, longer = b.udiv(chunks, blocks), b.urem(chunks, blocks)
-
-        def column(i: Value, carried: list[Value]) -> list[Value]:
-            length = b.add(least, b.zext(b.icmp_signed("<", i, longer), _I64))
-            offset = b.mul(carried[0], _i64(LANES))
-            call = [_move(b, x, offset) if k in (0, 4, 10) else x for k, x in enumerate(front)]
-            _switch(b, length, range(1, _PRODUCT_CHUNKS + 1), lambda fixed: b.call(of_block(fixed), call))
-            return [b.add(carried[0], length)]
-
-        _loop(b, blocks, [_i64(0)], column)
+        _in_blocks(b, chunks, _PRODUCT_CHUNKS, front, (0, 4, 10), of_block)
 
     return _function(module, "product", [*kinds, _I64], emit)
+
+
+def _transpose_function(module: Any) -> Any:
+    def emit(b: Builder, arguments: Any) -> None:
+        target, stride, source, width, n, columns = arguments
+
+        def rows(i: Value, _: Any) -> list[Value]:
+            below = _move(b, source, b.mul(i, width))
+            above = _move(b, target, i)
+
+            def square(k: Value, _: Any) -> list[Value]:
+                here = _move(b, below, k)
+                square = [_load(b, _move(b, here, b.mul(width, _i64(m)))) for m in range(LANES)]
+                distance = 1
+                while distance < LANES:  # exchange the two off-diagonal quarters of every 2 distance x 2 distance square
+                    keep = [lane - distance + LANES if lane & distance else lane for lane in range(LANES)]
+                    swap = [lane + LANES if lane & distance else lane + distance for lane in range(LANES)]
+                    old = square
+                    square = [
+                        b.shuffle_vector(old[m & ~distance], old[m | distance], _lanes(swap if m & distance else keep))
+                        for m in range(LANES)
+                    ]
+                    distance *= 2
+                there = _move(b, above, b.mul(k, stride))
+                for m, row in enumerate(square):
+                    _store(b, row, _move(b, there, b.mul(stride, _i64(m))))
+                return []
+
+            _loop(b, columns, [], square, step=LANES)
+            return []
+
+        _loop(b, n, [], rows, step=LANES)
+
+    return _function(module, "transpose", [_PF, _I64, _PF, _I64, _I64, _I64], emit)
+
+
+def _set_products_function(module: Any) -> Any:
+    kinds = [_PF, _I64, _PF, _I64, _I64, _PF, _I64, _I64]
+
+    def of_block(chunks: int) -> Any:
+        def emit(b: Builder, arguments: Any) -> None:
+            C, c_stride, A, a_stride, rows, B, b_stride, terms = arguments
+
+            def group(i: Value, _: Any) -> list[Value]:
+                each = [b.add(i, _i64(m)) for m in range(ROWS_MULTIPLE)]
+                a = [_move(b, A, b.mul(row, a_stride)) for row in each]
+
+                def term(k: Value, sums: list[Value]) -> list[Value]:
+                    source = _move(b, B, b.mul(b_stride, k))
+                    xs = [_load(b, _move(b, source, _i64(c * LANES))) for c in range(chunks)]
+                    new = []
+                    for pointer in a:
+                        scale = _splat(b, b.load(_move(b, pointer, k)))
+                        new += [_fma(b, scale, x, sums[len(new) + c]) for c, x in enumerate(xs)]
+                    return new
+
+                sums: list[Value] = [_ZERO] * (ROWS_MULTIPLE * chunks)
+                sums = _loop(b, terms, sums, term)
+                for m, row in enumerate(each):
+                    place = _move(b, C, b.mul(row, c_stride))
+                    for c in range(chunks):
+                        _store(b, sums[m * chunks + c], _move(b, place, _i64(c * LANES)))
+                return []
+
+            _loop(b, rows, [], group, step=ROWS_MULTIPLE)
+
+        return _function(module, f"set_{chunks}", kinds, emit)
+
+    def emit(b: Builder, arguments: Any) -> None:
+        *front, chunks = arguments
+        _in_blocks(b, chunks, _SET_CHUNKS, front, (0, 5), of_block)
+
+    return _function(module, "set", [*kinds, _I64], emit)
 
 
 def _gather_function(module: Any) -> Any:
@@ -384,17 +467,19 @@ def _gather_function(module: Any) -> Any:
     return _function(module, "gather", [_PF, _PF, _I64, _PI, _I64, _I64], emit)
 
 
-def _exp_of_minus_abs(b: Builder, x: Value) -> Value:
-    """exp(-|x|) as 2^n 2^f, |f| <= 1/2; relative error below 1e-7 (1 + |x|); NaN stays NaN.
+def _exp_of_minus(b: Builder, x: Value) -> Value:
+    """exp(-x) as 2^n 2^f, |f| <= 1/2, for -87 < x < 87 and as at the nearer end beyond; relative error below
+    1e-7 (1 + |x|); NaN stays NaN. The polynomial is the best of its degree, but that 2^0 is 1.
 
     The three operations that round t have a flag of their own: Numba gives a kernel's fast-math flags to those that
     have none, and with `reassoc` the rounding would be taken for a sum that cancels.
     """
-    t = b.fmul(_call(b, "fabs", x), _floats(-1.4426950408889634))
+    t = b.fmul(x, _floats(-1.4426950408889634))
     t = b.select(b.fcmp_ordered("<", t, _floats(-126.0)), _floats(-126.0), t)
+    t = b.select(b.fcmp_ordered(">", t, _floats(126.0)), _floats(126.0), t)
     shifted = b.fadd(t, _floats(12583039.0), flags=["nsz"])  # 1.5 * 2^23 + 127: the low bits are 2^n's exponent
     f = b.fsub(t, b.fsub(shifted, _floats(12583039.0), flags=["nsz"]), flags=["nsz"])
-    series = (1.5403530e-4, 1.3333558e-3, 9.6181291e-3, 5.5504109e-2, 2.4022651e-1, 6.9314718e-1, 1.0)
+    series = (1.3264727e-3, 9.6715130e-3, 5.5507336e-2, 2.4022242e-1, 6.9314700e-1, 1.0)
     power = _floats(series[0])
     for coefficient in series[1:]:
         power = _fma(b, power, f, _floats(coefficient))
@@ -489,9 +574,7 @@ def row_sigmoid(typing: Any, x: Any) -> Any:
     """Return 1 / (1 + exp(-x)), lane by lane; absolute error below 2e-7, relative below 1e-5 for x > -87; NaN stays."""
 
     def emit(b: Builder, x: Value) -> Value:
-        e = _exp_of_minus_abs(b, x)
-        right = b.fdiv(_floats(1.0), b.fadd(_floats(1.0), e))
-        return b.select(b.fcmp_ordered("<", x, _ZERO), b.fmul(e, right), right)
+        return b.fdiv(_floats(1.0), b.fadd(_floats(1.0), _exp_of_minus(b, x)))
 
     return _emitted(Row, emit, x)
 
@@ -501,7 +584,7 @@ def row_softplus(typing: Any, x: Any) -> Any:
     """Return log(1 + exp(x)) = -log sigmoid(-x), lane by lane; relative error below 1e-5 for x > -87; NaN stays."""
 
     def emit(b: Builder, x: Value) -> Value:
-        e = _exp_of_minus_abs(b, x)
+        e = _exp_of_minus(b, _call(b, "fabs", x))
         # log(1 + e) = 2 atanh(t), t = e / (2 + e) <= 1/3
         t = b.fdiv(e, b.fadd(e, _floats(2.0)))
         square = b.fmul(t, t)
@@ -643,6 +726,43 @@ def block_dots(
     return _emitted(
         types.void, emit, A, a_start, rows, B, b_start, n, C, c_start, c_stride, width, chunks
     )  # fmt: skip
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def transpose_rows(
+    typing: Any, target: Any, start: Any, stride: Any, source: Any, source_start: Any, width: Any, n: Any, columns: Any
+) -> Any:
+    """Write the transpose of n rows: ``target[start + k stride + i] = source[source_start + i width + k]``.
+
+    Both are flat float32 arrays. n and columns, above 0, are rounded up to a multiple of LANES: so many rows and columns
+    have to be there in source, and places in target.
+    """
+
+    def emit(b: Builder, target: Value, start: Value, stride: Value, source: Value, first: Value, *rest: Value) -> None:
+        b.call(_transpose_function(b.module), [_move(b, target, start), stride, _move(b, source, first), *rest])
+
+    return _emitted(types.void, emit, target, start, stride, source, source_start, width, n, columns)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def set_products(
+    typing: Any, C: Any, c_start: Any, c_stride: Any, A: Any, a_start: Any, a_stride: Any, rows: Any,
+    B: Any, b_start: Any, b_stride: Any, terms: Any, chunks: Any,
+) -> Any:  # fmt: skip
+    """Write ``C[i] = sum over k < terms of A[i, k] B[k]``, for ``rows`` rows of ``chunks * LANES`` columns.
+
+    A, B and C are flat float32 arrays with rows a_stride, b_stride and c_stride apart. rows is a multiple of
+    ROWS_MULTIPLE, all sizes are above 0. Rows of C are written in order: one may end where the next begins.
+    """
+
+    def emit(b: Builder, C: Value, c: Value, c_stride: Value, A: Value, a: Value, *rest: Value) -> None:
+        a_stride, rows, B, b_start, b_stride, terms, chunks = rest
+        call = [_move(b, C, c), c_stride, _move(b, A, a), a_stride, rows, _move(b, B, b_start), b_stride, terms, chunks]
+        b.call(_set_products_function(b.module), call)
+
+    return _emitted(
+        types.void, emit, C, c_start, c_stride, A, a_start, a_stride, rows, B, b_start, b_stride, terms, chunks
+    )
 
 
 @intrinsic  # type: ignore[untyped-decorator]

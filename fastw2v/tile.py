@@ -41,6 +41,8 @@ from .simd import (
     row_splat,
     row_store,
     row_sum,
+    set_products,
+    transpose_rows,
 )
 from .spans import PIECE, next_block, sentence_of
 
@@ -126,8 +128,9 @@ def choose_tiling(
 def tile_scratch(centres: int, contexts: int, shared: int, width: int) -> tuple[int, int]:
     """Return how many float32 and int32 elements of scratch `tile_step` needs, for tiles up to these sizes."""
     rows = centres + ROWS_MULTIPLE
-    copies = (rows + contexts + COLUMNS_MULTIPLE + shared) * width
-    factors = rows * shared + SPARE + rows * (contexts + COLUMNS_MULTIPLE + SPARE) + SPARE
+    noise_columns = shared + LANES - shared % LANES
+    copies = (rows + contexts + COLUMNS_MULTIPLE + noise_columns) * width + noise_columns * (width + LANES)
+    factors = rows * noise_columns + rows * (contexts + COLUMNS_MULTIPLE + SPARE) + SPARE
     return copies + factors, 2 * (max(rows, contexts, shared) + SPARE)
 
 
@@ -190,12 +193,15 @@ def tile_step(
     lines = (vector_size + 15) // 16
     rows = (T + ROWS_MULTIPLE - 1) // ROWS_MULTIPLE * ROWS_MULTIPLE
     Vs, Us = V.reshape(-1), U.reshape(-1)
-    # Scratch: copies of the rows as they are, then logits of noise terms (rows, N) and of pairs (rows, pitch).
+    pitch_n = (N + LANES - 1) // LANES * LANES
+    # Scratch: copies of the rows as they are, those of noise words also transposed; then logits of noise terms
+    # (rows, pitch_n) and of pairs (rows, pitch).
     own = 0
     outside = own + rows * width
     noise = outside + (C + DOT_COLUMNS) * width
-    logits = noise + N * width
-    band = logits + rows * N + SPARE
+    across = noise + pitch_n * width
+    logits = across + (vector_size + LANES) * pitch_n
+    band = logits + rows * pitch_n
     half = len(integers) // 2
     begins, counts = integers[:half], integers[half:]
 
@@ -229,7 +235,10 @@ def tile_step(
         row_store(floats, k, row_splat(np.float32(0)))
 
     # All logits first: a register loaded from where its parts were just stored would have to wait for them.
-    block_dots(floats, own, rows, floats, noise, N, floats, logits, N, width, chunks)
+    transpose_rows(floats, across, pitch_n, floats, noise, width, N, vector_size)
+    set_products(
+        floats, logits, pitch_n, floats, own, width, rows, floats, across, pitch_n, vector_size, pitch_n // LANES
+    )  # fmt: skip
     if columns > 0:
         for i in range(0, rows, DOT_ROWS):
             low = np.int64(at(begins, i // GROUP * GROUP))
@@ -254,21 +263,19 @@ def tile_step(
                 loss += row_sum(row_between(row_softplus(x), k, begin, end, skip + i))
             g = row_mul(row_splat(alpha), row_sigmoid(x))
             row_store(floats, here + k, row_between(g, k, begin, end, skip + i))
-    if want_loss:
-        for k in range(0, T * N, LANES):
-            x = row_mul(row_load(weights, k), row_softplus(row_load(floats, logits + k)))
-            loss += row_sum(row_between(x, k, 0, T * N, -1))
-    for k in range(0, T * N, LANES):
-        scale = row_mul(row_splat(-alpha), row_load(weights, k))
-        row_store(floats, logits + k, row_mul(scale, row_sigmoid(row_load(floats, logits + k))))
-    for k in range(T * N, rows * N, LANES):
-        row_store(floats, logits + k, row_splat(np.float32(0)))
+    for i in range(rows):
+        for k in range(0, N, LANES):
+            x = row_load(floats, logits + i * pitch_n + k)
+            w = row_load(weights, i * N + k) if i < T else row_splat(np.float32(0))
+            if want_loss:
+                loss += row_sum(row_between(row_mul(w, row_softplus(x)), k, 0, N, -1))
+            row_store(floats, logits + i * pitch_n + k, row_mul(row_mul(row_splat(-alpha), w), row_sigmoid(x)))
 
     # V: sums over outside and noise words. U is not changed yet, and gets its sums from the copies.
     for i in range(0, T, AT_ONCE):
         add_products(
             Vs, centres, i, min(T - i, AT_ONCE), width, floats, outside, floats, band + i * pitch, pitch, 1,
-            begins, counts, i, floats, noise, floats, logits + i * N, N, 1, N, chunks,
+            begins, counts, i, floats, noise, floats, logits + i * pitch_n, pitch_n, 1, N, chunks,
         )  # fmt: skip
         for m in range(i, min(i + AT_ONCE, len(ahead))):
             prefetch_row(Us, np.int64(at(ahead, m)) * width, lines)
@@ -278,7 +285,7 @@ def tile_step(
         put(counts, n, 0)
     add_products(
         Us, negatives, 0, N, width, floats, own, floats, band, 0, 0, begins, counts, 0,
-        floats, own, floats, logits, 1, N, T, chunks,
+        floats, own, floats, logits, 1, pitch_n, T, chunks,
     )  # fmt: skip
     for j in range(0, C, PRODUCT_ROWS):
         low = max(j - shift - reach + 1, 0)
