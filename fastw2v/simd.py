@@ -8,13 +8,15 @@ Values. `Row` is a first-class Numba value, one register of `LANES` float32: `ro
 `row_add`, `row_mul`, `row_fma`, `row_sum`, `row_sigmoid`, `row_softplus`, `row_between`.
 
 Whole rows of a matrix, ``chunks = ceil(columns / LANES)`` registers long (the last may reach into the padding, which
-has to be there and is taken as part of the row): `gather_rows`, `prefetch_row`, `block_dots`, `add_products`.
+has to be there and is taken as part of the row): `gather_rows`, `prefetch_row`, `transpose_rows`, `block_dots`,
+`set_products`, `add_products`.
 Elements: `at`, `put`, `find`.
 
 How they are built. Accumulators live in registers for a whole sum, in blocks of rows times columns that leave no
-spill: 2 x 6 registers where there are 16 of them (SSE, AVX2), 2 x 12 where there are 32 (AVX-512, NEON). Dots keep
-12 sums (AVX2) or 16 and end in a transposing add, one shuffle a pair of sums, so that no operand is ever transposed
-in memory. `LANES` is 16 with AVX-512, 8 with AVX, else 4 (SSE2, NEON); ``fmuladd`` fuses where the processor can.
+spill: 2 x 6 registers or 4 x 3 where there are 16 of them (SSE, AVX2), twice as many where there are 32 (AVX-512,
+NEON). Dots keep 12 sums (AVX2) or 16 and end in a transposing add, one shuffle a pair of sums; where many rows meet
+the same ones, as all centres of a tile meet its noise words, it is faster to transpose these once (`set_products`).
+`LANES` is 16 with AVX-512, 8 with AVX, else 4 (SSE2, NEON); ``fmuladd`` fuses where the processor can.
 """
 
 from collections.abc import Callable, Sequence

@@ -51,7 +51,7 @@ LOSS_EVERY = 16
 SPARE = 32  # elements that vectors may reach past the last one in use
 AT_ONCE = 8
 GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # centres whose pairs are one block
-BUCKETS = 256  # words are counted by their id modulo this, to see which come too often in a tile
+BUCKETS = 1024  # words are counted by their id modulo this, to see which come too often in a tile
 
 
 class Tiling(NamedTuple):
@@ -71,9 +71,9 @@ class Tiling(NamedTuple):
 
 
 #: Tile sizes of choose_tiling, largest first, and the noise words that the centres of any of them share.
-CENTRES, SHARED = (64, 32, 16, 8), 36
+CENTRES, SHARED = (64, 32, 16, 8), 24
 #: The most that a tile may load a row with, in the mean, see choose_tiling; half of what it may by chance.
-MOST_LOAD = 2.5
+MOST_LOAD = 3.0
 #: The least number of tiles in a run: a small corpus has to make the most of every step.
 LEAST_TILES = 2048
 

@@ -41,6 +41,8 @@ from fastw2v.simd import (
     row_splat,
     row_store,
     row_sum,
+    set_products,
+    transpose_rows,
 )
 
 plain = numba.njit
@@ -196,6 +198,39 @@ def check_dots(jit):
             )
             assert (C[:, :4] == 7).all()
             assert (C[:, 4 + n :] == 7).all()
+
+
+def check_transpose(jit):
+    @jit
+    def transpose(target, start, stride, source, source_start, width, n, columns):
+        transpose_rows(target, start, stride, source, source_start, width, n, columns)
+
+    for n, columns in product([1, LANES, LANES + 1, 24, 36], [1, 15, 16, 100]):
+        rows, used = (-(-size // LANES) * LANES for size in (n, columns))
+        width, stride = used + 3, rows + 5
+        source, target = normal(rows * width + 2), np.full(used * stride + 4, 7, np.float32)
+        transpose(target, 4, stride, source, 2, width, n, columns)
+        got = target[4:].reshape(used, stride)
+        np.testing.assert_array_equal(got[:, :rows], source[2:].reshape(rows, width)[:, :used].T)
+        assert (target[:4] == 7).all()
+        assert (got[:, rows:] == 7).all()
+
+
+def check_set_products(jit):
+    @jit
+    def products(C, c, c_stride, A, a, a_stride, rows, B, b, b_stride, terms, chunks):
+        set_products(C, c, c_stride, A, a, a_stride, rows, B, b, b_stride, terms, chunks)
+
+    for rows, terms, chunks in product([ROWS_MULTIPLE, 3 * ROWS_MULTIPLE], [1, 2, 15, 100], [1, 2, 3, 4, 7, 13]):
+        columns = chunks * LANES
+        A, B = normal(rows, terms + 2, seed=1), normal(terms, columns + 3, seed=2)
+        C = np.full((rows, columns + 5), 7, np.float32)
+        products(C.reshape(-1), 3, columns + 5, A.reshape(-1), 1, terms + 2, rows, B.reshape(-1), 2, columns + 3,
+                 terms, chunks)  # fmt: skip
+        expected = A[:, 1 : 1 + terms].astype(np.float64) @ B[:, 2 : 2 + columns]
+        np.testing.assert_allclose(C[:, 3 : 3 + columns], expected, rtol=1e-5, atol=2e-5)
+        assert (C[:, :3] == 7).all()
+        assert (C[:, 3 + columns :] == 7).all()
 
 
 def check_products(jit):
@@ -410,6 +445,7 @@ from test_simd import ours
 @ours
 def products(A, ids, band, n, chunks):
     simd.block_dots(A, 0, 4, A, 0, n, A, 0, n, 112, chunks)
+    simd.set_products(A, 0, n, A, 0, 112, 4, A, 0, n, n, chunks)
     simd.add_products(A, ids, 0, n, 112, A, 0, A, 0, n, 1, band, band, 0, A, 0, A, 0, n, 1, n, chunks)
 
 floats, integers = types.float32[::1], types.int32[::1]
