@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastw2v import reference
 from fastw2v.config import TrainConfig
-from fastw2v.driver import CHUNK_SECONDS, FIRST_CHUNK, initial_matrices
+from fastw2v.driver import CHUNK_SECONDS, FIRST_CHUNK, SPANS_PER_WORKER, initial_matrices
 from fastw2v.pair import PAIRS, TRAINED
 from fastw2v.parallel import Workers, run_chunk
 from fastw2v.sampling import expected_kept, keep_thresholds, noise_table, noise_weights
@@ -142,13 +142,14 @@ def run_twin(
     """Do what `run_kernel` does with the NumPy twin in `fastw2v.reference`, the workers one after the other."""
     model = (*matrices, corpus.noise, corpus.keep, config.window, config.negative)
     own = (workers.rng, workers.tokens, workers.negatives)
+    taken = np.full(1, len(workers.rng))
     if workers.tiling is None:
         grad = np.zeros(workers.floats.shape, matrices[0].dtype)
-        reference.train_chunk(corpus.ids, corpus.offsets, cuts, *model, alpha, step, *own, grad, workers.tally)
+        reference.train_chunk(corpus.ids, corpus.offsets, cuts, *model, alpha, step, *own, grad, workers.tally, taken)
         return
     reference.tile_chunk(
         0, corpus.ids, corpus.offsets, cuts, *model, config.vector_size, *workers.tiling, alpha, step,
-        *own, workers.integers, workers.floats, workers.tally,
+        *own, workers.integers, workers.floats, workers.tally, taken,
     )  # fmt: skip
 
 
@@ -219,7 +220,7 @@ def train_kernel(kernel: str, corpus: Ids, config: TrainConfig, count: int) -> D
     while position < n_tokens:
         stop = next_cut(corpus.offsets, position + size)
         before = time.perf_counter()
-        cuts = cut(corpus.offsets, position, stop, count)
+        cuts = cut(corpus.offsets, position, stop, count * SPANS_PER_WORKER)
         run_kernel(corpus, matrices, config, cuts, config.alpha, step, workers)
         elapsed = max(time.perf_counter() - before, 1e-6)
         size = int(min(max(CHUNK_SECONDS * (stop - position) / elapsed, 1), 4 * size))

@@ -33,6 +33,7 @@ from .vocab import Vocab
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 50_000  # tokens per worker, before the speed is known
+SPANS_PER_WORKER = 16  # of a chunk; what is left for one worker alone at its end is a fraction of that
 ROWS_AT_ONCE = 1_024  # so that initialising and checking need little memory beside V and U
 
 
@@ -305,7 +306,8 @@ def _chunks(
             stop = next_cut(offsets, position + size)
             workers.tally[:] = 0
             start = time.perf_counter()
-            run(cut(offsets, position, stop, config.workers), epoch)
+            spans = config.workers * SPANS_PER_WORKER if config.workers > 1 else 1
+            run(cut(offsets, position, stop, spans), epoch)
             elapsed = max(time.perf_counter() - start, 1e-6)
             size = int(min(max(CHUNK_SECONDS * (stop - position) / elapsed, 1), 4 * size))
 

@@ -4,6 +4,9 @@ The Hogwild contract (Niu et al., "Hogwild!: a lock-free approach to parallelizi
 2011). Races, and may: rows of V and U, where two workers can update the same row at once and one of the two
 additions be lost; updates are sparse, so it is rare, and stochastic gradient descent tolerates it. Must not race:
 random streams, scratch and tallies; each worker has rows of its own, a whole number of cache lines apart.
+
+Worker w starts with span w. Further spans are taken by whoever is free, so that a core that other programs slow down
+does not keep the others waiting.
 """
 
 import threading
@@ -18,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 from ._jit import jit
 from .pair import TALLY_WIDTH, train_span
 from .sampling import spawn_streams
-from .simd import COLUMNS_MULTIPLE, address_of, call_at
+from .simd import COLUMNS_MULTIPLE, address_of, call_at, fetch_add
 from .spans import PIECE
 from .tile import Tiling, span_scratch, tile_span
 
@@ -108,17 +111,21 @@ def train_chunk(
     negatives: NDArray[np.int32],
     grad: NDArray[np.float32],
     tally: NDArray[np.float64],
+    taken: NDArray[np.int64],
 ) -> None:
-    """Let worker w train the span ``[cuts[w], cuts[w + 1])``, all at the same time; see `pair.train_span`.
+    """Let the workers train the spans ``[cuts[k], cuts[k + 1])``, all at the same time; see `pair.train_span`.
 
-    The arguments from ``rng`` on have one row per worker (`Workers`). Two calls must not
-    meet in one process: use `run_chunk`.
+    The arguments from ``rng`` on have one row per worker (`Workers`). ``taken[0]`` is the number of workers: it counts
+    the spans that are no longer free. Two calls must not meet in one process: use `run_chunk`.
     """
-    for w in prange(len(cuts) - 1):
-        train_span(
-            ids, offsets, cuts[w], cuts[w + 1], V, U, noise, keep, window, negative, alpha, alpha_step,
-            rng[w], tokens[w], negatives[w], grad[w], tally[w],
-        )  # fmt: skip
+    for w in prange(len(rng)):
+        k: Any = np.int64(w)
+        while k < len(cuts) - 1:
+            train_span(
+                ids, offsets, cuts[k], cuts[k + 1], V, U, noise, keep, window, negative, alpha, alpha_step,
+                rng[w], tokens[w], negatives[w], grad[w], tally[w],
+            )  # fmt: skip
+            k = fetch_add(taken, 0, 1)
 
 
 @jit(parallel=True)
@@ -146,19 +153,22 @@ def tile_chunk(
     integers: NDArray[np.int32],
     floats: NDArray[np.float32],
     tally: NDArray[np.float64],
+    taken: NDArray[np.int64],
 ) -> None:
-    """Let worker w train the span ``[cuts[w], cuts[w + 1])`` in tiles, all at the same time; see `tile.tile_span`.
+    """Let the workers train the spans ``[cuts[k], cuts[k + 1])`` in tiles, all at the same time; see `tile.tile_span`.
 
     ``span`` is the address of `tile_span` compiled for these arguments: it would take seconds to compile it in here
-    again. The arguments from ``rng`` on have one row per worker (`Workers`). Two calls must not
-    meet in one process: use `run_chunk`.
+    again. The others are as for `train_chunk`.
     """
-    for w in prange(len(cuts) - 1):
-        call_at(span, (
-            ids, offsets, cuts[w], cuts[w + 1], V, U, noise, keep, window, negative, vector_size,
-            centres, shared, strips, copies, alpha, alpha_step,
-            rng[w], tokens[w], negatives[w], integers[w], floats[w], tally[w],
-        ))  # fmt: skip
+    for w in prange(len(rng)):
+        k: Any = np.int64(w)
+        while k < len(cuts) - 1:
+            call_at(span, (
+                ids, offsets, cuts[k], cuts[k + 1], V, U, noise, keep, window, negative, vector_size,
+                centres, shared, strips, copies, alpha, alpha_step,
+                rng[w], tokens[w], negatives[w], integers[w], floats[w], tally[w],
+            ))  # fmt: skip
+            k = fetch_add(taken, 0, 1)
 
 
 def run_chunk(
@@ -178,8 +188,9 @@ def run_chunk(
 ) -> None:
     """Call `train_chunk`, or `tile_chunk` if the workers have a tiling, alone in this process.
 
-    There are as many threads as workers. ``vector_size`` is the number of columns in use, by default all of them; the
-    tile kernel leaves the others alone.
+    There are as many threads as workers, and any number of spans: ``cuts`` from `spans.cut` are their bounds. With one
+    worker the result does not depend on their number. ``vector_size`` is the number of columns in use, by default all
+    of them; the tile kernel leaves the others alone.
 
     Raises:
         ValueError: the tile kernel needs rows of a multiple of 16 columns, next to each other (`aligned_zeros`).
@@ -194,15 +205,17 @@ def run_chunk(
         raise ValueError(f"V and U have shape {V.shape}: the tile kernel needs matrices from kernels.aligned_zeros")
     with ENTRY:
         before = numba.get_num_threads()
-        numba.set_num_threads(min(len(cuts) - 1, MAX_THREADS))
+        count = len(workers.rng)
+        numba.set_num_threads(min(count, MAX_THREADS))
+        taken = np.full(1, count)
         try:
             if tiling is None:
                 own += (workers.floats, workers.tally)
-                train_chunk(ids, offsets, cuts, *model, *rates, *own)  # type: ignore[call-arg]
+                train_chunk(ids, offsets, cuts, *model, *rates, *own, taken)  # type: ignore[call-arg]
             else:
                 own += (workers.integers, workers.floats, workers.tally)
                 model += (int(vector_size or V.shape[1]), *tiling, *rates)
                 span = address_of(tile_span, ids, offsets, 0, 0, *model, *(rows[0] for rows in own))
-                tile_chunk(span, ids, offsets, cuts, *model, *own)
+                tile_chunk(span, ids, offsets, cuts, *model, *own, taken)
         finally:
             numba.set_num_threads(before)

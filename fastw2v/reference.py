@@ -347,11 +347,13 @@ def train_chunk(
     negatives: NDArray[np.int32],
     grad: Array,
     tally: NDArray[np.float64],
+    taken: NDArray[np.int64],
 ) -> None:
-    """Twin of `parallel.train_chunk`: the workers one after the other, so nothing races."""
-    for w in range(len(cuts) - 1):
+    """Twin of `parallel.train_chunk`: the workers in turn, so nothing races."""
+    for k in range(len(cuts) - 1):
+        w = k % len(rng)
         train_span(
-            ids, offsets, int(cuts[w]), int(cuts[w + 1]), V, U, noise, keep, window, negative, alpha, alpha_step,
+            ids, offsets, int(cuts[k]), int(cuts[k + 1]), V, U, noise, keep, window, negative, alpha, alpha_step,
             rng[w], tokens[w], negatives[w], grad[w], tally[w],
         )  # fmt: skip
 
@@ -550,11 +552,13 @@ def tile_chunk(
     integers: NDArray[np.int32],
     floats: Array,
     tally: NDArray[np.float64],
+    taken: NDArray[np.int64],
 ) -> None:
-    """Twin of `parallel.tile_chunk`: the workers one after the other, so nothing races; ``span`` is not looked at."""
-    for w in range(len(cuts) - 1):
+    """Twin of `parallel.tile_chunk`: the workers in turn, so nothing races; ``span`` is not looked at."""
+    for k in range(len(cuts) - 1):
+        w = k % len(rng)
         tile_span(
-            ids, offsets, int(cuts[w]), int(cuts[w + 1]), V, U, noise, keep, window, negative, vector_size,
+            ids, offsets, int(cuts[k]), int(cuts[k + 1]), V, U, noise, keep, window, negative, vector_size,
             centres, shared, strips, copies, alpha, alpha_step,
             rng[w], tokens[w], negatives[w], integers[w], floats[w], tally[w],
         )  # fmt: skip

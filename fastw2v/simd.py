@@ -10,7 +10,7 @@ Values. `Row` is a first-class Numba value, one register of `LANES` float32: `ro
 Whole rows of a matrix, ``chunks = ceil(columns / LANES)`` registers long (the last may reach into the padding, which
 has to be there and is taken as part of the row): `gather_rows`, `prefetch_row`, `transpose_rows`, `block_dots`,
 `set_products`, `add_products`.
-Elements: `at`, `put`, `find`.
+Elements: `at`, `put`, `find`, `fetch_add`.
 
 How they are built. Accumulators live in registers for a whole sum, in blocks of rows times columns that leave no
 spill: 2 x 6 registers or 4 x 3 where there are 16 of them (SSE, AVX2), twice as many where there are 32 (AVX-512,
@@ -635,6 +635,16 @@ def put(typing: Any, array: Any, i: Any, x: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, i, x), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fetch_add(typing: Any, array: Any, i: Any, x: Any) -> Any:
+    """Add x to element i of an int64 array, in one step for all threads, and return what it was before."""
+
+    def emit(b: Builder, array: Value, i: Value, x: Value) -> Value:
+        return b.atomic_rmw("add", _move(b, array, i), x, "monotonic")
+
+    return _emitted(types.int64, emit, array, i, x)
 
 
 @intrinsic  # type: ignore[untyped-decorator]

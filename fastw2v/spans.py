@@ -52,11 +52,11 @@ def next_cut(offsets: NDArray[np.int64], position: int) -> int:
     raise AssertionError("a block starts after every token")
 
 
-def cut(offsets: NDArray[np.int64], start: int, stop: int, workers: int) -> NDArray[np.int64]:
-    """Split ``[start, stop)`` into one span per worker of about equal length.
+def cut(offsets: NDArray[np.int64], start: int, stop: int, spans: int) -> NDArray[np.int64]:
+    """Split ``[start, stop)`` into spans of about equal length.
 
     Returns:
-        int64 ``(workers + 1,)``, non-decreasing, from ``start`` to ``stop``: worker w has ``[cuts[w], cuts[w + 1])``.
+        int64 ``(spans + 1,)``, non-decreasing, from ``start`` to ``stop``: span k is ``[cuts[k], cuts[k + 1])``.
     """
-    ideal = (start + (stop - start) * w // workers for w in range(1, workers))
+    ideal = (start + (stop - start) * k // spans for k in range(1, spans))
     return np.array([start, *(min(next_cut(offsets, place), stop) for place in ideal), stop], np.int64)

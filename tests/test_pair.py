@@ -5,7 +5,8 @@ import pytest
 
 from fastw2v import pair, parallel, reference, sampling
 from fastw2v.pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
-from fastw2v.spans import PIECE
+from fastw2v.spans import PIECE, cut
+from fastw2v.tile import Tiling
 
 SIZES = [1, 7, 100, 102]
 N_WORDS = 30
@@ -93,6 +94,7 @@ def both_chunks(lengths, cuts, d, window=5, negative=5, sample=1e-2, twin_dtype=
         chunk(
             ids, offsets, np.array(cuts), V_side, U_side, noise, keep, window, negative, 0.05, -1e-6,
             workers.rng, workers.tokens, workers.negatives, workers.floats.astype(dtype), workers.tally,
+            np.full(1, len(workers.rng)),
         )  # fmt: skip
         sides.append((V_side, U_side, workers.tally, workers.rng))
     return sides
@@ -206,6 +208,26 @@ def test_sentence_ends_are_walls():
     assert not U[2:4, :2].any()
 
 
+@pytest.mark.parametrize("tiling", [None, Tiling(8, 24, 1, 5)])
+@pytest.mark.parametrize("n_workers", [1, 2, 3, 7])
+def test_every_span_is_trained_once_by_whoever_is_free(n_workers, tiling):
+    ids, offsets = corpus([100] * 2_000)
+    counts = np.bincount(ids, minlength=N_WORDS)
+    noise, keep = sampling.noise_table(counts, 0.75), sampling.keep_thresholds(counts, 0)
+    results = []
+    for n_spans in (1, 2, 40):
+        V, U = (parallel.aligned_zeros(N_WORDS, 16, np.float32) + np.float32(0.01) for _ in "VU")
+        workers = parallel.Workers.create(n_workers, 1, 1, 1, 16, tiling)
+        cuts = cut(offsets, 0, len(ids), n_spans)
+        parallel.run_chunk(ids, offsets, cuts, V, U, noise, keep, 1, 1, 0.01, 0.0, workers)
+        assert workers.tally[:, TRAINED].sum() == len(ids)
+        assert workers.tally[:, PAIRS].sum() == 2 * 99 * 2_000
+        results.append(V)
+    if n_workers == 1:  # bit for bit
+        np.testing.assert_array_equal(results[0], results[1])
+        np.testing.assert_array_equal(results[0], results[2])
+
+
 def identity_run(offsets, cuts, window=5, alpha=1e-6, step=0.0, passes=1, negative=1):
     """Count pairs by what they leave behind.
 
@@ -267,9 +289,9 @@ def test_run_chunk_sets_threads_and_holds_the_lock(monkeypatch):
         seen.append((parallel.ENTRY.locked(), numba.get_num_threads()))
 
     monkeypatch.setattr(parallel, "train_chunk", spy)
-    workers = parallel.Workers.create(1, 1, 5, 5, 4)
     for n in (1, 2):
-        parallel.run_chunk(None, None, np.zeros(n + 1, np.int64), None, None, None, None, 5, 5, 0.1, 0, workers)
+        workers = parallel.Workers.create(n, 1, 5, 5, 4)
+        parallel.run_chunk(None, None, np.zeros(9, np.int64), None, None, None, None, 5, 5, 0.1, 0, workers)
     assert seen == [(True, 1), (True, min(2, parallel.MAX_THREADS))]
     assert not parallel.ENTRY.locked()
 
@@ -297,7 +319,7 @@ for window in (1, 40):
     for cuts in ([0, 5, PIECE + 5, n], [3, 3, n - 1, n]):
         parallel.train_chunk(
             ids, offsets, np.array(cuts), V, U, noise, keep, window, 2, 0.01, 0.0,
-            workers.rng, workers.tokens, workers.negatives, workers.floats, workers.tally,
+            workers.rng, workers.tokens, workers.negatives, workers.floats, workers.tally, np.full(1, 3),
         )
 """
 

@@ -239,6 +239,7 @@ def both_chunks(lengths, cuts, d, window=5, negative=5, tiling=Tiling(64, 24, 1,
         reference.tile_chunk(
             0, ids, offsets, cuts, V, U, noise, keep, window, negative, d, *tiling, alpha, alpha_step,
             workers.rng, workers.tokens, workers.negatives, workers.integers, workers.floats, workers.tally,
+            np.full(1, len(workers.rng)),
         )  # fmt: skip
 
     for chunk, dtype in [(parallel.run_chunk, np.float32), (twin, np.float64)]:
