@@ -23,7 +23,7 @@ from .pair import TALLY_WIDTH, train_span
 from .sampling import spawn_streams
 from .simd import COLUMNS_MULTIPLE, address_of, call_at, fetch_add
 from .spans import PIECE
-from .tile import Tiling, noise_words, span_scratch, tile_span
+from .tile import Tiling, span_scratch, tile_span
 
 CACHE_LINE = 64
 _config: Any = numba.config
@@ -81,7 +81,7 @@ class Workers:
         tokens, integers, floats, negatives = PIECE + 2 * window, 1, width, negative
         if tiling is not None:
             tokens, integers, floats = span_scratch(tiling, window, width)
-            negatives = 2 * noise_words(tiling.centres, tiling.shared)
+            negatives = 2 * tiling.shared
         return cls(
             rng=rng,
             tokens=aligned_zeros(workers, tokens, np.int32),

@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 
 from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .spans import PIECE
-from .tile import BUCKETS, LOSS_EVERY, SHARING, noise_words
+from .tile import BUCKETS, LOSS_EVERY
 
 Array = NDArray[np.floating]
 
@@ -395,16 +395,12 @@ def tile_step(
 
     All gradients are taken before a row moves; a row that stands in the tile several times gets the sum.
     """
-    T = len(centres)
-    sets = -(-T // SHARING)
-    N = len(negatives) // sets
+    T, N = len(centres), len(negatives)
     i, j = np.array([(i, j) for i in range(T) for j in range(first[i], last[i]) if j != skip + i], int).reshape(-1, 2).T
     v, u_o, u_n = V[centres, :vector_size], U[contexts, :vector_size], U[negatives, :vector_size]
-    own = np.arange(sets * N) // N == np.arange(T)[:, None] // SHARING  # (T, sets N)
-    of_own = weights[: T * N].reshape(T, N)
-    weights = np.where(own, np.tile(of_own, sets), 0)
+    weights = weights[: T * N].reshape(T, N)
     x_pair = np.sum(v[i] * u_o[j], axis=1)  # (pairs,)
-    x_noise = v @ u_n.T  # (T, sets N)
+    x_noise = v @ u_n.T  # (T, N)
     loss = -np.sum(log_logistic(x_pair)) - np.sum(weights * log_logistic(-x_noise))
 
     step = V.dtype.type(alpha)
@@ -496,8 +492,7 @@ def tile_span(
         _, n, high = read_block(ids, offsets, sentence, position, end, keep, window, rng, tokens, left, right)
         every = min(max((n - window) * strips // centres // 4, 1), LOSS_EVERY)
         turn = draw_below(rng, every)
-        most = noise_words(centres, shared)
-        now = [draw_noise(rng, noise) for _ in range(most)]
+        now = [draw_noise(rng, noise) for _ in range(shared)]
         c = window
         while c < n:
             T, seen = 0, [0] * BUCKETS
@@ -507,20 +502,18 @@ def tile_span(
                 seen[word % BUCKETS] += 1
                 T += 1
             for strip in strip_of:
-                later = [draw_noise(rng, noise) for _ in range(most)]
+                later = [draw_noise(rng, noise) for _ in range(shared)]
                 outside = [[k for k in range(left[i], right[i]) if k - i in strip] for i in range(c, c + T)]
                 pairs = sum(len(places) for places in outside)
                 weights = [
-                    negative / shared * sum(tokens[k] != word for k in places)
-                    for i, places in enumerate(outside)
-                    for word in now[i // SHARING * shared :][:shared]
+                    negative / shared * sum(tokens[k] != word for k in places) for places in outside for word in now
                 ]
                 if pairs > 0:
                     loss = tile_step(
                         V, U, tokens[c : c + T], tokens[:high],
                         np.array([min(places, default=0) for places in outside], np.int32),
                         np.array([max(places, default=-1) + 1 for places in outside], np.int32),
-                        c, np.array(now[: noise_words(T, shared)], np.int32), np.array(weights, V.dtype),
+                        c, np.array(now, np.int32), np.array(weights, V.dtype),
                         alpha + alpha_step * position, vector_size, turn == 0, tokens[:0], negatives[:0],
                         floats, integers,
                     )  # fmt: skip

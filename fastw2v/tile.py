@@ -1,11 +1,11 @@
 """Rung 2 of the kernel ladder, the default: tiles of centres that share noise words.
 
-`tile_step` takes T consecutive centres with all their (centre, outside) pairs, and N noise words for each `SHARING` of
-them, and adds one stochastic gradient step for the sum of their losses: all gradients at the values before the step. A
-(centre i, noise word n) term has weight ``negative / N`` times the pairs of i whose outside word is not n, so that with noise
+`tile_step` takes T consecutive centres with all their (centre, outside) pairs and N noise words that all T share, and
+adds one stochastic gradient step for the sum of their losses: all gradients at the values before the step. A (centre
+i, noise word n) term has weight ``negative / N`` times the pairs of i whose outside word is not n, so that with noise
 words drawn as for the pairwise kernel the expected gradient is exactly that of `negative` noise words per pair. What
-it saves is memory traffic, one row of V, a little over one of U and N / SHARING noise rows per centre where the
-pairwise kernel has 37, and it turns most of the arithmetic into three small matrix products (`simd`).
+it saves is memory traffic, one row of V, a little over one of U and N / T noise rows per centre where the pairwise
+kernel has 37, and it turns most of the arithmetic into three small matrix products (`simd`).
 
 `tile_span` cuts the tokens of a worker into tiles; `choose_tiling` says how large a tile may be.
 Their NumPy twins are in `reference.py` under the same names.
@@ -59,7 +59,7 @@ class Tiling(NamedTuple):
 
     Attributes:
         centres: T, tokens of a tile.
-        shared: N, noise words that each `SHARING` centres of a tile share; a multiple of 12.
+        shared: N, noise words that the centres of a tile share; a multiple of 12.
         strips: passes over a tile's centres, each with the contexts at some distances and noise words of its own.
         copies: a tile ends before a word is its centre more often than this.
     """
@@ -70,9 +70,7 @@ class Tiling(NamedTuple):
     copies: int
 
 
-#: Consecutive centres of a tile that share noise words; a multiple of all numbers of rows in `simd`.
-SHARING = 16
-#: Tile sizes of choose_tiling, largest first, and the noise words of each `SHARING` centres.
+#: Tile sizes of choose_tiling, largest first, and the noise words that the centres of any of them share.
 CENTRES, SHARED = (64, 32, 16, 8), 24
 #: The most that a tile may load a row with, in the mean, see choose_tiling; half of what it may by chance.
 MOST_LOAD = 3.0
@@ -97,8 +95,7 @@ def choose_tiling(
     - centre rows: ``alpha P (1 + negative) (1 + (T - 1) p)``, with P mean pairs of a centre in a pass: window + 1 in
       one, half in each of two, at most 2 window / strips in the nearest of more; and p the most frequent word's share
       of the kept tokens;
-    - noise rows: ``alpha T P negative / M (1 + (M - 1) q)``, with M noise words in a tile and q the most frequent one's
-      share;
+    - noise rows: ``alpha T P negative / N (1 + (N - 1) q)``, with q the most frequent noise word's share;
     - outside rows: ``alpha P (1 + (T - 1) p)``, below the first.
 
     Strips are added until a centre row alone is within `MOST_LOAD`, or there is one distance a strip; then T is the
@@ -122,35 +119,27 @@ def choose_tiling(
     copies = max(1, int(2 * MOST_LOAD / (per_pair * pairs)))
     for centres in CENTRES:
         on_centre = per_pair * pairs * (1 + (centres - 1) * p)
-        drawn = noise_words(centres, SHARED)
-        on_noise = alpha * centres * pairs * negative / drawn * (1 + (drawn - 1) * q)
+        on_noise = alpha * centres * pairs * negative / SHARED * (1 + (SHARED - 1) * q)
         if max(on_centre, on_noise) <= MOST_LOAD and centres * LEAST_TILES <= trained:
             return Tiling(centres, SHARED, strips, copies)
     return None
 
 
-def noise_words(centres: int, shared: int) -> int:
-    """Return how many noise words a tile of this many centres has, counting repeated ones."""
-    return -(-centres // SHARING) * shared
-
-
 def tile_scratch(centres: int, contexts: int, shared: int, width: int) -> tuple[int, int]:
     """Return how many float32 and int32 elements of scratch `tile_step` needs, for tiles up to these sizes."""
     rows = centres + ROWS_MULTIPLE
-    noise = noise_words(centres, shared)
     noise_columns = shared + LANES - shared % LANES
-    copies = (rows + contexts + COLUMNS_MULTIPLE + noise + LANES) * width + noise_columns * (width + LANES)
+    copies = (rows + contexts + COLUMNS_MULTIPLE + noise_columns) * width + noise_columns * (width + LANES)
     factors = rows * noise_columns + rows * (contexts + COLUMNS_MULTIPLE + SPARE) + SPARE
-    return copies + factors, 2 * (max(rows, contexts, noise) + SPARE)
+    return copies + factors, 2 * (max(rows, contexts, shared) + SPARE)
 
 
 def span_scratch(tiling: Tiling, window: int, width: int) -> tuple[int, int, int]:
     """Return the elements of ``tokens``, ``integers`` and ``floats`` that `tile_span` needs."""
     centres, shared = tiling.centres, tiling.shared
-    drawn = noise_words(centres, shared)
     floats, integers = tile_scratch(centres, centres + 2 * window, shared, width)
     room = 2 * PIECE + 2 * window + SPARE
-    return room, 2 * room + 2 * centres + BUCKETS + integers, centres * shared + drawn + 2 * SPARE + floats
+    return room, 2 * room + 2 * centres + BUCKETS + integers, (centres + 1) * shared + 2 * SPARE + floats
 
 
 @jit()
@@ -188,9 +177,8 @@ def tile_step(
             neighbouring centres should have them in common, as windows of a text have.
         last: int32 ``(T,)``, see ``first``.
         skip: ``contexts[skip + i]`` is centre i itself and not paired with it; below ``-T`` there is none.
-        negatives: rows of U, N for each `SHARING` centres and for those left over; N a multiple of 12.
-        weights: float32, flat, ``weights[i N + n]`` is the weight of centre i with noise word n of its own N, which
-            are ``negatives[i // SHARING N :]``; `SPARE` elements past
+        negatives: N rows of U, N a multiple of 12.
+        weights: float32, flat, ``weights[i N + n]`` is the weight of centre i with noise word n; `SPARE` elements past
             ``T N`` must exist.
         alpha: learning rate.
         vector_size: columns in use.
@@ -200,9 +188,7 @@ def tile_step(
         floats: scratch, at least as long as `tile_scratch` says; so for ``integers``.
         integers: scratch.
     """
-    T, C, width = len(centres), len(contexts), V.shape[1]
-    sets = (T + SHARING - 1) // SHARING
-    N = len(negatives) // sets
+    T, C, N, width = len(centres), len(contexts), len(negatives), V.shape[1]
     chunks = (vector_size + LANES - 1) // LANES
     lines = (vector_size + 15) // 16
     rows = (T + ROWS_MULTIPLE - 1) // ROWS_MULTIPLE * ROWS_MULTIPLE
@@ -213,7 +199,7 @@ def tile_step(
     own = 0
     outside = own + rows * width
     noise = outside + (C + DOT_COLUMNS) * width
-    across = noise + (sets * N + LANES) * width
+    across = noise + pitch_n * width
     logits = across + (vector_size + LANES) * pitch_n
     band = logits + rows * pitch_n
     half = len(integers) // 2
@@ -242,19 +228,17 @@ def tile_step(
 
     gather_rows(floats, own, Vs, width, centres, 0, T, chunks)
     gather_rows(floats, outside, Us, width, contexts, 0, C, chunks)
-    gather_rows(floats, noise, Us, width, negatives, 0, sets * N, chunks)
+    gather_rows(floats, noise, Us, width, negatives, 0, N, chunks)
     for k in range(own + T * width, own + rows * width, LANES):
         row_store(floats, k, row_splat(np.float32(0)))
     for k in range(band, band + rows * pitch + C + LANES, LANES):
         row_store(floats, k, row_splat(np.float32(0)))
 
     # All logits first: a register loaded from where its parts were just stored would have to wait for them.
-    for i in range(0, rows, SHARING):
-        transpose_rows(floats, across, pitch_n, floats, noise + i // SHARING * N * width, width, N, vector_size)
-        set_products(
-            floats, logits + i * pitch_n, pitch_n, floats, own + i * width, width, min(rows - i, SHARING),
-            floats, across, pitch_n, vector_size, pitch_n // LANES,
-        )  # fmt: skip
+    transpose_rows(floats, across, pitch_n, floats, noise, width, N, vector_size)
+    set_products(
+        floats, logits, pitch_n, floats, own, width, rows, floats, across, pitch_n, vector_size, pitch_n // LANES
+    )  # fmt: skip
     if columns > 0:
         for i in range(0, rows, DOT_ROWS):
             low = np.int64(at(begins, i // GROUP * GROUP))
@@ -264,7 +248,7 @@ def tile_step(
             )  # fmt: skip
             for m in range(i, min(i + DOT_ROWS, len(ahead), T)):
                 prefetch_row(Vs, np.int64(at(ahead, m)) * width, lines)
-            for m in range(2 * i, min(2 * (i + DOT_ROWS), len(negatives_ahead))):
+            for m in range(i, min(i + DOT_ROWS, len(negatives_ahead))):
                 prefetch_row(Us, np.int64(at(negatives_ahead, m)) * width, lines)
     # The factors of the gradient; what is no pair gets 0.
     loss = 0.0
@@ -291,7 +275,7 @@ def tile_step(
     for i in range(0, T, AT_ONCE):
         add_products(
             Vs, centres, i, min(T - i, AT_ONCE), width, floats, outside, floats, band + i * pitch, pitch, 1,
-            begins, counts, i, floats, noise + i // SHARING * N * width, floats, logits + i * pitch_n, pitch_n, 1, N, chunks,
+            begins, counts, i, floats, noise, floats, logits + i * pitch_n, pitch_n, 1, N, chunks,
         )  # fmt: skip
         for m in range(i, min(i + AT_ONCE, len(ahead))):
             prefetch_row(Us, np.int64(at(ahead, m)) * width, lines)
@@ -299,11 +283,10 @@ def tile_step(
     for n in range(0, N, PRODUCT_ROWS):
         put(begins, n, 0)
         put(counts, n, 0)
-    for i in range(0, T, SHARING):
-        add_products(
-            Us, negatives, i // SHARING * N, N, width, floats, own, floats, band, 0, 0, begins, counts, 0,
-            floats, own + i * width, floats, logits + i * pitch_n, 1, pitch_n, min(T - i, SHARING), chunks,
-        )  # fmt: skip
+    add_products(
+        Us, negatives, 0, N, width, floats, own, floats, band, 0, 0, begins, counts, 0,
+        floats, own, floats, logits, 1, pitch_n, T, chunks,
+    )  # fmt: skip
     for j in range(0, C, PRODUCT_ROWS):
         low = max(j - shift - reach + 1, 0)
         put(begins, j, low)
@@ -437,7 +420,7 @@ def tile_span(
         alpha_step: change of the learning rate per token.
         rng: this worker's stream, shape ``(>= 1,)``.
         tokens: scratch; sizes as `parallel.Workers` makes them.
-        negatives: scratch, ``(>= 2 noise_words(centres, shared),)``.
+        negatives: scratch, ``(>= 2 shared,)``.
         integers: scratch.
         floats: scratch.
         tally: this worker's sums, added to: loss, pairs, tokens trained (as a centre), pairs the loss is of. The loss
@@ -449,9 +432,8 @@ def tile_span(
     seen = integers[2 * room + 2 * centres : 2 * room + 2 * centres + BUCKETS]
     step_integers = integers[2 * room + 2 * centres + BUCKETS :]
     weights = floats[: centres * shared + SPARE]
-    most = (centres + SHARING - 1) // SHARING * shared  # noise words of a tile
-    multiplicity = floats[centres * shared + SPARE : centres * shared + most + 2 * SPARE]
-    step_floats = floats[centres * shared + most + 2 * SPARE :]
+    multiplicity = floats[centres * shared + SPARE : (centres + 1) * shared + 2 * SPARE]
+    step_floats = floats[(centres + 1) * shared + 2 * SPARE :]
     per_pair = np.float32(negative) / np.float32(shared)
     for k in range(BUCKETS):
         put(seen, k, 0)
@@ -466,8 +448,8 @@ def tile_span(
         rate = np.float32(alpha + alpha_step * position)
         every = min(max((n - window) * strips // centres // 4, 1), LOSS_EVERY)
         turn = draw_below(rng, every)
-        now, later = 0, most
-        for k in range(most):
+        now, later = 0, shared
+        for k in range(shared):
             put(negatives, k, draw_noise(rng, noise))
         c = window
         while c < n:
@@ -482,7 +464,7 @@ def tile_span(
             for k in range(T):
                 put(seen, np.int64(at(tokens, c + k)) % BUCKETS, 0)
             for strip in range(strips):
-                for k in range(most):
+                for k in range(shared):
                     put(negatives, later + k, draw_noise(rng, noise))
                 # distances from `near` on and below `far`; strip by strip they are -window..-1, 1..window
                 near, far = 2 * window * strip // strips - window, 2 * window * (strip + 1) // strips - window
@@ -490,12 +472,10 @@ def tile_span(
                 low_context, high_context = max(low, c + near), min(high, c + T - 1 + far)
                 C: Any = high_context - low_context
                 pairs = 0
-                used = (T + SHARING - 1) // SHARING * shared
-                for k in range(0, used, LANES):
+                for k in range(0, shared, LANES):
                     row_store(multiplicity, k, row_splat(np.float32(0)))
-                for k in range(used):  # a word drawn m times for the same centres counts m times in its first place
-                    low_k: Any = k // shared * shared
-                    place: Any = low_k + find(negatives, now + low_k, shared, at(negatives, now + k))
+                for k in range(shared):  # a word drawn m times counts m times in its first place
+                    place = find(negatives, now, shared, at(negatives, now + k))
                     put(multiplicity, place, at(multiplicity, place) + np.float32(1))
                 for i in range(T):
                     begin: Any = max(np.int64(at(left, c + i)), c + i + near)
@@ -508,33 +488,28 @@ def tile_span(
                     of_centre = finish - begin - ((begin <= own) & (own < finish))
                     pairs += of_centre
                     for k in range(0, shared, LANES):
-                        row = row_load(multiplicity, i // SHARING * shared + k)
-                        row = row_mul(row_splat(per_pair * np.float32(of_centre)), row)
+                        row = row_mul(row_splat(per_pair * np.float32(of_centre)), row_load(multiplicity, k))
                         row_store(weights, i * shared + k, row)
                 if pairs > 0:
-                    for k in range(used):
+                    for k in range(shared):
                         put(seen, np.int64(at(negatives, now + k)) % BUCKETS, 1)
                     for j in range(C):  # an outside word never is its own noise word
-                        if at(seen, np.int64(at(tokens, low_context + j)) % BUCKETS) == 0:
-                            continue
-                        middle = low_context + j - c
-                        for k in range(max(0, middle - window) // SHARING, used // shared):
-                            place = find(negatives, now + k * shared, shared, at(tokens, low_context + j))
-                            if place == shared:
-                                continue
-                            share = per_pair * at(multiplicity, k * shared + place)
-                            begin = max(middle - window, k * SHARING)
-                            finish = min(min(middle + window + 1, (k + 1) * SHARING), T)
-                            for i in range(max(begin, 0), finish):
+                        place: Any = shared
+                        if at(seen, np.int64(at(tokens, low_context + j)) % BUCKETS) > 0:
+                            place = find(negatives, now, shared, at(tokens, low_context + j))
+                        if place < shared:
+                            share = per_pair * at(multiplicity, place)
+                            middle = low_context + j - c
+                            for i in range(max(0, middle - window), min(T, middle + window + 1)):
                                 if at(first, i) <= j and j < at(last, i) and i != middle:
                                     put(weights, i * shared + place, at(weights, i * shared + place) - share)
-                    for k in range(used):
+                    for k in range(shared):
                         put(seen, np.int64(at(negatives, now + k)) % BUCKETS, 0)
                     want_loss = turn == 0
                     loss = tile_step(
                         V, U, tokens[c : c + T], tokens[low_context:high_context], first[:T], last[:T],
-                        c - low_context, negatives[now : now + used], weights, rate, vector_size, want_loss,
-                        tokens[c + T : min(c + 2 * T + window, high)], negatives[later : later + most],
+                        c - low_context, negatives[now : now + shared], weights, rate, vector_size, want_loss,
+                        tokens[c + T : min(c + 2 * T + window, high)], negatives[later : later + shared],
                         step_floats, step_integers,
                     )  # fmt: skip
                     if want_loss:

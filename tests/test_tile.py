@@ -66,7 +66,7 @@ def a_tile(d, T, N=24, ranges=ragged, skip=None, seed=0, scale=None, spare=7.0):
         "first": int32(first),
         "last": int32(np.maximum(first, last)),
         "skip": -T - 1 if skip is None else skip,
-        "negatives": int32(rng.integers(0, N_WORDS, tile.noise_words(T, N))),  # some are contexts, some repeated
+        "negatives": int32(rng.integers(0, N_WORDS, N)),  # some are contexts, some repeated
         "weights": weights,
         "alpha": np.float32(0.05),
         "vector_size": d,
@@ -617,7 +617,7 @@ def test_scratch_is_enough_for_a_span(window, d, tiling):
     tokens, integers, floats = tile.span_scratch(tiling, window, width)
     checks, scratch = [], {}
     for name, n, dtype, canary in [
-        ("tokens", tokens, np.int32, -77), ("negatives", 2 * tile.noise_words(tiling.centres, tiling.shared), np.int32, -77),
+        ("tokens", tokens, np.int32, -77), ("negatives", 2 * tiling.shared, np.int32, -77),
         ("integers", integers, np.int32, -77), ("floats", floats, np.float32, np.nan),
     ]:  # fmt: skip
         scratch[name], check = guarded(n, dtype, canary)
