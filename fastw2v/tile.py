@@ -51,7 +51,7 @@ LOSS_EVERY = 16
 SPARE = 32  # elements that vectors may reach past the last one in use
 AT_ONCE = 8
 GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # centres whose pairs are one block
-BUCKETS = 1024  # words are counted by their id modulo this, to see which come too often in a tile
+BUCKETS = 1024  # words are looked up by their id modulo this, to see which may stand in a tile more than once
 
 
 class Tiling(NamedTuple):
@@ -71,9 +71,9 @@ class Tiling(NamedTuple):
 
 
 #: Tile sizes of choose_tiling, largest first, and the noise words that the centres of any of them share.
-CENTRES, SHARED = (64, 32, 16, 8), 24
+CENTRES, SHARED = (16, 8), 24
 #: The most that a tile may load a row with, in the mean, see choose_tiling; half of what it may by chance.
-MOST_LOAD = 3.0
+MOST_LOAD = 2.5
 #: The least number of tiles in a run: a small corpus has to make the most of every step.
 LEAST_TILES = 2048
 
@@ -248,7 +248,7 @@ def tile_step(
             )  # fmt: skip
             for m in range(i, min(i + DOT_ROWS, len(ahead), T)):
                 prefetch_row(Vs, np.int64(at(ahead, m)) * width, lines)
-            for m in range(i, min(i + DOT_ROWS, len(negatives_ahead))):
+            for m in range(2 * i, min(2 * (i + DOT_ROWS), len(negatives_ahead))):
                 prefetch_row(Us, np.int64(at(negatives_ahead, m)) * width, lines)
     # The factors of the gradient; what is no pair gets 0.
     loss = 0.0
@@ -277,7 +277,8 @@ def tile_step(
             Vs, centres, i, min(T - i, AT_ONCE), width, floats, outside, floats, band + i * pitch, pitch, 1,
             begins, counts, i, floats, noise, floats, logits + i * pitch_n, pitch_n, 1, N, chunks,
         )  # fmt: skip
-        for m in range(i, min(i + AT_ONCE, len(ahead))):
+        known = max(len(ahead) - T, 0)  # outside words of this tile too, where windows overlap
+        for m in range(known + i, min(known + i + AT_ONCE, len(ahead))):
             prefetch_row(Us, np.int64(at(ahead, m)) * width, lines)
     # U: noise words; then outside words, two by two over the centres from the first to the last that have one of them.
     for n in range(0, N, PRODUCT_ROWS):
@@ -475,7 +476,11 @@ def tile_span(
                 for k in range(0, shared, LANES):
                     row_store(multiplicity, k, row_splat(np.float32(0)))
                 for k in range(shared):  # a word drawn m times counts m times in its first place
-                    place = find(negatives, now, shared, at(negatives, now + k))
+                    bucket = np.int64(at(negatives, now + k)) % BUCKETS
+                    place: Any = k
+                    if at(seen, bucket) > 0:
+                        place = find(negatives, now, shared, at(negatives, now + k))
+                    put(seen, bucket, 1)
                     put(multiplicity, place, at(multiplicity, place) + np.float32(1))
                 for i in range(T):
                     begin: Any = max(np.int64(at(left, c + i)), c + i + near)
@@ -491,10 +496,8 @@ def tile_span(
                         row = row_mul(row_splat(per_pair * np.float32(of_centre)), row_load(multiplicity, k))
                         row_store(weights, i * shared + k, row)
                 if pairs > 0:
-                    for k in range(shared):
-                        put(seen, np.int64(at(negatives, now + k)) % BUCKETS, 1)
                     for j in range(C):  # an outside word never is its own noise word
-                        place: Any = shared
+                        place = shared
                         if at(seen, np.int64(at(tokens, low_context + j)) % BUCKETS) > 0:
                             place = find(negatives, now, shared, at(tokens, low_context + j))
                         if place < shared:
@@ -503,8 +506,6 @@ def tile_span(
                             for i in range(max(0, middle - window), min(T, middle + window + 1)):
                                 if at(first, i) <= j and j < at(last, i) and i != middle:
                                     put(weights, i * shared + place, at(weights, i * shared + place) - share)
-                    for k in range(shared):
-                        put(seen, np.int64(at(negatives, now + k)) % BUCKETS, 0)
                     want_loss = turn == 0
                     loss = tile_step(
                         V, U, tokens[c : c + T], tokens[low_context:high_context], first[:T], last[:T],
@@ -516,6 +517,8 @@ def tile_span(
                         tally[LOSS] += every * loss
                         tally[LOSS_PAIRS] += every * pairs
                     tally[PAIRS] += pairs
+                for k in range(shared):
+                    put(seen, np.int64(at(negatives, now + k)) % BUCKETS, 0)
                 turn = turn - 1 if turn > 0 else every - 1
                 now, later = later, now
             c += T

@@ -712,7 +712,7 @@ def zipf(n_words, sample=1e-3):
 
 def test_the_default_tiling_of_a_real_vocabulary():
     tiling = tile.choose_tiling(*zipf(80_000), 5, 5, 0.025)
-    assert tiling[:3] == (64, tile.SHARED, 1)
+    assert tiling[:3] == (16, tile.SHARED, 1)
     assert tiling.copies >= 2
 
 
