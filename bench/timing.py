@@ -220,7 +220,7 @@ def train_kernel(kernel: str, corpus: Ids, config: TrainConfig, count: int) -> D
     while position < n_tokens:
         stop = next_cut(corpus.offsets, position + size)
         before = time.perf_counter()
-        cuts = cut(corpus.offsets, position, stop, count * SPANS_PER_WORKER)
+        cuts = np.unique(cut(corpus.offsets, position, stop, count * SPANS_PER_WORKER))
         run_kernel(corpus, matrices, config, cuts, config.alpha, step, workers)
         elapsed = max(time.perf_counter() - before, 1e-6)
         size = int(min(max(CHUNK_SECONDS * (stop - position) / elapsed, 1), 4 * size))

@@ -307,7 +307,7 @@ def _chunks(
             workers.tally[:] = 0
             start = time.perf_counter()
             spans = config.workers * SPANS_PER_WORKER if config.workers > 1 else 1
-            run(cut(offsets, position, stop, spans), epoch)
+            run(np.unique(cut(offsets, position, stop, spans)), epoch)  # no empty ones: each worker gets one first
             elapsed = max(time.perf_counter() - start, 1e-6)
             size = int(min(max(CHUNK_SECONDS * (stop - position) / elapsed, 1), 4 * size))
 

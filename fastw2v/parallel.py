@@ -216,6 +216,6 @@ def run_chunk(
                 own += (workers.integers, workers.floats, workers.tally)
                 model += (int(vector_size or V.shape[1]), *tiling, *rates)
                 span = address_of(tile_span, ids, offsets, 0, 0, *model, *(rows[0] for rows in own))
-                tile_chunk(span, ids, offsets, cuts, *model, *own, taken)
+                tile_chunk(span, ids, offsets, cuts, *model, *own, taken)  # type: ignore[call-arg]
         finally:
             numba.set_num_threads(before)

@@ -388,7 +388,9 @@ def _transpose_function(module: Any) -> Any:
                 here = _move(b, below, k)
                 square = [_load(b, _move(b, here, b.mul(width, _i64(m)))) for m in range(LANES)]
                 distance = 1
-                while distance < LANES:  # exchange the two off-diagonal quarters of every 2 distance x 2 distance square
+                while (
+                    distance < LANES
+                ):  # exchange the two off-diagonal quarters of every 2 distance x 2 distance square
                     keep = [lane - distance + LANES if lane & distance else lane for lane in range(LANES)]
                     swap = [lane + LANES if lane & distance else lane + distance for lane in range(LANES)]
                     old = square
@@ -424,7 +426,7 @@ def _set_products_function(module: Any) -> Any:
                 def term(k: Value, sums: list[Value]) -> list[Value]:
                     source = _move(b, B, b.mul(b_stride, k))
                     xs = [_load(b, _move(b, source, _i64(c * LANES))) for c in range(chunks)]
-                    new = []
+                    new: list[Value] = []
                     for pointer in a:
                         scale = _splat(b, b.load(_move(b, pointer, k)))
                         new += [_fma(b, scale, x, sums[len(new) + c]) for c, x in enumerate(xs)]
@@ -470,10 +472,9 @@ def _gather_function(module: Any) -> Any:
 
 
 def _exp_of_minus(b: Builder, x: Value) -> Value:
-    """exp(-x) as 2^n 2^f, |f| <= 1/2, for -87 < x < 87 and as at the nearer end beyond; relative error below
-    1e-7 (1 + |x|); NaN stays NaN. The polynomial is the best of its degree, but that 2^0 is 1.
+    """exp(-x) as 2^n 2^f, |f| <= 1/2, for -87 < x < 87, and as at the nearer end beyond; NaN stays NaN.
 
-    The three operations that round t have a flag of their own: Numba gives a kernel's fast-math flags to those that
+    The relative error is below 1e-7 (1 + |x|). The polynomial is the best of its degree for which 2^0 is 1. The three operations that round t have a flag of their own: Numba gives a kernel's fast-math flags to those that
     have none, and with `reassoc` the rounding would be taken for a sum that cancels.
     """
     t = b.fmul(x, _floats(-1.4426950408889634))
@@ -746,8 +747,8 @@ def transpose_rows(
 ) -> Any:
     """Write the transpose of n rows: ``target[start + k stride + i] = source[source_start + i width + k]``.
 
-    Both are flat float32 arrays. n and columns, above 0, are rounded up to a multiple of LANES: so many rows and columns
-    have to be there in source, and places in target.
+    Both are flat float32 arrays. n and columns, above 0, are rounded up to a multiple of LANES: so many rows and
+    columns have to be there in source, and places in target.
     """
 
     def emit(b: Builder, target: Value, start: Value, stride: Value, source: Value, first: Value, *rest: Value) -> None:

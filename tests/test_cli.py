@@ -82,7 +82,7 @@ def test_from_text_to_neighbours_scores_and_export(capsys, planted_file, in_empt
     assert code == 0
     assert "vector_size: 20" in out
     assert "kernel: tile" in out
-    assert "shared: 36" in out
+    assert "shared: 24" in out
     code, out, _ = run(capsys, "info", "m", "--json")
     described = json.loads(out)
     assert described["progress"]["complete"] is True

@@ -27,6 +27,7 @@ from fastw2v.simd import (
     at,
     block_dots,
     call_at,
+    fetch_add,
     find,
     gather_rows,
     prefetch_row,
@@ -144,6 +145,25 @@ def check_elements(jit):
         converted = np.zeros(2, target)
         move(np.array([-3, 7], source), 0, converted, 1)
         assert converted.tolist() == [0, -3]
+
+
+def check_fetch_add(jit):
+    @numba.njit(parallel=True)
+    def count(taken, rounds):
+        for _w in numba.prange(4):
+            for _ in range(rounds):
+                fetch_add(taken, 1, 2)
+
+    taken = np.array([7, 5, 7])
+    count(taken, 10_000)
+    assert taken.tolist() == [7, 5 + 2 * 4 * 10_000, 7]
+
+    @jit
+    def take(taken):
+        return fetch_add(taken, 2, -1)
+
+    assert take(taken) == 7
+    assert taken[2] == 6
 
 
 def check_find(jit):

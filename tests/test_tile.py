@@ -737,7 +737,7 @@ def test_the_steeper_the_vocabulary_the_smaller_the_tile():
     sizes = [0 if tiling is None else tiling.centres for tiling in sizes]
     assert sizes == sorted(sizes)
     assert sizes[0] == 0
-    assert sizes[-1] == 64
+    assert sizes[-1] == tile.CENTRES[0]
 
 
 def test_more_weight_in_a_row_makes_more_strips_and_fewer_copies():
