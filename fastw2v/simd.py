@@ -474,8 +474,9 @@ def _gather_function(module: Any) -> Any:
 def _exp_of_minus(b: Builder, x: Value) -> Value:
     """exp(-x) as 2^n 2^f, |f| <= 1/2, for -87 < x < 87, and as at the nearer end beyond; NaN stays NaN.
 
-    The relative error is below 1e-7 (1 + |x|). The polynomial is the best of its degree for which 2^0 is 1. The three operations that round t have a flag of their own: Numba gives a kernel's fast-math flags to those that
-    have none, and with `reassoc` the rounding would be taken for a sum that cancels.
+    The relative error is below 1e-7 (1 + |x|). The polynomial is the best of its degree for which 2^0 is 1. The three
+    operations that round t have a flag of their own: Numba gives a kernel's fast-math flags to those that have none,
+    and with `reassoc` the rounding would be taken for a sum that cancels.
     """
     t = b.fmul(x, _floats(-1.4426950408889634))
     t = b.select(b.fcmp_ordered("<", t, _floats(-126.0)), _floats(-126.0), t)
