@@ -12,29 +12,28 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-_REDIRECT = re.compile(r"\s*#\s*redirect", re.IGNORECASE)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_EMPTY_ELEMENT = re.compile(r"<[a-z][^<>]*/>", re.IGNORECASE)
-_NO_PROSE = re.compile(r"<(ref|math|timeline|gallery|hiero|code|pre|source)\b[^<>]*>.*?</\1\s*>", re.I | re.DOTALL)
-_TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+# Every pattern is for text in lower case, and none can look at a character more than a few times: an article may be
+# megabytes long and anything but well-formed.
+_REDIRECT = re.compile(r"\s*#\s*redirect")
+_EMPTY_ELEMENT = re.compile(r"<[a-z][^<>]*/>")
+_NO_PROSE = re.compile(r"<(ref|math|timeline|gallery|hiero|code|pre|source)\b[^<>]*>")
+_TAG = re.compile(r"</?[a-z][^<>]*>")
 _TEMPLATE = re.compile(r"\{\{[^{}]*\}\}")
 _TABLE = re.compile(r"\{\|[^{}]*\|\}")
-_TABLE_LINE = re.compile(r"^[ :]*(?:\{\||\||!).*$", re.MULTILINE)
+_TABLE_LINE = re.compile(r"^[ :]*+(?:\{\||\||!).*$", re.MULTILINE)
 _LINK = re.compile(r"\[\[([^\[\]]*)\]\]")
-_ADDRESS = re.compile(r"\[(?:https?|ftp|news|mailto):[^\s\]]*([^\]]*)\]", re.IGNORECASE)
-_BARE_ADDRESS = re.compile(r"(?:https?|ftp)://\S+", re.IGNORECASE)
-_PICTURE = re.compile(r"\s*(?:image|file|media)\s*:", re.IGNORECASE)
-_LAYOUT = re.compile(r"\s*(?:thumb(?:nail)?|frame(?:d)?|border|left|right|cent(?:er|re)|none|[\dx]*\s*px)\s*", re.I)
+_ADDRESS = re.compile(r"\[(?:https?|ftp|news|mailto):[^\s\[\]]*+([^\[\]\n]*+)\]")
+_BARE_ADDRESS = re.compile(r"(?:https?|ftp)://\S+")
+_PICTURE = re.compile(r"\s*(?:image|file|media)\s*:")
+_LAYOUT = re.compile(r"\s*(?:thumb(?:nail)?|frame(?:d)?|border|left|right|cent(?:er|re)|none|[\dx]*\s*px)\s*")
 _ELSEWHERE = re.compile(
-    r"\s*(?:[a-z]{2,3}(?:-[a-z-]+)?|simple|category|template|wikipedia|wiktionary|portal|user|help|special|talk)\s*:",
-    re.IGNORECASE,
+    r"\s*(?:[a-z]{2,3}(?:-[a-z-]+)?|simple|category|template|wikipedia|wiktionary|portal|user|help|special|talk)\s*:"
 )
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _DEPTH = 10  # of templates, tables and links within each other
 
-_LETTERS = str.maketrans(
-    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i", "ħ": "h"}
-)
+_SPELLED = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i", "ħ": "h"}
+_NO_ACCENT = re.compile("[" + "".join(_SPELLED) + "]")  # letters that do not come apart into a-z and an accent
 _KEPT = bytes(c if chr(c) in "abcdefghijklmnopqrstuvwxyz0123456789\n" else 32 for c in range(256))
 _DIGITS = [
     (b"%d" % digit, b" %s " % name.encode())
@@ -44,12 +43,31 @@ _DIGITS = [
 
 def _label(link: re.Match[str]) -> str:
     """Return what a reader sees of a link whose inside holds no other link."""
-    target, *parts = link[1].split("|")
+    inside = link[1]
+    if "|" not in inside and ":" not in inside:
+        return inside
+    target, *parts = inside.split("|")
     if _PICTURE.match(target):
         return f" {parts[-1]} " if parts and not _LAYOUT.fullmatch(parts[-1]) else " "
     if parts:
         return parts[-1]
     return "" if _ELSEWHERE.match(target) else target
+
+
+def _cut(text: str, openings: Iterable[tuple[int, int, str]]) -> str:
+    """Return the text without what lies between each opening, (start, end, what closes it), and the next closing."""
+    kept, at = [], 0
+    never: set[str] = set()  # closings that do not come any more
+    for start, end, closing in openings:
+        if start < at or closing in never:
+            continue
+        close = text.find(closing, end)
+        if close < 0:
+            never.add(closing)
+            continue
+        kept.append(text[at:start])
+        at = text.find(">", close) + 1 or len(text)
+    return " ".join([*kept, text[at:]])
 
 
 def _inside_out(pattern: re.Pattern[str], text: str) -> str:
@@ -61,10 +79,10 @@ def _inside_out(pattern: re.Pattern[str], text: str) -> str:
 
 
 def words_only(text: str) -> list[bytes]:
-    """Return the lines of plain text that hold words, in a-z words one space apart."""
-    text = text.lower()
+    """Return the lines of plain text in lower case that hold words, in a-z words one space apart."""
     if not text.isascii():
-        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.translate(_LETTERS)))
+        text = _NO_ACCENT.sub(lambda letter: _SPELLED[letter[0]], text)
+        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
     plain = text.encode("ascii", "replace").translate(_KEPT)
     for digit, name in _DIGITS:
         plain = plain.replace(digit, name)
@@ -77,13 +95,13 @@ def strip_markup(source: str) -> list[bytes]:
     Args:
         source: the article as it stands in the XML, with its characters escaped.
     """
-    text = html.unescape(source)
+    text = html.unescape(source).lower()
     if _REDIRECT.match(text):
         return []
     if "<" in text:
-        text = _COMMENT.sub("", text)
+        text = _cut(text, ((m.start(), m.end(), "-->") for m in re.finditer("<!--", text)))
         text = _EMPTY_ELEMENT.sub(" ", text)
-        text = _NO_PROSE.sub(" ", text)
+        text = _cut(text, ((m.start(), m.end(), f"</{m[1]}") for m in _NO_PROSE.finditer(text)))
         text = _TAG.sub(" ", text)
     if "{" in text:
         text = _inside_out(_TEMPLATE, text)
@@ -95,7 +113,7 @@ def strip_markup(source: str) -> list[bytes]:
             break
     text = _ADDRESS.sub(r"\1", text)
     text = _BARE_ADDRESS.sub(" ", text)
-    return words_only(html.unescape(text))
+    return words_only(html.unescape(text) if "&" in text else text)
 
 
 def articles(lines: Iterable[bytes]) -> Iterator[str]:
