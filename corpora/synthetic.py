@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from fastw2v._jit import jit
 from fastw2v.errors import ConfigError, CorpusError
-from fastw2v.sampling import SHIFT_32, build_alias, draw_below, draw_noise, next_u64, spawn_streams
+from fastw2v.sampling import LOW_32, SHIFT_32, build_alias, draw_below, draw_noise, next_u64, spawn_streams
 
 from .bar import bar
 
@@ -44,10 +44,11 @@ COMMON = 50
 TOPICS = 100
 MOST_WORDS = 100_000_000
 PLANTED_AMONG = 3  # planted words are one in this many of those that follow the common ones
-BLOCK = 1 << 18  # tokens made at once
+BLOCK = 1 << 14  # tokens made at once; what is needed for them stays in the cache
 _SYLLABLES = [consonant + vowel for consonant in "bcdfghjklmnpqrstvwxyz" for vowel in "aeiou"]
 _LETTERS = 8  # of the longest word
 _GRAIN = 2.0**40  # weights are whole multiples of 1 / this: machines whose pow differs in the last bit agree
+_NEWLINE, _SPACE = np.uint8(10), np.uint8(32)
 _ZERO, _SHIFT_8, _LOW_8 = (np.uint64(value) for value in (0, 8, 255))
 _COMMON, _ANY, _FIRST_TOPIC = 0, 1, 2  # the tables that words are drawn from
 
@@ -200,28 +201,47 @@ def _fill(
     spelled: NDArray[np.uint64],
     alias: NDArray[np.uint64],
     thresholds: NDArray[np.uint64],
-    tokens: int,
+    drawn: NDArray[np.uint64],
+    coins: NDArray[np.uint64],
+    ends: NDArray[np.uint8],
     text: NDArray[np.uint8],
 ) -> int:
-    """Write this many tokens into ``text`` and return the bytes used; ``sentence`` is (table, tokens left)."""
-    at = 0
+    """Write ``len(drawn)`` tokens into ``text`` and return the bytes used.
+
+    ``sentence`` is (table, tokens left); ``drawn``, ``coins`` and ``ends`` are scratch of one length. One step for all
+    tokens after the other, so that the loads from tables larger than the cache wait side by side: three times as fast
+    with a million words as one token after the other.
+    """
+    tokens = len(drawn)
     topic, left = sentence[0], sentence[1]
-    for _ in range(tokens):
+    for i in range(tokens):
         if left == 0:
             topic = _FIRST_TOPIC + draw_noise(rng, choose)
             left = SHORTEST + draw_below(rng, LONGEST - SHORTEST + 1)
         coin = next_u64(rng) >> SHIFT_32
         table = _COMMON if coin < thresholds[0] else _ANY if coin < thresholds[1] else topic
-        start = starts[table]
-        word = spelled[start + draw_noise(rng, alias[start : starts[table + 1]])]
+        start = np.uint64(starts[table])
+        bits = next_u64(rng)  # the draw of `draw_noise`, in two steps
+        drawn[i] = start + (((bits >> SHIFT_32) * (np.uint64(starts[table + 1]) - start)) >> SHIFT_32)
+        coins[i] = ((bits & LOW_32) << SHIFT_32) | start
+        left -= 1
+        ends[i] = _NEWLINE if left == 0 else _SPACE
+    sentence[0], sentence[1] = topic, left
+    for i in range(tokens):
+        entry, coin = alias[drawn[i]], coins[i]
+        other = (coin & LOW_32) + (entry & LOW_32)
+        drawn[i] = drawn[i] if coin >> SHIFT_32 < entry >> SHIFT_32 else other
+    for i in range(tokens):
+        drawn[i] = spelled[drawn[i]]
+    at = 0
+    for i in range(tokens):
+        word = drawn[i]
         while word != _ZERO:
             text[at] = word & _LOW_8
             word >>= _SHIFT_8
             at += 1
-        left -= 1
-        text[at] = 10 if left == 0 else 32
+        text[at] = ends[i]
         at += 1
-    sentence[0], sentence[1] = topic, left
     return at
 
 
@@ -327,13 +347,14 @@ def _write_answers(planted: Planted, analogies: Path, similarities: Path) -> Non
 def _write_text(path: Path, tables: _Tables, tokens: int, seed: int, block: int, progress: bool) -> None:
     rng = spawn_streams(seed, 2)[1:]
     sentence = np.zeros(2, np.int64)
+    drawn, coins, ends = np.empty(block, np.uint64), np.empty(block, np.uint64), np.empty(block, np.uint8)
     text = np.empty(block * (_LETTERS + 1), np.uint8)
-    with open(path, "wb") as file, bar(tokens, " tokens", None, progress) as shown:
+    with open(path, "wb", buffering=1 << 20) as file, bar(tokens, " tokens", None, progress) as shown:
         for done in range(0, tokens, block):
             n = min(block, tokens - done)
-            size = _fill(rng, sentence, *tables, n, text)
+            size = _fill(rng, sentence, *tables, drawn[:n], coins[:n], ends[:n], text)
             if done + n == tokens:
-                text[size - 1] = 10
+                text[size - 1] = _NEWLINE
             file.write(memoryview(text[:size]))
             shown.update(n)
         file.flush()
