@@ -184,6 +184,33 @@ def test_killed_download_is_resumed(server, source, tmp_path):
     assert server.asked == [None, "bytes=20000-"]
 
 
+def interrupt(*arguments):
+    raise KeyboardInterrupt
+
+
+def test_interrupted_between_download_and_check(server, source, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(download, "sha256_of", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fetch.fetch(source, tmp_path / "out.txt")
+    assert not (tmp_path / "out.txt").exists()
+    fetch.fetch(source, tmp_path / "out.txt")
+    assert server.asked == [None]
+
+
+def test_interrupted_unpacking_downloads_nothing_again(server, source, tmp_path):
+    def half(stream):
+        yield stream.read(10)
+        interrupt()
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch.fetch(replace(source, to_text=half), tmp_path / "out.txt")
+    assert [path.name for path in (tmp_path / "out.txt.partial").iterdir()] == ["archive"]
+    fetch.fetch(source, tmp_path / "out.txt")
+    assert server.asked == [None]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+
+
 @pytest.mark.parametrize("cut", [0, 15_000, 35_000])
 def test_server_without_ranges_starts_again(server, source, tmp_path, cut):
     server.ranges = False
@@ -705,9 +732,6 @@ def test_wrong_numbers(tmp_path):
 def test_interrupted_writing_leaves_what_was_there(tmp_path, monkeypatch):
     synthetic.write(tmp_path / "a.txt", **SMALL)
     before = files(tmp_path / "a.txt")
-
-    def interrupt(*arguments):
-        raise KeyboardInterrupt
 
     monkeypatch.setattr(synthetic, "_fill", interrupt)
     with pytest.raises(KeyboardInterrupt):
