@@ -1,0 +1,163 @@
+"""``python -m corpora``: text to train on. Every user error is one line and exit code 2; Ctrl-C ends with 130."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fastw2v import pydocs
+from fastw2v.errors import ConfigError, FastW2VError
+from fastw2v.screen import Screen
+
+from . import fetch, synthetic
+
+EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like every other error here."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message} (see {self.prog} --help)")
+
+
+def _say(text: str) -> None:
+    screen = Screen()
+    screen.write(f"corpora: {text}\n")
+    screen.flush()
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    rows = [("NAME", "WORDS", "DOWNLOAD", "LICENCE", "FOR")]
+    for source in fetch.SOURCES.values():
+        size = "unknown" if source.size is None else f"{source.size / 1e6:,.0f} MB"
+        rows.append((f"fetch {source.name}", source.words, size, source.licence, source.use))
+    rows.append(("synthetic", "as many as you say", "none", "none needed", "right answers known; any size"))
+    rows.append(("pydocs", "about 0.3 million", "none", "PSF (Python's own docs)", "the demo; real English at hand"))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]))
+    print("\nAddresses and sums: python -m corpora fetch --help")
+
+
+def _fetch(arguments: argparse.Namespace) -> None:
+    source = fetch.SOURCES[arguments.name]
+    output = fetch.default_output(source.name, arguments.output)
+    fetched = fetch.fetch(
+        source, output, url=arguments.url, sha256=arguments.sha256, progress=not arguments.quiet, say=_say
+    )
+    if arguments.sha256 is None and source.sha256 is None:
+        print(f"SHA-256 of the archive, not known before: {fetched.sha256} (pin it with --sha256)")
+    print(f"{output}: {fetched.words:,} words, {fetched.lines:,} lines, {fetched.size:,} bytes")
+
+
+def _synthetic(arguments: argparse.Namespace) -> None:
+    names = ("tokens", "words", "seed", "exponent", "noise", "twins", "sections", "rows")
+    options = {name: getattr(arguments, name) for name in names}
+    planted = synthetic.write(arguments.output, **options, progress=not arguments.quiet)
+    print(synthetic.describe(arguments.output, planted))
+
+
+def _pydocs(arguments: argparse.Namespace) -> None:
+    partial = arguments.output.with_name(arguments.output.name + ".partial")
+    try:
+        with open(partial, "w", encoding="ascii", newline="\n") as file:
+            file.writelines(" ".join(words) + "\n" for words in pydocs.sentences())
+        os.replace(partial, arguments.output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _sums() -> str:
+    lines = ["what is fetched, and how it is checked:"]
+    for source in fetch.SOURCES.values():
+        sums = f"SHA-256 {source.sha256 or 'not known; printed after download, pin with --sha256'}"
+        if source.member_sha256:
+            sums += f"\n    unpacked SHA-256 {source.member_sha256}"
+        lines.append(f"  {source.name}\n    {source.url}\n    {source.size:,} bytes, {sums}")
+    return "\n".join(lines)
+
+
+def _number(kind: type) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {what}") from None
+
+    return parse
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = _Parser(prog="python -m corpora", description=__doc__)
+    parser.set_defaults(run=_list)
+    commands = parser.add_subparsers(metavar="COMMAND")
+
+    sub = commands.add_parser("list", help="what there is (also without a command)")
+    sub.set_defaults(run=_list)
+
+    sub = commands.add_parser(
+        "fetch",
+        help="download a well-known corpus and make it text",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_sums(),
+    )
+    sub.add_argument("name", choices=fetch.SOURCES, metavar="NAME", help=", ".join(fetch.SOURCES))
+    sub.add_argument("-o", "--output", type=Path, metavar="FILE", help="a file, or a folder (default: NAME.txt)")
+    sub.add_argument("--url", help="another address of the same archive")
+    sub.add_argument("--sha256", metavar="HEX", help="what the archive must hash to (default: as below)")
+    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+    sub.set_defaults(run=_fetch)
+
+    sub = commands.add_parser("synthetic", help="Zipf text of any size with planted neighbours and analogies")
+    sub.add_argument("output", type=Path, metavar="OUTPUT", help="text file; the answers go beside it")
+    sub.add_argument("--tokens", type=_number(int), required=True, metavar="N", help="length of the text")
+    sub.add_argument("--words", type=_number(int), required=True, metavar="V", help="size of the vocabulary")
+    for name, kind, default, text in (
+        ("seed", int, 1, "origin of all random numbers"),
+        ("exponent", float, 1.0, "of Zipf's law"),
+        ("noise", float, 0.1, "share of tokens outside their sentence's topic"),
+        ("twins", int, 100, "pairs of words with the same contexts"),
+        ("sections", int, 4, "of analogies"),
+        ("rows", int, 20, "pairs of words in a section"),
+    ):
+        sub.add_argument(
+            f"--{name}", type=_number(kind), default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+    sub.set_defaults(run=_synthetic)
+
+    sub = commands.add_parser("pydocs", help="the documentation inside this Python; what the demo trains on")
+    sub.add_argument("output", type=Path, metavar="OUTPUT", help="text file to write")
+    sub.set_defaults(run=_pydocs)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    try:
+        arguments = build_parser().parse_args(argv)
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except FastW2VError as error:
+        return _fail(str(error))
+    except BrokenPipeError:  # the reader, as in «| head», has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}")
+    except MemoryError:
+        return _fail("out of memory: give fewer --words")
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def _fail(message: str) -> int:
+    _say(f"error: {' '.join(message.splitlines())}")
+    return EXIT_ERROR

@@ -1,0 +1,326 @@
+"""Well-known corpora, from their source to text that ``fastw2v train`` reads, a sentence or paragraph a line.
+
+The archive is downloaded and checked (`download`), its members are read one block after the other and never unpacked
+by the names they carry, and the text takes its place when it is complete. Until then everything is in
+``OUTPUT.partial``, which the next call goes on from.
+"""
+
+import gzip
+import hashlib
+import io
+import os
+import re
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+from fastw2v.errors import CorpusError
+
+from .bar import bar
+from .download import download
+from .strip_markup import paragraphs
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows: two runs at once are not noticed
+    fcntl = None
+
+_BLOCK = 1 << 20
+
+
+def as_it_is(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the text in blocks."""
+    while block := stream.read(_BLOCK):
+        yield block
+
+
+def lower_case(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield whole lines in lower case."""
+    while block := stream.read(_BLOCK):
+        yield (block + stream.readline()).decode("utf-8", "replace").lower().encode()
+
+
+def wikitext_prose(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield WikiText's paragraphs in lower case, without headings, blank lines and ``<unk>``."""
+    for line in stream:
+        words = [word for word in line.decode("utf-8", "replace").lower().split() if word != "<unk>"]
+        if words and not words[0] == words[-1] == "=":
+            yield " ".join(words).encode() + b"\n"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a corpus comes from and what is in it.
+
+    Attributes:
+        name: as given to ``fetch``.
+        words: how many, in words.
+        licence: of the text.
+        use: what it is good for.
+        url: of the archive, a zip or a tar.gz.
+        size: of the archive in bytes.
+        sha256: of the archive; None where nobody has published it.
+        members: pattern of the names in the archive that are taken, in the archive's order.
+        to_text: turns a member into pieces of text that end in a newline together.
+        member_sha256: of the only member, unpacked.
+    """
+
+    name: str
+    words: str
+    licence: str
+    use: str
+    url: str
+    size: int | None
+    sha256: str | None
+    members: str
+    to_text: Callable[[IO[bytes]], Iterator[bytes]]
+    member_sha256: str | None = None
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            name="text8",
+            words="17,005,207",
+            licence="GFDL (Wikipedia, 2006)",
+            use="first results in a minute; the corpus that most published small runs share. One line",
+            url="https://mattmahoney.net/dc/text8.zip",
+            size=31_344_016,
+            sha256="a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232",
+            members="text8",
+            to_text=as_it_is,
+            member_sha256="6e890197040d37d85beb962ae1f041ff1d9a9ca8d20c7d99c85027eebf51dca7",
+        ),
+        Source(
+            name="enwik9",
+            words="124 million (by wikifil)",
+            licence="GFDL (Wikipedia, 2006)",
+            use="ten times text8 of the same kind, with paragraphs: quality and speed on real text",
+            url="https://mattmahoney.net/dc/enwik9.zip",
+            size=322_592_222,
+            sha256=None,
+            members="enwik9",
+            to_text=paragraphs,
+            member_sha256="159b85351e5f76e60cbe32e04c677847a9ecba3adc79addab6f4c6c7aa3744bc",
+        ),
+        Source(
+            name="wikitext-103",
+            words="103 million (its own count)",
+            licence="CC BY-SA (Wikipedia)",
+            use="good articles only, with punctuation; the training part",
+            url="https://wikitext.smerity.com/wikitext-103-v1.zip",
+            size=190_229_076,
+            sha256="242ba0f20b329cfdf1ccc61e9e9e5b59becf189db7f7a81cd2a0e2fc31539590",
+            members=r"wikitext-103/wiki\.train\.tokens",
+            to_text=wikitext_prose,
+        ),
+        Source(
+            name="1b",
+            words="0.8 billion (its own count)",
+            licence="news sites' copyright, for research (WMT 2011)",
+            use="the 1-billion-word benchmark: shuffled sentences of news; large runs. The training part",
+            url="https://www.statmt.org/lm-benchmark/1-billion-word-language-modeling-benchmark-r13output.tar.gz",
+            size=1_792_209_805,
+            sha256="01ba60381110baf7f189dfd2b8374de371e8c9a340835793f190bdae9e90a34e",
+            members=r"[^/]+/training-monolingual\.tokenized\.shuffled/news\.en-\d+-of-\d+",
+            to_text=lower_case,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What was written: the text's lines, words and bytes, and the archive's SHA-256."""
+
+    lines: int
+    words: int
+    size: int
+    sha256: str
+
+
+def fetch(
+    source: Source,
+    output: Path,
+    *,
+    url: str | None = None,
+    sha256: str | None = None,
+    progress: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> Fetched:
+    """Download a corpus and write its text to ``output``, which must not exist.
+
+    Args:
+        source: one of `SOURCES`.
+        output: the text file.
+        url: another address of the archive.
+        sha256: what the archive must hash to, instead of what the source says; its size is then free.
+        progress: show bars.
+        say: told what happens that a user may want to know.
+
+    Raises:
+        CorpusError: see `download`; or ``output`` exists, can't be written or is being written, or the archive is
+            damaged or does not hold what it should.
+    """
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise CorpusError(f"the SHA-256 {sha256!r:.80} is not 64 hexadecimal digits")
+    if os.path.lexists(output):
+        raise CorpusError(f"{output} exists: remove it, or name another file (-o)")
+    size = source.size if sha256 is None else None
+    with _unfinished(output) as folder:
+        archive, text = folder / "archive", folder / "text"
+        found = download(
+            url or source.url,
+            archive,
+            size=size,
+            sha256=sha256 or source.sha256,
+            progress=progress,
+            say=say,
+        )
+        try:
+            with _archive_errors(url or source.url):
+                lines, words = _unpack(source, archive, text, progress)
+        except CorpusError:
+            archive.unlink()
+            raise
+        fetched = Fetched(lines, words, text.stat().st_size, found)
+        os.replace(text, output)
+        archive.unlink()
+    return fetched
+
+
+@contextmanager
+def _unfinished(output: Path) -> Iterator[Path]:
+    """Yield the folder beside ``output`` for what is not finished; keep it if there is a download to go on from."""
+    folder = output.with_name(output.name + ".partial")
+    lock = None
+    try:
+        folder.mkdir(exist_ok=True)
+        if fcntl is not None:
+            lock = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CorpusError(f"{output} is being fetched by another run: wait for it") from None
+        try:
+            yield folder
+        finally:
+            (folder / "text").unlink(missing_ok=True)
+            if not any((folder / name).exists() for name in ("archive", "archive.part")):
+                shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        raise CorpusError(f"cannot write {output}: {error.strerror or error}") from error
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+@contextmanager
+def _archive_errors(url: str) -> Iterator[None]:
+    """Turn what the archive modules raise about an archive into one error."""
+    try:
+        yield
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        gzip.BadGzipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,  # a method of compression
+        RuntimeError,  # a password
+    ) as error:
+        raise CorpusError(f"the archive {url} is damaged ({error}): it was removed; run again") from error
+
+
+def _members(raw: IO[bytes], pattern: str) -> Iterator[IO[bytes]]:
+    """Yield the files of an archive whose whole name matches, one after the other, and check the archive's sums."""
+    wanted = re.compile(pattern)
+    magic = raw.read(4)
+    raw.seek(0)
+    if magic[:2] == b"\x1f\x8b":
+        with gzip.GzipFile(fileobj=raw) as unzipped, tarfile.open(fileobj=unzipped, mode="r|") as tar:
+            for entry in tar:
+                if entry.isreg() and wanted.fullmatch(entry.name) and (member := tar.extractfile(entry)):
+                    yield member
+            while unzipped.read(_BLOCK):  # to its end, where the sum is
+                pass
+    elif magic == b"PK\x03\x04":
+        with zipfile.ZipFile(raw) as archive:
+            for name in archive.namelist():
+                if wanted.fullmatch(name):
+                    with archive.open(name) as member:
+                        yield member
+    else:
+        raise zipfile.BadZipFile("neither a zip nor a gzip file")
+
+
+class _Hashed(io.RawIOBase):
+    """A stream that is hashed as it is read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.sha256 = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._stream.read(len(buffer))
+        buffer[: len(block)] = block
+        self.sha256.update(block)
+        return len(block)
+
+
+def _unpack(source: Source, archive: Path, text: Path, progress: bool) -> tuple[int, int]:
+    """Write the text of all members; return how many lines and words it has."""
+    lines = words = members = 0
+    last = b"\n"
+    with (
+        open(archive, "rb") as raw,
+        open(text, "wb") as file,
+        bar(archive.stat().st_size, "B", "text", progress) as shown,
+    ):
+        for member in _members(raw, source.members):
+            members += 1
+            hashed = _Hashed(member)
+            for piece in source.to_text(io.BufferedReader(hashed, _BLOCK)):
+                file.write(piece)
+                lines += piece.count(b"\n")
+                words += len(piece.split()) - (not last.isspace() and not piece[:1].isspace())
+                last = piece[-1:]
+                shown.update(raw.tell() - shown.n)
+            if source.member_sha256 not in (None, found := hashed.sha256.hexdigest()):
+                raise CorpusError(
+                    f"{source.name} unpacked has SHA-256 {found}, expected {source.member_sha256}: "
+                    "the archive was removed; run again"
+                )
+            if last != b"\n":
+                file.write(b"\n")
+                lines += 1
+                last = b"\n"
+        if not members:
+            raise CorpusError(f"the archive of {source.name} holds no file {source.members}: it was removed")
+        if not words:
+            raise CorpusError(f"the archive of {source.name} holds no text: it was removed")
+        file.flush()
+        os.fsync(file.fileno())
+    return lines, words
+
+
+def default_output(name: str, given: Path | None) -> Path:
+    """Return the file to write: ``NAME.txt`` here or in the folder given, or the file given."""
+    if given is None:
+        return Path(f"{name}.txt")
+    with suppress(OSError):
+        if given.is_dir():
+            return given / f"{name}.txt"
+    return given
