@@ -41,7 +41,7 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("max_vocab", int, "keep only this many of the most frequent words"),
     ("kernel", str, "tile: noise words shared by tiles of centres, many times faster; pair: as word2vec.c"),
 )
-_CHOOSE_VOCABULARY = {"min_count", "max_vocab"}
+_OF_PREPARE = {"min_count", "max_vocab", "workers"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -100,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("prepare", _prepare, "turn text into a vocabulary and token ids on disk, once")
     sub.add_argument("corpus", nargs="+", metavar="CORPUS", help="text files, or - for standard input")
     sub.add_argument("-o", "--output", required=True, metavar="DIR", help="prepared folder to write")
-    _add_options(sub, _CHOOSE_VOCABULARY)
+    _add_options(sub, _OF_PREPARE)
 
     sub = command("eval", _eval, "score a model against human judgement")
     sub.add_argument("model", metavar="DIR", help="model folder")
@@ -168,7 +168,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    options = {name: vars(arguments)[name] for name in _CHOOSE_VOCABULARY if name in arguments}
+    options = {name: vars(arguments)[name] for name in _OF_PREPARE if name in arguments}
     corpus = prepare(_corpus(arguments.corpus), _output(arguments), **options)
     print(
         f"{arguments.output}: {corpus.tokens_read:,} tokens read, {len(corpus.ids):,} in the vocabulary of "
