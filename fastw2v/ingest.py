@@ -6,10 +6,10 @@ have any length. A newline ends a sentence, as does the end of a file; blank lin
 
 The text is read in blocks, one after the other, each cut after white space. There is one word table for each worker,
 and one thread more than that: while all tables are at work, it reads (and decompresses) the next block. A thread scans
-its block into a free table and appends provisional ids (a table's own numbering, -1 for the end of a sentence) to that
-table's file. Which table saw which block is chance; the result is not: a word's count is a sum, ties are broken by its
-first place in the corpus, and blocks are put in order by number. `write_ids` then turns provisional ids into final ones
-by frequency, in a pass over int32 ids rather than over text again.
+its block into the next free table and appends provisional ids (a table's own numbering, -1 for the end of a sentence)
+to that table's file. Which table saw which block is chance; the result is not: a word's count is a sum, ties are broken
+by its first place in the corpus, and blocks are put in order by number. `write_ids` then turns provisional ids into
+final ones by frequency, in a pass over int32 ids rather than over text again.
 
 A table that reaches its share of TABLE_WORDS is set aside on disk as a run, and starts afresh. Runs are merged exactly,
 a part of all hashes at a time, so memory is bounded by the words that are kept and nothing is lost to pruning.
@@ -339,13 +339,14 @@ def ingest_files(
             while not stopped():
                 with reading:
                     block = None if stopped() else feed.next_block(text)
-                if block is None:
-                    return
-                text = block.text
-                if digested:
-                    digests[block.number] = block.digest()
-                place = free.get()
+                    if block is None:
+                        return
+                    # with the lock held, so that each table sees its blocks in order: it notes first places only
+                    place = free.get()
                 try:
+                    text = block.text
+                    if digested:
+                        digests[block.number] = block.digest()
                     ids, n_ends = place.table.scan(text, block.stop, block.base, block.ends_file)
                     if len(ids):
                         ends = ids[[0, -1]] == SENTENCE_END
@@ -417,7 +418,7 @@ def _in_order(scanned: list[Scanned]) -> tuple[list[Scanned], int]:
     is_open = False
     for block in sorted(scanned):
         if block.opens and not is_open:
-            block = block._replace(start=block.start + 1, n_ids=block.n_ids - 1, n_ends=block.n_ends - 1)  # noqa: PLW2901
+            block = block._replace(start=block.start + 1, n_ids=block.n_ids - 1, n_ends=block.n_ends - 1)
         is_open = block.is_open
         if block.n_ids:
             blocks.append(block)

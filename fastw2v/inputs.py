@@ -174,7 +174,7 @@ def _open_zstd(raw: io.BufferedReader, name: str) -> Any:
 _ARCHIVES: dict[bytes, tuple[str, Callable[[io.BufferedReader, str], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda raw, name: gzip.GzipFile(fileobj=raw)),
     b"BZh": ("bzip2", lambda raw, name: bz2.BZ2File(raw)),
-    b"\xfd7zXZ\x00": ("xz", lambda raw, name: lzma.LZMAFile(raw)),
+    b"\xfd7zXZ\x00": ("xz", lambda raw, name: lzma.LZMAFile(raw)),  # noqa: SIM115
     b"\x28\xb5\x2f\xfd": ("zstd", _open_zstd),
 }
 

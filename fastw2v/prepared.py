@@ -61,11 +61,15 @@ class Corpus:
     def let_go(self) -> None:
         """Take the pages read so far out of this process's memory, where they are a file's; it is read again later."""
         for array in (self.ids, self.offsets):
-            base: Any = array
-            while isinstance(base, np.ndarray):
-                base = base.base
-            if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-                base.madvise(mmap.MADV_DONTNEED)
+            _let_go(array)
+
+
+def _let_go(array: NDArray[Any]) -> None:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -84,11 +88,13 @@ def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[
     for start in range(0, len(offsets) - 1, BLOCK_IDS):
         if np.any(np.diff(offsets[start : start + BLOCK_IDS + 1]) < 0):
             raise CorpusError(f"offsets of {name} decrease: sentence s is ids[offsets[s]:offsets[s + 1]]")
+        _let_go(offsets)
     for start in range(0, len(ids), BLOCK_IDS):
         block = ids[start : start + BLOCK_IDS]
         low, high = int(block.min()), int(block.max())
         if low < 0 or high >= n_words:
             raise CorpusError(f"{name} holds {low if low < 0 else high}: every id must be from 0 to {n_words - 1}")
+        _let_go(ids)
     ids, offsets = np.ascontiguousarray(ids, np.int32).view(), np.ascontiguousarray(offsets, np.int64).view()
     ids.flags.writeable = offsets.flags.writeable = False
     return ids, offsets
@@ -220,20 +226,18 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
     manifest = read_manifest(folder, MANIFEST, "prepared")
     vocab = Vocab.read(folder / "vocab.tsv", str(manifest.get("vocab_sha256")))
     corpus = _map(folder, manifest, vocab)
-    corpus.let_go()  # of what was read to be checked
+    try:
+        check_ids(corpus.ids, corpus.offsets, len(vocab), str(folder / "ids.npy"))
+    except CorpusError as error:
+        raise FolderError(str(error)) from None
     return corpus
 
 
 def _map(folder: Path, manifest: dict[str, Any], vocab: Vocab) -> Corpus:
-    try:
-        ids, offsets = check_ids(
-            load_array(folder / "ids.npy", np.int32),
-            load_array(folder / "offsets.npy", np.int64),
-            len(vocab),
-            str(folder / "ids.npy"),
-        )
-    except CorpusError as error:
-        raise FolderError(str(error)) from None
+    """Map the arrays of a folder as they are; nothing is read yet."""
+    ids, offsets = load_array(folder / "ids.npy", np.int32), load_array(folder / "offsets.npy", np.int64)
+    if ids.ndim != 1 or offsets.ndim != 1:
+        raise FolderError(f"{folder}: ids.npy or offsets.npy has the wrong shape: prepare again")
     expected = (manifest.get("tokens"), manifest.get("sentences"), manifest.get("words"))
     if expected != (len(ids), len(offsets) - 1, len(vocab)):
         raise FolderError(
@@ -365,6 +369,4 @@ def opened(
             folder = scratch / (CACHE if for_reuse else "corpus")
             folder.mkdir()
         vocab = _prepare_into(folder, corpus, config, progress=progress, for_reuse=for_reuse)
-        ready = _map(folder, read_manifest(folder, MANIFEST, "prepared"), vocab)
-        ready.let_go()
-        yield ready
+        yield _map(folder, read_manifest(folder, MANIFEST, "prepared"), vocab)

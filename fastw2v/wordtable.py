@@ -47,7 +47,7 @@ def _is_space(byte: int) -> bool:
 @jit(exact=True)
 def _load(text: NDArray[np.uint8], at: np.uint64) -> np.uint64:
     """Return 8 bytes, the first lowest; LLVM makes one load of it."""
-    return (  # type: ignore[no-any-return]
+    return (
         np.uint64(text[at])
         | (np.uint64(text[at + _ONE]) << _EIGHT)
         | (np.uint64(text[at + _TWO]) << _SHIFT_16)
@@ -69,7 +69,7 @@ def _flag_low(chunk: np.uint64) -> np.uint64:
 @jit(exact=True)
 def _bytes_before(flag: np.uint64) -> np.uint64:
     """Return how many bytes come before the flagged one."""
-    return (((flag - _ONE) & _EVERY_BYTE) * _EVERY_BYTE >> _SHIFT_56) - _ONE  # type: ignore[no-any-return]
+    return (((flag - _ONE) & _EVERY_BYTE) * _EVERY_BYTE >> _SHIFT_56) - _ONE
 
 
 @jit(exact=True)
@@ -213,7 +213,7 @@ def scan_words(
             continue
 
         flag = _flag_low(_load(text, np.uint64(position)))
-        length = np.int64(_bytes_before(flag))
+        length: int = np.int64(_bytes_before(flag))  # type: ignore[assignment]
         if flag == _ZERO or not _is_space(text[np.uint64(position + length)]):
             length = np.int64(word_end(text, position)) - position
         key, hashed = word_key(text, position, length)
@@ -351,9 +351,9 @@ class Words(Sequence[str]):
         """Return these words, none of which holds a newline, in this order."""
         if len(order) == 0:
             return []
-        order = order.astype(np.int64)
-        joined = np.empty(int((self._starts[order + 1] - self._starts[order]).sum()) + len(order), np.uint8)
-        join_words(self._starts, self._letters, order, joined)
+        rows = order.astype(np.int64)
+        joined = np.empty(int((self._starts[rows + 1] - self._starts[rows]).sum()) + len(rows), np.uint8)
+        join_words(self._starts, self._letters, rows, joined)
         return joined[:-1].tobytes().decode("utf-8", "surrogateescape").split("\n")
 
 
@@ -376,7 +376,7 @@ class Run(NamedTuple):
     def store(self, folder: Path, name: str) -> "Run":
         """Write the run into files, and return it mapped from there."""
         stored = []
-        for field, array in zip(self._fields, self, strict=True):
+        for field, array in self._asdict().items():
             path = folder / f"{name}-{field}.npy"
             np.save(path, array)
             stored.append(np.load(path, mmap_mode="r"))
@@ -407,9 +407,7 @@ class WordTable:
     def __len__(self) -> int:
         return int(self._state[N_WORDS])
 
-    def scan(
-        self, text: NDArray[np.uint8], stop: int, base: int, ends_file: bool
-    ) -> tuple[NDArray[np.int32], int]:
+    def scan(self, text: NDArray[np.uint8], stop: int, base: int, ends_file: bool) -> tuple[NDArray[np.int32], int]:
         """Take in the words of ``text[:stop]``; see `scan_words`.
 
         Whether a sentence is open at its start is not known here: where a newline, or the end of the file, comes
@@ -423,7 +421,16 @@ class WordTable:
         self._state[[N_IDS, N_ENDS, POSITION]] = 0
         self._state[LINE_OPEN] = 1
         while status := scan_words(
-            text, stop, base, self._slots, self._starts, self._counts, self._firsts, self._letters, self._ids, self._state
+            text,
+            stop,
+            base,
+            self._slots,
+            self._starts,
+            self._counts,
+            self._firsts,
+            self._letters,
+            self._ids,
+            self._state,
         ):
             self._grow(status, stop)
         n_ids, n_ends = int(self._state[N_IDS]), int(self._state[N_ENDS])
