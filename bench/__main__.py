@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from . import ladder, peak, peers, quality, report, sweep
+from . import ingest, ladder, peak, peers, quality, report, sweep
 
 
 def main() -> None:
@@ -47,6 +47,13 @@ def main() -> None:
     sub.add_argument("--rounds", type=int, default=3, help="times each is run (default: 3)")
     sub.add_argument("--peers", nargs="*", choices=peers.PEERS, default=peers.PEERS, help="default: all")
     sub.set_defaults(run=peers.run)
+
+    sub = commands.add_parser("ingest", help="from text to ids, beside gensim's vocabulary scan and gzip -dc, in turn")
+    sub.add_argument("corpus", type=Path, help="a text file, one sentence a line")
+    sub.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
+    sub.add_argument("--rounds", type=int, default=5, help="times each is run (default: 5)")
+    sub.add_argument("--quick", action="store_true", help=f"{ingest.QUICK_TOKENS} words: does it run?")
+    sub.set_defaults(run=ingest.run)
 
     sub = commands.add_parser("report", help="print the README's tables from the newest results")
     sub.set_defaults(run=lambda arguments: report.main())

@@ -149,6 +149,24 @@ def peers_table(record: Record) -> str:
     )
 
 
+def ingest_table(record: Record) -> str:
+    """Return the table of an ``ingest`` result, in Markdown."""
+    tokens = record["corpus"]["tokens"]
+    rows = []
+    for name, seconds in record["seconds"].items():
+        speed = "" if name.startswith("gzip") else f"{tokens / seconds['median'] / 1e6:.1f}"
+        rows.append([name, number(seconds["median"]), number(seconds["spread"]), speed])
+    ratios = "; ".join(f"{name}: {number(r['median'])} ({number(r['spread'])})" for name, r in record["ratios"].items())
+    peak, base = record["peak_rss_mb"], record["peak_rss_mb_of_ten_words"]
+    peaks = ", ".join(f"{number(value)} MB with {count} worker{'s' * (count != '1')}" for count, value in peak.items())
+    return (
+        f"{markdown(['', 'seconds', 'largest minus smallest', 'M tokens/s'], rows)}\n\n"
+        f"Medians of {record['rounds']} rounds, each once a round. Ratios of seconds within a round, in brackets the "
+        f"largest minus the smallest: {ratios}. Peak memory of `fastw2v prepare` {peaks}; for ten words of text "
+        f"{number(base)} MB. {processor(record)}"
+    )
+
+
 def newest_quality() -> list[Record]:
     """Return the newest complete ``quality`` result of each kernel, the kernel measured last first."""
     complete = [r for r in records("quality") if all(key in r["mean"] for _, key, _ in QUALITY_ROWS)]
@@ -165,6 +183,10 @@ def main() -> None:
     complete: dict[str, tuple[Callable[[Record], str], Callable[[Record], bool]]] = {
         "ladder": (ladder_table, lambda record: not record["quick"]),
         "sweep": (sweep_table, lambda record: not record["quick"]),
+        "ingest": (
+            ingest_table,
+            lambda record: not record["quick"] and {"gensim scan", "gzip -dc"} <= set(record["seconds"]),
+        ),
         "peers": (peers_table, lambda record: {"word2vec.c", "gensim"} <= set(record)),
     }
     for bench, (table, is_complete) in complete.items():

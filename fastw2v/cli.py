@@ -36,12 +36,12 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("alpha", float, "learning rate at the start"),
     ("min_alpha", float, "learning rate at the end"),
     ("epochs", int, "passes over the corpus"),
-    ("workers", int, "threads; 1 is bit-identical from run to run"),
+    ("workers", int, "threads; 1 trains bit-identically from run to run, text becomes the same ids with any number"),
     ("seed", int, "origin of all random numbers"),
     ("max_vocab", int, "keep only this many of the most frequent words"),
     ("kernel", str, "tile: noise words shared by tiles of centres, many times faster; pair: as word2vec.c"),
 )
-_CHOOSE_VOCABULARY = {"min_count", "max_vocab"}
+_OF_PREPARE = {"min_count", "max_vocab", "workers"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -90,17 +90,16 @@ def build_parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("train", _train, "train on text, or on a prepared folder, and write a model folder")
-    sub.add_argument(
-        "corpus", nargs="+", metavar="CORPUS", help="text files, - for standard input, or a prepared folder"
-    )
+    texts = "text files (also .gz, .bz2, .xz, .zst), folders, quoted patterns, - for standard input"
+    sub.add_argument("corpus", nargs="+", metavar="CORPUS", help=f"{texts}; or a prepared folder")
     sub.add_argument("-o", "--output", required=True, metavar="DIR", help="model folder to write")
     _add_options(sub, {name for name, _, _ in _OPTIONS})
     sub.add_argument("--resume", action="store_true", help="not yet available")
 
     sub = command("prepare", _prepare, "turn text into a vocabulary and token ids on disk, once")
-    sub.add_argument("corpus", nargs="+", metavar="CORPUS", help="text files, or - for standard input")
+    sub.add_argument("corpus", nargs="+", metavar="CORPUS", help=texts)
     sub.add_argument("-o", "--output", required=True, metavar="DIR", help="prepared folder to write")
-    _add_options(sub, _CHOOSE_VOCABULARY)
+    _add_options(sub, _OF_PREPARE)
 
     sub = command("eval", _eval, "score a model against human judgement")
     sub.add_argument("model", metavar="DIR", help="model folder")
@@ -168,7 +167,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    options = {name: vars(arguments)[name] for name in _CHOOSE_VOCABULARY if name in arguments}
+    options = {name: vars(arguments)[name] for name in _OF_PREPARE if name in arguments}
     corpus = prepare(_corpus(arguments.corpus), _output(arguments), **options)
     print(
         f"{arguments.output}: {corpus.tokens_read:,} tokens read, {len(corpus.ids):,} in the vocabulary of "
@@ -255,7 +254,8 @@ def _info(arguments: argparse.Namespace) -> None:
         record = read_manifest(folder, MODEL_MANIFEST, "model")
         record["chunks"] = len(embeddings.metrics)
         record["final_loss"] = embeddings.metrics[-1].get("loss") if embeddings.metrics else None
-    record["bytes"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    record["bytes"] = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     if arguments.json:
         _print_json(record)
         return

@@ -43,6 +43,23 @@ def usable_cores() -> int:
     return cores
 
 
+def available_memory() -> int | None:
+    """Return how many bytes can be had without swapping, or None where the system does not say."""
+    try:
+        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        free = 1024 * int(fields["MemAvailable"].split()[0])
+    except (OSError, ValueError, KeyError, IndexError):  # not Linux
+        return None
+    try:
+        group = Path("/sys/fs/cgroup")
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        stats = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        free = min(free, limit - used + int(stats.get("inactive_file", 0)))
+    except (OSError, ValueError):  # no cgroup v2, or limit "max"
+        pass
+    return free
+
+
 class IdOptions(TypedDict, total=False):
     """Keyword options of `train_ids`: those of `TrainConfig` that do not choose a vocabulary."""
 

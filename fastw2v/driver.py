@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .config import IdOptions, TrainConfig, TrainOptions
+from .config import IdOptions, TrainConfig, TrainOptions, available_memory
 from .embeddings import MANIFEST, Embeddings, versions
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .interrupts import interrupt_noted
@@ -80,8 +80,9 @@ def train(
     """Train skip-gram embeddings with negative sampling.
 
     Args:
-        corpus: a path or paths of text, a prepared folder, or an iterable of token lists, read once.
-        output: model folder to write; None keeps the result in memory only.
+        corpus: a path or paths of text as for `prepare`, a prepared folder, or an iterable of token lists, read once.
+        output: model folder to write; None keeps the result in memory only. Its subfolder ``cache`` keeps the ids of
+            text, for the next training into the same folder if the text and the vocabulary's options are the same.
         callbacks: called after every chunk as ``callback(progress, embeddings)``; returning True stops the run.
         progress: show a bar and remarks on standard error.
         options: see `TrainConfig`. ``workers=1`` is bit-identical from run to run; more workers update the same
@@ -101,9 +102,10 @@ def train(
     asked = {name: options.pop(name, None) for name in ("min_count", "max_vocab")}  # type: ignore[misc]
     config = TrainConfig(**options, **{name: value for name, value in asked.items() if value is not None})  # type: ignore[arg-type]
     with _output_folder(output) as folder, ExitStack() as stack:
-        scratch = None if folder is None else folder / "corpus"
-        with announced(progress, "reading the corpus ..."):
-            ready = stack.enter_context(opened(corpus, scratch, asked["min_count"], asked["max_vocab"]))
+        chosen = opened(
+            corpus, folder, asked["min_count"], asked["max_vocab"], workers=config.workers, progress=progress
+        )
+        ready = stack.enter_context(chosen)
         config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
         embeddings, stopped_by = _run(ready, config, folder, callbacks, progress)
     if stopped_by is not None:
@@ -183,6 +185,20 @@ def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray
     return V, U
 
 
+def _check_memory(n_words: int, vector_size: int, progress: bool) -> None:
+    """Say what the matrices will take, and refuse if there is not so much.
+
+    Raises:
+        ConfigError: there is not.
+    """
+    width = aligned_zeros(0, vector_size, np.float32).shape[1]
+    need, free = 8 * n_words * width, available_memory()
+    bill = f"V and U take 2 x {n_words:,} x {width} x 4 bytes, {need / 1e6:,.0f} MB"
+    if free is not None and need > free:
+        raise ConfigError(f"{bill}, but {free / 1e6:,.0f} MB are free: lower vector_size or max_vocab")
+    say(progress, f"memory: {bill}; ids stay on disk")
+
+
 def _run(
     corpus: Corpus, config: TrainConfig, folder: Path | None, callbacks: Sequence[Callback], progress: bool
 ) -> tuple[Embeddings, BaseException | None]:
@@ -195,6 +211,7 @@ def _run(
         f"{n_sentences:,} sentences; {config.workers} worker{'s' * (config.workers > 1)} "
         f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
     )
+    _check_memory(len(corpus.vocab), config.vector_size, progress)
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
     noise, keep, tiling = _tables(corpus.vocab.counts, config)
     if config.kernel == "tile" and tiling is None:

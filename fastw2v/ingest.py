@@ -1,167 +1,57 @@
-"""Text becomes ids: one pass over the bytes, words numbered as they appear.
+"""Text becomes ids: one pass over the bytes, on several threads, words numbered as they appear.
 
 A word is a run of bytes between ASCII white space (space, tab, newline, carriage return, vertical tab, form feed);
 nothing else is interpreted, so any encoding that keeps ASCII apart works, invalid UTF-8 stays as it is, and a word can
-have any length. A newline ends a sentence, as does the end of a file; blank lines are no sentences. A byte-order mark
-at the start of a file is skipped. A file that starts like an archive, or has a NUL byte in its first 64 KiB, is not
-text and is refused; a NUL further on is a byte like any other.
+have any length. A newline ends a sentence, as does the end of a file; blank lines are no sentences.
 
-The ids written here are provisional (order of first appearance, -1 for the end of a sentence). `renumber` turns them
-into final ids by frequency once the counts are known, in a pass over int32 ids rather than over text again.
+The text is read in blocks, one after the other, each cut after white space. There is one word table for each worker,
+and one thread more than that: while all tables are at work, it reads (and decompresses) the next block. A thread scans
+its block into the next free table and appends provisional ids (a table's own numbering, -1 for the end of a sentence)
+to that table's file. Which table saw which block is chance; the result is not: a word's count is a sum, ties are broken
+by its first place in the corpus, and blocks are put in order by number. `write_ids` then turns provisional ids into
+final ones by frequency, in a pass over int32 ids rather than over text again.
+
+A table that reaches its share of TABLE_WORDS is set aside on disk as a run, and starts afresh. Runs are merged exactly,
+a part of all hashes at a time, so memory is bounded by the words that are kept and nothing is lost to pruning.
 """
 
-import os
-import sys
+import hashlib
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice, pairwise
-from os import PathLike, fspath
+from itertools import islice
+from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from queue import SimpleQueue
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
 from .errors import CorpusError
+from .inputs import display_name, expand, open_text
 from .staging import write_errors
+from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable
 
-SENTENCE_END = -1
-BLOCK_BYTES = 4 << 20
-SNIFF_BYTES = 64 << 10
-
-_ARCHIVES = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PK\x03\x04": "zip",
-    b"7z\xbc\xaf\x27\x1c": "7z",
-}
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-# Columns of the scanner's state (int64).
-_N_WORDS, _N_IDS, _LINE_TOKENS, _POSITION = 0, 1, 2, 3
-# What `scan_words` returns.
-DONE, WORDS_FULL, BYTES_FULL = 0, 1, 2
-
-_LOW_32 = np.uint64(0xFFFFFFFF)
-_SHIFT_32 = np.uint64(32)
-_FNV_OFFSET = np.uint64(0xCBF29CE484222325)
-_FNV_PRIME = np.uint64(0x100000001B3)
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+BLOCK_BYTES = 1 << 20
+TABLE_WORDS = 1 << 22  # in all tables together; a word takes about 75 bytes
+JOIN_SECONDS = 2.0
 
 
 @jit(exact=True)
-def scan_words(
-    text: NDArray[np.uint8],
-    stop: int,
-    final: bool,
-    slots: NDArray[np.uint64],
-    starts: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    letters: NDArray[np.uint8],
-    ids: NDArray[np.int32],
-    state: NDArray[np.int64],
-) -> int:
-    """Number and count the words of ``text[state.position:stop]``.
-
-    Open addressing with linear probing. A slot holds 32 bits of hash and the word's id + 1, or 0; when the hash bits
-    agree the bytes are compared, so no two words are ever taken for one.
-
-    Args:
-        text: bytes.
-        stop: one past the last byte.
-        final: the text ends at ``stop``; otherwise a word that touches it may go on and is left for the next call.
-        slots: hash table, a power of two long, more than ``len(counts)``.
-        starts: word i is ``letters[starts[i]:starts[i + 1]]``.
-        counts: occurrences by provisional id; its length is the capacity.
-        letters: the words' bytes, end to end.
-        ids: provisional ids and sentence ends, appended; at least ``stop - position`` places free.
-        state: words known, ids written, tokens on the line so far, position.
-
-    Returns:
-        DONE, or WORDS_FULL or BYTES_FULL when `counts` or `letters` must grow first: then call again.
-    """
-    n_words, n_ids = state[_N_WORDS], state[_N_IDS]
-    line_tokens, position = state[_LINE_TOKENS], state[_POSITION]
-    mask = np.uint64(len(slots) - 1)
-    status = DONE
-    while position < stop:
-        byte = text[position]
-        if byte <= 32 and (byte == 32 or 9 <= byte <= 13):
-            if byte == 10 and line_tokens > 0:
-                ids[n_ids] = SENTENCE_END
-                n_ids += 1
-                line_tokens = 0
-            position += 1
-            continue
-
-        hashed = _FNV_OFFSET
-        end = position
-        while end < stop:
-            byte = text[end]
-            if byte <= 32 and (byte == 32 or 9 <= byte <= 13):
-                break
-            hashed = (hashed ^ np.uint64(byte)) * _FNV_PRIME
-            end += 1
-        if end == stop and not final:
+def last_space(text: NDArray[np.uint8], stop: int) -> int:
+    """Return the place after the last white space of ``text[:stop]``, 0 if there is none."""
+    while stop > 0:
+        byte = text[stop - 1]
+        if byte == 32 or 9 <= byte <= 13:
             break
-        hashed = (hashed * _SPREAD) >> _SHIFT_32
-
-        slot = hashed & mask
-        word = -1
-        while True:
-            entry = slots[slot]
-            if entry == np.uint64(0):
-                break
-            if entry >> _SHIFT_32 == hashed:
-                candidate = np.int64(entry & _LOW_32) - 1
-                first = starts[candidate]
-                if starts[candidate + 1] - first == end - position:
-                    k = 0
-                    while k < end - position and letters[first + k] == text[position + k]:
-                        k += 1
-                    if k == end - position:
-                        word = candidate  # type: ignore[assignment]
-                        break
-            slot = (slot + np.uint64(1)) & mask
-        if word < 0:
-            first = starts[n_words]
-            if n_words == len(counts):
-                status = WORDS_FULL
-                break
-            if first + end - position > len(letters):
-                status = BYTES_FULL
-                break
-            for k in range(end - position):
-                letters[first + k] = text[position + k]
-            word = n_words
-            n_words += 1
-            starts[n_words] = first + end - position
-            counts[word] = 0
-            slots[slot] = (hashed << _SHIFT_32) | np.uint64(n_words)
-        counts[word] += 1
-        ids[n_ids] = word
-        n_ids += 1
-        line_tokens += 1
-        position = end
-    state[_N_WORDS], state[_N_IDS] = n_words, n_ids
-    state[_LINE_TOKENS], state[_POSITION] = line_tokens, position
-    return status
-
-
-@jit(exact=True)
-def rehash(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> None:
-    """Move every entry of a hash table into a larger, zeroed one."""
-    mask = np.uint64(len(new) - 1)
-    for i in range(len(old)):
-        if old[i] != np.uint64(0):
-            slot = (old[i] >> _SHIFT_32) & mask
-            while new[slot] != np.uint64(0):
-                slot = (slot + np.uint64(1)) & mask
-            new[slot] = old[i]
+        stop -= 1
+    return stop
 
 
 @jit(exact=True)
@@ -196,87 +86,498 @@ def renumber(
     return n_ids, n_ends
 
 
-@dataclass(frozen=True)
+class Scanned(NamedTuple):
+    """Where the provisional ids of a block are.
+
+    Attributes:
+        number: of the block, from 0.
+        path: file of int32 ids.
+        start: the first of them in the file, counted in ids.
+        n_ids: how many, sentence ends included.
+        n_ends: sentence ends among them.
+        run: which run's words they number.
+        opens: the first is a sentence end: of a sentence of the block before, if one is open there.
+        is_open: the last is a word: the sentence goes on in the next block.
+    """
+
+    number: int
+    path: Path
+    start: int
+    n_ids: int
+    n_ends: int
+    run: int
+    opens: bool
+    is_open: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Ingested:
     """What one pass over a corpus found.
 
     Attributes:
-        words: every distinct word, in order of first appearance.
+        words: distinct words, no word that could be kept left out.
         counts: int64, occurrences of each.
+        firsts: int64, rising with where in the corpus each word was first seen.
         n_tokens: all tokens.
         n_sentences: sentences with at least one token.
+        distinct: distinct words of the corpus, also those that are not in ``words``.
+        largest_left_out: the largest count of a word that is not in ``words``.
+        blocks: the provisional ids, in order; none starts with the end of a sentence that is not open.
+        maps: for each run of words that blocks speak of, the index in ``words`` by provisional id, -1 for none.
+        digests: SHA-256 of the first block and of all, in hexadecimal, if asked for.
     """
 
     words: Sequence[str]
     counts: NDArray[np.int64]
+    firsts: NDArray[np.int64]
     n_tokens: int
     n_sentences: int
+    distinct: int
+    largest_left_out: int
+    blocks: Sequence[Scanned]
+    maps: Sequence[NDArray[np.int32]]
+    digests: tuple[str, str] | None = None
 
 
-def _write(sink: BinaryIO, ids: NDArray[np.int32]) -> None:
-    with write_errors(Path(getattr(sink, "name", "the ids")).parent):
-        sink.write(ids.data)
+# ------------------------------------------------------------------------------------------------------ reading
 
 
-class WordTable:
-    """The scanner's tables, growing as words turn up; feed it bytes, it writes provisional ids to ``sink``."""
+class Block(NamedTuple):
+    """A piece of text that ends after white space, or with its file.
 
-    def __init__(self, sink: BinaryIO) -> None:
-        self._sink = sink
-        self._slots = np.zeros(1 << 16, np.uint64)
-        self._counts = np.zeros(1 << 15, np.int64)
-        self._starts = np.zeros(len(self._counts) + 1, np.int64)
-        self._letters = np.empty(1 << 18, np.uint8)
-        self._state = np.zeros(4, np.int64)
-        self._ids = np.empty(0, np.int32)
-        self.n_sentences = 0
+    Attributes:
+        number: of the block, from 0.
+        text: the bytes, and at least PADDING spaces after them.
+        stop: how many bytes.
+        base: bytes of the corpus before it.
+        ends_file: it is the last of its file.
+    """
 
-    def scan(self, text: NDArray[np.uint8], stop: int, *, final: bool) -> int:
-        """Take in ``text[:stop]`` and return how many bytes were used: all of them where ``final``."""
-        if len(self._ids) < stop + 1:
-            self._ids = np.empty(stop + 1, np.int32)
-        self._state[_POSITION] = self._state[_N_IDS] = 0
+    number: int
+    text: NDArray[np.uint8]
+    stop: int
+    base: int
+    ends_file: bool
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of the text and of whether its file ends."""
+        digest = hashlib.sha256(self.text[: self.stop].data)
+        digest.update(b"\1" if self.ends_file else b"\0")
+        return digest.digest()
+
+
+class Feed:
+    """Files, one after the other, as blocks of about BLOCK_BYTES; to be used by one thread at a time."""
+
+    def __init__(self, paths: Iterable[str], stack: ExitStack) -> None:
+        self._paths = iter(paths)
+        self._stack = stack
+        self._open = ExitStack()
+        self._stack.push(self._leave)
+        self._read: Callable[[NDArray[np.uint8]], int] | None = None
+        self._left = np.empty(0, np.uint8)
+        self._number = self._base = 0
+
+    def _leave(self, *exception: object) -> bool | None:
+        return self._open.__exit__(*exception)  # type: ignore[arg-type]
+
+    def next_block(self, text: NDArray[np.uint8]) -> Block | None:
+        """Read the next block into ``text``, or into a larger array where a word is longer; None after the last."""
+        if self._read is None:
+            path = next(self._paths, None)
+            if path is None:
+                return None
+            self._read = self._open.enter_context(open_text(path)).read
+        filled = len(self._left)
+        if len(text) < max(BLOCK_BYTES, filled) + PADDING:
+            text = np.empty(max(BLOCK_BYTES, filled) + PADDING, np.uint8)
+        text[:filled] = self._left
         while True:
-            status = scan_words(
-                text, stop, final, self._slots, self._starts, self._counts, self._letters, self._ids, self._state
-            )
-            if status == WORDS_FULL:
-                self._grow_words()
-            elif status == BYTES_FULL:
-                used = int(self._starts[self._state[_N_WORDS]])
-                letters = np.empty(2 * len(self._letters) + stop, np.uint8)
-                letters[:used] = self._letters[:used]
-                self._letters = letters
-            else:
+            room = len(text) - PADDING
+            filled += self._read(text[filled:room])
+            if filled < room:
+                stop, ends_file = filled, True
+                self._open.close()  # raises if the file has changed
+                self._read = None
                 break
-        n_ids = int(self._state[_N_IDS])
-        if final and self._state[_LINE_TOKENS] > 0:
-            self._ids[n_ids] = SENTENCE_END
-            n_ids += 1
-            self._state[_LINE_TOKENS] = 0
-        written = self._ids[:n_ids]
-        self.n_sentences += int(np.count_nonzero(written == SENTENCE_END))
-        _write(self._sink, written)
-        return int(self._state[_POSITION])
+            stop, ends_file = int(last_space(text, filled)), False
+            if stop > 0:
+                break
+            text = np.concatenate([text, np.empty(len(text), np.uint8)])  # a word longer than the block
+        self._left = text[stop:filled].copy()
+        text[stop : stop + PADDING] = 32
+        block = Block(self._number, text, stop, self._base, ends_file)
+        self._number += 1
+        self._base += stop
+        return block
 
-    def _grow_words(self) -> None:
-        capacity = 2 * len(self._counts)
-        if capacity > 1 << 31:
-            raise CorpusError("the corpus has more than 2^31 distinct words: word ids are 32-bit integers")
-        slots = np.zeros(2 * len(self._slots), np.uint64)
-        rehash(self._slots, slots)
-        self._slots = slots
-        self._counts = np.concatenate([self._counts, np.zeros(capacity - len(self._counts), np.int64)])
-        self._starts = np.concatenate([self._starts, np.zeros(capacity + 1 - len(self._starts), np.int64)])
 
-    def result(self) -> Ingested:
-        """Return the words and counts so far."""
-        n = int(self._state[_N_WORDS])
-        letters = self._letters[: self._starts[n]].tobytes()
-        bounds = self._starts[: n + 1].tolist()
-        words = [letters[a:b].decode("utf-8", "surrogateescape") for a, b in pairwise(bounds)]
-        counts = self._counts[:n].copy()
-        return Ingested(words, counts, int(counts.sum()), self.n_sentences)
+def in_threads(work: Callable[[Callable[[], bool]], None], n_threads: int) -> None:
+    """Call ``work(stopped)`` on threads and wait; the first error ends them all, and so does Ctrl-C.
+
+    The threads are daemons: one that waits for standard input can't be told to stop.
+    """
+    stop = threading.Event()
+    errors: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            work(stop.is_set)
+        except BaseException as error:
+            errors.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=guarded, daemon=True) for _ in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        stop.set()
+        deadline = time.monotonic() + JOIN_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        raise
+    if errors:
+        raise errors[0]
+
+
+def digest_files(paths: Sequence[str], workers: int, first: str | None = None) -> tuple[str, str] | None:
+    """Return the digests of a corpus, as `Ingested` has them, or None once the first block's is not ``first``.
+
+    Raises:
+        CorpusError: see `inputs.open_text`.
+    """
+    reading = threading.Lock()
+    digests: dict[int, bytes] = {}
+    other = threading.Event()
+    with ExitStack() as stack:
+        feed = Feed(paths, stack)
+
+        def work(stopped: Callable[[], bool]) -> None:
+            text = np.empty(0, np.uint8)
+            while not stopped() and not other.is_set():
+                with reading:
+                    block = feed.next_block(text)
+                if block is None:
+                    return
+                text = block.text
+                digests[block.number] = block.digest()
+                if block.number == 0 and first is not None and digests[0].hex() != first:
+                    other.set()
+
+        in_threads(work, workers + 1)
+    return None if other.is_set() else _joined(digests)
+
+
+def _joined(digests: dict[int, bytes]) -> tuple[str, str]:
+    whole = hashlib.sha256(b"".join(digests[number] for number in range(len(digests))))
+    return digests[0].hex(), whole.hexdigest()
+
+
+# ------------------------------------------------------------------------------------------------------ scanning
+
+
+class _Place:
+    """A worker's table, the file that its provisional ids go to, and which run it is filling."""
+
+    def __init__(self, path: Path, run: int, bill: Callable[[str], None]) -> None:
+        self.path, self.run = path, run
+        self.table = WordTable(bill)
+        self.file: BinaryIO = open(path, "wb")  # noqa: SIM115
+        self.written = 0
+
+    def append(self, ids: NDArray[np.int32]) -> None:
+        with write_errors(self.path.parent):
+            self.file.write(ids.data)
+        self.written += len(ids)
+
+
+def ingest_files(
+    paths: Sequence[str | PathLike[str]],
+    folder: Path,
+    *,
+    workers: int = 1,
+    min_count: int = 1,
+    max_vocab: int | None = None,
+    digested: bool = False,
+    bill: Callable[[str], None] = lambda text: None,
+) -> Ingested:
+    """Number the words of texts, in order; see `inputs` for what a path can be.
+
+    Args:
+        paths: files, folders, patterns; ``-`` is standard input.
+        folder: where the provisional ids go, in files of int32, and runs of words if there are many.
+        workers: tables, and threads that scan; one more reads ahead. They never change the result.
+        min_count: words seen less often may be left out of the result.
+        max_vocab: words after this many of the most frequent may be, too.
+        digested: take digests of the text.
+        bill: told before a lot of memory is taken.
+
+    Raises:
+        CorpusError: see `inputs.expand` and `inputs.open_text`; or there is no word in any of them.
+    """
+    files = expand(paths)
+    reading, counting = threading.Lock(), threading.Lock()
+    runs: dict[int, Run] = {}
+    scanned: list[Scanned] = []
+    digests: dict[int, bytes] = {}
+    free: SimpleQueue[_Place] = SimpleQueue()
+    with ExitStack() as stack:
+        feed = Feed(files, stack)
+        with write_errors(folder):
+            places = [_Place(folder / f"provisional-{n}.i32", n, bill) for n in range(workers)]
+        for place in places:
+            stack.callback(place.file.close)
+            free.put(place)
+        n_runs = workers
+
+        def work(stopped: Callable[[], bool]) -> None:
+            nonlocal n_runs
+            text = np.empty(0, np.uint8)
+            while not stopped():
+                with reading:
+                    block = None if stopped() else feed.next_block(text)
+                    if block is None:
+                        return
+                    # with the lock held, so that each table sees its blocks in order: it notes first places only
+                    place = free.get()
+                try:
+                    text = block.text
+                    if digested:
+                        digests[block.number] = block.digest()
+                    ids, n_ends = place.table.scan(text, block.stop, block.base, block.ends_file)
+                    if len(ids):
+                        ends = ids[[0, -1]] == SENTENCE_END
+                        start = place.written
+                        place.append(ids)
+                        scanned.append(
+                            Scanned(block.number, place.path, start, len(ids), n_ends, place.run, ends[0], not ends[1])
+                        )
+                    if len(place.table) * workers >= TABLE_WORDS:
+                        with write_errors(folder):
+                            runs[place.run] = place.table.run().store(folder, f"run-{place.run}")
+                        place.table.clear()
+                        with counting:
+                            place.run, n_runs = n_runs, n_runs + 1
+                finally:
+                    free.put(place)
+
+        in_threads(work, workers + 1)
+        with write_errors(folder):
+            for place in places:
+                place.file.close()
+    return _ingested(files, places, runs, scanned, digests, min_count, max_vocab)
+
+
+def _ingested(
+    files: list[str],
+    places: list[_Place],
+    stored: dict[int, Run],
+    scanned: list[Scanned],
+    digests: dict[int, bytes],
+    min_count: int,
+    max_vocab: int | None,
+) -> Ingested:
+    blocks, n_sentences = _in_order(scanned)
+    n_tokens = sum(block.n_ids - block.n_ends for block in blocks)
+    if n_tokens == 0:
+        names = ", ".join(map(display_name, files))
+        raise CorpusError(f"no words in {names:.200}: the corpus is empty or all white space")
+    if stored:
+        runs = stored | {place.run: place.table.run() for place in places}
+        merged, distinct, left_out = merge(list(runs.values()), min_count, max_vocab)
+    else:
+        places.sort(key=lambda place: -len(place.table))
+        merged, left_out = places[0].table, 0
+        for place in places[1:]:
+            merged.add(place.table.run())
+        distinct = len(merged)
+        runs = {place.run: place.table.run() for place in places}
+    with ThreadPoolExecutor(len(places)) as pool:
+        maps = dict(zip(runs, pool.map(merged.find, runs.values()), strict=True))
+    found = merged.run()
+    return Ingested(
+        words=Words(found.starts, found.letters),
+        counts=found.counts,
+        firsts=found.firsts,
+        n_tokens=n_tokens,
+        n_sentences=n_sentences,
+        distinct=distinct,
+        largest_left_out=left_out,
+        blocks=blocks,
+        maps=[maps[number] for number in range(len(maps))],
+        digests=_joined(digests) if digests else None,
+    )
+
+
+def _in_order(scanned: list[Scanned]) -> tuple[list[Scanned], int]:
+    """Return the blocks in order, without ends of sentences that were not open, and how many sentences there are."""
+    blocks = []
+    is_open = False
+    for block in sorted(scanned):
+        if block.opens and not is_open:
+            block = block._replace(start=block.start + 1, n_ids=block.n_ids - 1, n_ends=block.n_ends - 1)
+        is_open = block.is_open
+        if block.n_ids:
+            blocks.append(block)
+    return blocks, sum(block.n_ends for block in blocks)
+
+
+def merge(runs: Sequence[Run], min_count: int, max_vocab: int | None) -> tuple[WordTable, int, int]:
+    """Merge runs that do not fit into memory together, exactly: one part of all hashes after the other.
+
+    A word's occurrences are all in one part, so after each part its rare words can go; and where more than twice
+    ``max_vocab`` are left, all but the ``max_vocab`` most frequent, ties by first place.
+
+    Returns:
+        A table with every word that is among the ``max_vocab`` most frequent and has ``min_count`` occurrences, and
+        perhaps more; how many distinct words there are; and the largest count of one that is not in the table.
+    """
+    parts = 1
+    while sum(len(run.counts) for run in runs) > parts * TABLE_WORDS:
+        parts *= 2
+    survivors = WordTable()
+    distinct = left_out = 0
+    for part in range(parts):
+        table = WordTable()
+        for run in runs:
+            table.add(run, part, parts)
+        found = table.run()
+        if len(found.counts) == 0:
+            continue
+        distinct += len(found.counts)
+        kept = found.counts >= min_count
+        if not kept.any() and len(survivors) == 0:
+            kept[np.argmax(found.counts)] = True  # so that a message can name the most frequent word
+        left_out = max(left_out, int(found.counts[~kept].max(initial=0)))
+        survivors.add(found.select(kept))
+        if max_vocab is not None and len(survivors) > 2 * max_vocab:
+            found = survivors.run()
+            kept = np.zeros(len(found.counts), bool)
+            kept[np.lexsort((found.firsts, -found.counts))[:max_vocab]] = True
+            left_out = max(left_out, int(found.counts[~kept].max(initial=0)))
+            found = found.select(kept)
+            survivors = WordTable()
+            survivors.add(found)
+    return survivors, distinct, left_out
+
+
+# ------------------------------------------------------------------------------------------------------ writing
+
+
+def write_ids(
+    ingested: Ingested, final_id: NDArray[np.int32], ids_file: BinaryIO, ends_file: BinaryIO, workers: int = 1
+) -> tuple[int, int]:
+    """Write final ids and the ends of sentences, from the provisional ids.
+
+    By ordinary writes: through a memory map, a disk that fills up would kill the process.
+
+    Args:
+        ingested: the pass over the text.
+        final_id: final id of each of ``ingested.words``, -1 for a word that is not kept.
+        ids_file: receives int32 ids, all sentences end to end.
+        ends_file: receives int64, where each sentence ends.
+        workers: threads.
+
+    Returns:
+        How many ids and how many ends were written.
+    """
+    finals = [np.where(known >= 0, final_id[known], np.int32(-1)) for known in ingested.maps]
+
+    def translate(block: Scanned) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        provisional = np.fromfile(block.path, np.int32, block.n_ids, offset=4 * block.start)
+        if len(provisional) != block.n_ids:
+            raise CorpusError(f"{block.path} changed while it was being read: prepare again")
+        ids, ends = np.empty(block.n_ids, np.int32), np.empty(block.n_ends + 1, np.int64)
+        n_ids, n_ends = renumber(provisional, finals[block.run], ids, ends, 0)
+        return ids[:n_ids], ends[:n_ends]
+
+    done_ids = done_ends = 0
+
+    def write(translated: Future[tuple[NDArray[np.int32], NDArray[np.int64]]]) -> None:
+        nonlocal done_ids, done_ends
+        ids, ends = translated.result()
+        ids_file.write(ids.data)
+        ends_file.write((ends + done_ids).data)
+        done_ids, done_ends = done_ids + len(ids), done_ends + len(ends)
+
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[Future[tuple[NDArray[np.int32], NDArray[np.int64]]]] = deque()
+        for block in ingested.blocks:
+            ahead.append(pool.submit(translate, block))
+            if len(ahead) > workers + 1:
+                write(ahead.popleft())
+        while ahead:
+            write(ahead.popleft())
+    return done_ids, done_ends
+
+
+# ------------------------------------------------------------------------------------------------------ sentences
+
+
+def ingest_sentences(sentences: Iterable[Iterable[str]], folder: Path) -> Ingested:
+    """Number the words of token lists, read once; the provisional ids go to a file in ``folder``.
+
+    Raises:
+        CorpusError: a sentence is a string, a token is not a string, is empty, or holds a tab or line break; or there
+            is no token at all.
+    """
+    index: dict[str, int] = {}
+    counts = np.zeros(0, np.int64)
+    block: list[int] = []
+    blocks: list[Scanned] = []
+    n_sentences = 0
+    path = folder / "provisional-0.i32"
+    with write_errors(folder):
+        sink = open(path, "wb")  # noqa: SIM115
+
+    def flush() -> None:
+        nonlocal counts
+        ids = np.array(block, np.int32)
+        start = blocks[-1].start + blocks[-1].n_ids if blocks else 0
+        with write_errors(folder):
+            sink.write(ids.data)
+            sink.flush()
+        fresh = np.bincount(ids[ids != SENTENCE_END], minlength=len(index))
+        n_ends = int(np.count_nonzero(ids == SENTENCE_END))
+        blocks.append(Scanned(len(blocks), path, start, len(ids), n_ends, 0, opens=False, is_open=False))
+        fresh[: len(counts)] += counts
+        counts = fresh
+        block.clear()
+
+    with sink:
+        for number, sentence in enumerate(sentences, 1):
+            known, before = len(index), len(block)
+            if isinstance(sentence, (str, bytes)):
+                raise CorpusError(f"sentence {number} is one string, not a list of tokens: split it, as with str.split")
+            try:
+                block.extend(index.setdefault(token, len(index)) for token in sentence)
+            except TypeError as error:  # not iterable, or a token that can't be hashed
+                raise CorpusError(f"sentence {number} is {sentence!r:.60}, not a list of strings") from error
+            for token in islice(reversed(index), len(index) - known):
+                _check_token(token, number)
+            if len(block) > before:
+                block.append(SENTENCE_END)
+                n_sentences += 1
+            if len(block) >= BLOCK_BYTES // 4:
+                flush()
+        flush()
+    if n_sentences == 0:
+        raise CorpusError("the corpus is empty: no sentence has a token (a generator can be read only once)")
+    every = np.arange(len(index))
+    return Ingested(
+        words=list(index),
+        counts=counts,
+        firsts=every,
+        n_tokens=int(counts.sum()),
+        n_sentences=n_sentences,
+        distinct=len(index),
+        largest_left_out=0,
+        blocks=blocks,
+        maps=[every.astype(np.int32)],
+    )
 
 
 def check_storable(word: str) -> None:
@@ -289,130 +590,6 @@ def check_storable(word: str) -> None:
         kept = False
     if not kept:
         raise ValueError("with surrogates that no UTF-8 can hold")
-
-
-def refuse_non_text(name: str, head: bytes) -> None:
-    """Raise `CorpusError` if a file's first bytes are those of an archive, or binary."""
-    for magic, kind in _ARCHIVES.items():
-        if head.startswith(magic):
-            raise CorpusError(
-                f"{name} is {kind}-compressed, not text: decompress it, or pipe it in and give - as corpus"
-            )
-    nul = head.find(b"\0")
-    if nul >= 0:
-        raise CorpusError(f"{name} is not text: byte {nul} is NUL (binary data or UTF-16; give UTF-8 text)")
-
-
-def _read(stream: Any, name: str, into: NDArray[np.uint8]) -> int:
-    """Read some bytes, waiting for them where the stream does not wait; 0 at the end."""
-    try:
-        while (n := stream.readinto(into.data)) is None:
-            time.sleep(0.01)
-    except OSError as error:
-        raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
-    return int(n)
-
-
-def _scan_stream(stream: BinaryIO, name: str, table: WordTable) -> None:
-    text = np.empty(BLOCK_BYTES, np.uint8)
-    filled = 0
-    while filled < SNIFF_BYTES and (n := _read(stream, name, text[filled:])):
-        filled += n
-    head = text[: min(filled, SNIFF_BYTES)].tobytes()
-    refuse_non_text(name, head)
-    if head.startswith(_BYTE_ORDER_MARK):
-        text[: filled - 3] = text[3:filled].copy()
-        filled -= 3
-    while True:
-        used = table.scan(text, filled, final=False)
-        left = filled - used
-        if left > len(text) // 2:  # a word longer than half the block: make room for more of it
-            text = np.concatenate([text[used:filled], np.empty(2 * len(text), np.uint8)])
-        else:
-            text[:left] = text[used:filled].copy()
-        n = _read(stream, name, text[left:])
-        if n == 0:
-            break
-        filled = left + n
-    table.scan(text, left, final=True)
-
-
-def _name(path: str | PathLike[str]) -> str:
-    return "standard input" if path == "-" else fspath(path)
-
-
-def ingest_files(paths: Sequence[str | PathLike[str]], sink: BinaryIO) -> Ingested:
-    """Number the words of text files, in order; ``-`` is standard input.
-
-    Args:
-        paths: files of text.
-        sink: binary file that receives the provisional ids, int32, SENTENCE_END after each sentence.
-
-    Raises:
-        CorpusError: a file is missing, unreadable, a folder, or not text; or there is no word in any of them.
-    """
-    table = WordTable(sink)
-    for path in paths:
-        name = fspath(path)
-        if name == "-":
-            if not hasattr(sys.stdin, "buffer"):
-                raise CorpusError("standard input can't be read here: give a file, or lists of tokens")
-            _scan_stream(sys.stdin.buffer, "standard input", table)
-            continue
-        if os.path.isdir(name):
-            raise CorpusError(f"{name} is a folder, not text or a prepared folder: name the text files")
-        try:
-            stream = open(name, "rb", buffering=0)  # noqa: SIM115
-        except (OSError, ValueError) as error:
-            raise CorpusError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
-        with stream:
-            _scan_stream(stream, name, table)
-    result = table.result()
-    if result.n_tokens == 0:
-        raise CorpusError(f"no words in {', '.join(map(_name, paths))}: the corpus is empty or all white space")
-    return result
-
-
-def ingest_sentences(sentences: Iterable[Iterable[str]], sink: BinaryIO) -> Ingested:
-    """Number the words of token lists, read once; see `ingest_files` for ``sink``.
-
-    Raises:
-        CorpusError: a sentence is a string, a token is not a string, is empty, or holds a tab or line break; or there
-            is no token at all.
-    """
-    index: dict[str, int] = {}
-    counts = np.zeros(0, np.int64)
-    block: list[int] = []
-    n_sentences = 0
-
-    def flush() -> None:
-        nonlocal counts
-        ids = np.array(block, np.int32)
-        _write(sink, ids)
-        fresh = np.bincount(ids[ids != SENTENCE_END], minlength=len(index))
-        fresh[: len(counts)] += counts
-        counts = fresh
-        block.clear()
-
-    for number, sentence in enumerate(sentences, 1):
-        known, before = len(index), len(block)
-        if isinstance(sentence, (str, bytes)):
-            raise CorpusError(f"sentence {number} is one string, not a list of tokens: split it, as with str.split")
-        try:
-            block.extend(index.setdefault(token, len(index)) for token in sentence)
-        except TypeError as error:  # not iterable, or a token that can't be hashed
-            raise CorpusError(f"sentence {number} is {sentence!r:.60}, not a list of strings") from error
-        for token in islice(reversed(index), len(index) - known):
-            _check_token(token, number)
-        if len(block) > before:
-            block.append(SENTENCE_END)
-            n_sentences += 1
-        if len(block) >= BLOCK_BYTES // 4:
-            flush()
-    flush()
-    if n_sentences == 0:
-        raise CorpusError("the corpus is empty: no sentence has a token (a generator can be read only once)")
-    return Ingested(list(index), counts, int(counts.sum()), n_sentences)
 
 
 def _check_token(token: object, sentence: int) -> None:

@@ -6,13 +6,16 @@ all sentences end to end) and ``offsets.npy`` (int64; sentence s is ``ids[offset
 
 import mmap
 import os
+import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.lib.format import dtype_to_descr, write_array_header_1_0
@@ -21,12 +24,15 @@ from numpy.typing import DTypeLike, NDArray
 from . import __version__
 from .config import TrainConfig
 from .errors import ConfigError, CorpusError, FolderError
-from .ingest import ingest_files, ingest_sentences, renumber
-from .staging import read_manifest, staged, write_errors, write_manifest
+from .ingest import digest_files, ingest_files, ingest_sentences, write_ids
+from .inputs import expand
+from .screen import announced, say
+from .staging import CACHE, read_manifest, staged, write_errors, write_manifest
 from .vocab import Vocab, build_vocab
 
 MANIFEST = "prepared.json"
 BLOCK_IDS = 1 << 22
+SETTLED_NS = 2 * 10**9  # older than the grain of any clock that stamps files
 
 PathOrPaths: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]]
 CorpusInput: TypeAlias = PathOrPaths | Iterable[Iterable[str]]
@@ -55,11 +61,15 @@ class Corpus:
     def let_go(self) -> None:
         """Take the pages read so far out of this process's memory, where they are a file's; it is read again later."""
         for array in (self.ids, self.offsets):
-            base: Any = array
-            while isinstance(base, np.ndarray):
-                base = base.base
-            if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-                base.madvise(mmap.MADV_DONTNEED)
+            _let_go(array)
+
+
+def _let_go(array: NDArray[Any]) -> None:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -78,66 +88,75 @@ def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[
     for start in range(0, len(offsets) - 1, BLOCK_IDS):
         if np.any(np.diff(offsets[start : start + BLOCK_IDS + 1]) < 0):
             raise CorpusError(f"offsets of {name} decrease: sentence s is ids[offsets[s]:offsets[s + 1]]")
+        _let_go(offsets)
     for start in range(0, len(ids), BLOCK_IDS):
         block = ids[start : start + BLOCK_IDS]
         low, high = int(block.min()), int(block.max())
         if low < 0 or high >= n_words:
             raise CorpusError(f"{name} holds {low if low < 0 else high}: every id must be from 0 to {n_words - 1}")
+        _let_go(ids)
     ids, offsets = np.ascontiguousarray(ids, np.int32).view(), np.ascontiguousarray(offsets, np.int64).view()
     ids.flags.writeable = offsets.flags.writeable = False
     return ids, offsets
 
 
-def _prepare_into(folder: Path, corpus: CorpusInput, min_count: int, max_vocab: int | None) -> Corpus:
-    """Write ids.npy, offsets.npy, vocab.tsv and prepared.json into an existing folder, and open them."""
-    provisional = folder / "provisional.i32"
-    with open(provisional, "wb") as sink:
-        paths = as_paths(corpus)
-        ingested = ingest_sentences(corpus, sink) if paths is None else ingest_files(paths, sink)  # type: ignore[arg-type]
-    vocab, final_id = build_vocab(ingested, min_count, max_vocab)
-    n_tokens = int(vocab.counts.sum())
-    with write_errors(folder):
-        _write_ids(folder, provisional, final_id, n_tokens, ingested.n_sentences)
-        provisional.unlink()
-        record = {
-            "fastw2v": __version__,
-            "min_count": min_count,
-            "max_vocab": max_vocab,
-            "sources": None if paths is None else [fspath(path) for path in paths],
-            "tokens_read": ingested.n_tokens,
-            "tokens": n_tokens,
-            "distinct_words_read": len(ingested.words),
-            "words": len(vocab),
-            "sentences": ingested.n_sentences,
-            "vocab_sha256": vocab.write(folder / "vocab.tsv"),
-        }
-        write_manifest(folder, MANIFEST, "prepared", record)
-    return open_prepared(folder)
+def _prepare_into(
+    folder: Path, corpus: CorpusInput, config: TrainConfig, *, progress: bool, for_reuse: bool = False
+) -> Vocab:
+    """Write ids.npy, offsets.npy, vocab.tsv and prepared.json into an existing folder, prepared.json last."""
+    assert config.workers is not None
+    scratch = folder / "scratch"
+    paths = as_paths(corpus)
+    with announced(progress, "reading the corpus ..."):
+        with write_errors(folder):
+            scratch.mkdir()
+        if paths is None:
+            ingested = ingest_sentences(corpus, scratch)  # type: ignore[arg-type]
+        else:
+            before = states(paths) if for_reuse else None
+            ingested = ingest_files(
+                paths,
+                scratch,
+                workers=config.workers,
+                min_count=config.min_count,
+                max_vocab=config.max_vocab,
+                digested=for_reuse,
+                bill=lambda text: say(progress, f"memory: {text}"),
+            )
+        vocab, final_id = build_vocab(ingested, config.min_count, config.max_vocab)
+        n_tokens, n_sentences = int(vocab.counts.sum()), ingested.n_sentences
+        with write_errors(folder):
+            with open(folder / "ids.npy", "wb") as ids_file, open(folder / "offsets.npy", "wb") as offsets_file:
+                _write_header(ids_file, np.int32, n_tokens)
+                _write_header(offsets_file, np.int64, n_sentences + 1)
+                offsets_file.write(np.zeros(1, np.int64).data)
+                written = write_ids(ingested, final_id, ids_file, offsets_file, config.workers)
+            if written != (n_tokens, n_sentences):
+                raise CorpusError(f"the scratch files in {folder} changed while they were being read: prepare again")
+            shutil.rmtree(scratch)
+            dropped = ingested.counts[final_id < 0]
+            record: dict[str, Any] = {
+                "fastw2v": __version__,
+                "min_count": config.min_count,
+                "max_vocab": config.max_vocab,
+                "sources": None if paths is None else [fspath(path) for path in paths],
+                "tokens_read": ingested.n_tokens,
+                "tokens": n_tokens,
+                "distinct_words_read": ingested.distinct,
+                "largest_count_left_out": max(ingested.largest_left_out, int(dropped.max(initial=0))),
+                "words": len(vocab),
+                "sentences": n_sentences,
+                "vocab_sha256": vocab.write(folder / "vocab.tsv"),
+            }
+            if ingested.digests is not None:
+                record["content"] = dict(zip(("first", "all"), ingested.digests, strict=True)) | {"files": before}
+            write_manifest(folder, MANIFEST, "prepared", record)
+    return vocab
 
 
-def _write_ids(folder: Path, provisional: Path, final_id: NDArray[np.int32], n_tokens: int, n_sentences: int) -> None:
-    """Write ids.npy and offsets.npy from the provisional stream, block by block.
-
-    By ordinary writes: through a memory map, a disk that fills up would kill the process.
-    """
-    done_ids = done_ends = 0
-    with (
-        open(provisional, "rb") as source,
-        open(folder / "ids.npy", "wb") as ids_file,
-        open(folder / "offsets.npy", "wb") as offsets_file,
-    ):
-        for file, dtype, length in ((ids_file, np.int32, n_tokens), (offsets_file, np.int64, n_sentences + 1)):
-            header = {"descr": dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (length,)}
-            write_array_header_1_0(file, header)
-        offsets_file.write(np.zeros(1, np.int64).data)
-        ids, ends = np.empty(BLOCK_IDS, np.int32), np.empty(BLOCK_IDS, np.int64)
-        while len(block := np.fromfile(source, np.int32, BLOCK_IDS)):
-            n_ids, n_ends = renumber(block, final_id, ids, ends, done_ids)
-            ids_file.write(ids[:n_ids].data)
-            offsets_file.write(ends[:n_ends].data)
-            done_ids, done_ends = done_ids + n_ids, done_ends + n_ends
-    if (done_ids, done_ends) != (n_tokens, n_sentences):
-        raise CorpusError(f"{provisional} changed while it was being read: prepare again")
+def _write_header(file: BinaryIO, dtype: DTypeLike, length: int) -> None:
+    header = {"descr": dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (length,)}
+    write_array_header_1_0(file, header)
 
 
 def as_paths(corpus: CorpusInput) -> list[str | PathLike[str]] | None:
@@ -149,7 +168,7 @@ def as_paths(corpus: CorpusInput) -> list[str | PathLike[str]] | None:
     if not isinstance(corpus, Iterable) or isinstance(corpus, (bytes, bytearray)):  # type: ignore[unreachable]
         raise CorpusError(f"corpus is a {type(corpus).__name__}: give a path, paths, or sentences as lists of tokens")
     if isinstance(corpus, Sequence) and corpus and all(isinstance(item, (str, PathLike)) for item in corpus):
-        if not any(fspath(path) == "-" or os.path.exists(path) for path in corpus):
+        if not any(fspath(path) == "-" or "*" in fspath(path) or os.path.exists(path) for path in corpus):
             first = fspath(corpus[0])
             raise CorpusError(
                 f"cannot read {first!r:.60}: No such file (strings are paths; a sentence is a list of tokens)"
@@ -159,15 +178,24 @@ def as_paths(corpus: CorpusInput) -> list[str | PathLike[str]] | None:
 
 
 def prepare(
-    corpus: CorpusInput, output: str | PathLike[str], *, min_count: int = 5, max_vocab: int | None = None
+    corpus: CorpusInput,
+    output: str | PathLike[str],
+    *,
+    min_count: int = 5,
+    max_vocab: int | None = None,
+    workers: int | None = None,
+    progress: bool = True,
 ) -> Corpus:
     """Turn text into a vocabulary and int32 token ids on disk, once.
 
     Args:
-        corpus: a path, several paths (``-`` is standard input), or an iterable of token lists, read once.
+        corpus: a path or several, of files (also .gz, .bz2, .xz, .zst), folders or glob patterns (``-`` is standard
+            input), or an iterable of token lists, read once.
         output: the folder to make; a prepared folder that stands there is replaced when the new one is complete.
         min_count: drop words seen less often.
         max_vocab: keep only this many of the most frequent words.
+        workers: threads, for files; None means every usable core. They never change the result.
+        progress: show remarks on standard error.
 
     Returns:
         The corpus, mapped from the folder.
@@ -177,10 +205,10 @@ def prepare(
         CorpusError: see `ingest.ingest_files`, `ingest.ingest_sentences` and `vocab.build_vocab`.
         FolderError: the folder can't be written, or is something else.
     """
-    config = TrainConfig(min_count=min_count, max_vocab=max_vocab)
+    config = TrainConfig(min_count=min_count, max_vocab=max_vocab, workers=workers)
     with staged(Path(output), MANIFEST, "prepared") as partial:
-        _prepare_into(partial, corpus, config.min_count, config.max_vocab)
-    return open_prepared(output)
+        vocab = _prepare_into(partial, corpus, config, progress=progress)
+    return _map(Path(output), read_manifest(Path(output), MANIFEST, "prepared"), vocab)
 
 
 def is_prepared(path: str | PathLike[str]) -> bool:
@@ -197,15 +225,19 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
     folder = Path(folder)
     manifest = read_manifest(folder, MANIFEST, "prepared")
     vocab = Vocab.read(folder / "vocab.tsv", str(manifest.get("vocab_sha256")))
+    corpus = _map(folder, manifest, vocab)
     try:
-        ids, offsets = check_ids(
-            load_array(folder / "ids.npy", np.int32),
-            load_array(folder / "offsets.npy", np.int64),
-            len(vocab),
-            str(folder / "ids.npy"),
-        )
+        check_ids(corpus.ids, corpus.offsets, len(vocab), str(folder / "ids.npy"))
     except CorpusError as error:
         raise FolderError(str(error)) from None
+    return corpus
+
+
+def _map(folder: Path, manifest: dict[str, Any], vocab: Vocab) -> Corpus:
+    """Map the arrays of a folder as they are; nothing is read yet."""
+    ids, offsets = load_array(folder / "ids.npy", np.int32), load_array(folder / "offsets.npy", np.int64)
+    if ids.ndim != 1 or offsets.ndim != 1:
+        raise FolderError(f"{folder}: ids.npy or offsets.npy has the wrong shape: prepare again")
     expected = (manifest.get("tokens"), manifest.get("sentences"), manifest.get("words"))
     if expected != (len(ids), len(offsets) - 1, len(vocab)):
         raise FolderError(
@@ -214,9 +246,7 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
     tokens_read = manifest.get("tokens_read")
     if not isinstance(tokens_read, int) or not isinstance(manifest.get("min_count"), int):
         raise FolderError(f"{folder / MANIFEST} lacks tokens_read or min_count: prepare again")
-    corpus = Corpus(vocab, ids, offsets, tokens_read, manifest["min_count"], manifest.get("max_vocab"))
-    corpus.let_go()  # of what was read to be checked
-    return corpus
+    return Corpus(vocab, ids, offsets, tokens_read, manifest["min_count"], manifest.get("max_vocab"))
 
 
 def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:
@@ -238,15 +268,71 @@ def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:
     return mapped
 
 
+# ------------------------------------------------------------------------------------------------------ for one run
+
+
+def states(paths: Sequence[str | PathLike[str]]) -> list[list[int]] | None:
+    """Return what the system says of each file of a corpus: where it is, its size, and when it was last changed.
+
+    A file whose state is the same, and whose last change lies well before that state was taken, has the same content:
+    the time of the last change, unlike that of the last modification, can't be set. None where that does not hold
+    (Windows), for standard input, and where a file can't be found.
+    """
+    if os.name == "nt":
+        return None
+    found = []
+    now = time.time_ns()
+    try:
+        for path in expand(paths):
+            state = os.stat(path)
+            if not stat.S_ISREG(state.st_mode) or now - state.st_ctime_ns < SETTLED_NS:
+                return None
+            found.append([state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns])
+    except OSError:
+        return None
+    return found
+
+
+def _reusable(cache: Path, paths: Sequence[str | PathLike[str]], config: TrainConfig) -> Corpus | None:
+    """Return the corpus in a model folder's cache if these texts with these options would give the same."""
+    assert config.workers is not None
+    try:
+        manifest = read_manifest(cache, MANIFEST, "prepared")
+        made_with = [manifest.get(name) for name in ("fastw2v", "min_count", "max_vocab")]
+        content = manifest.get("content")
+        if made_with != [__version__, config.min_count, config.max_vocab] or not isinstance(content, dict):
+            return None
+        now = states(paths)
+        if now is None or now != content.get("files"):
+            files = expand(paths)
+            known = (content.get("first"), content.get("all"))
+            if digest_files(files, config.workers, str(known[0])) != known:
+                return None
+        return open_prepared(cache)
+    except FolderError:
+        return None
+
+
 @contextmanager
-def opened(corpus: CorpusInput, scratch: Path | None, min_count: int | None, max_vocab: int | None) -> Iterator[Corpus]:
-    """Give the corpus of a training run: a prepared folder as it stands, anything else prepared for this run only.
+def opened(
+    corpus: CorpusInput,
+    scratch: Path | None,
+    min_count: int | None,
+    max_vocab: int | None,
+    *,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Iterator[Corpus]:
+    """Give the corpus of a training run: a prepared folder as it stands, anything else prepared first.
 
     Args:
         corpus: as for `prepare`, or the path of a prepared folder.
-        scratch: folder for the ids of this run, not yet there; None for a temporary one.
+        scratch: staging folder of the model to be; None for a temporary one. Files are prepared into its subfolder
+            CACHE, which becomes that of the model folder, unless there is one already that holds the same.
         min_count: None for the default, or for what a prepared folder was made with.
         max_vocab: the same.
+        workers: as for `prepare`.
+        progress: as for `prepare`.
 
     Raises:
         ConfigError: ``min_count`` or ``max_vocab`` is not what the prepared folder was made with.
@@ -262,11 +348,25 @@ def opened(corpus: CorpusInput, scratch: Path | None, min_count: int | None, max
                 )
         yield ready
         return
-    config = TrainConfig()
-    min_count = config.min_count if min_count is None else min_count
-    if scratch is not None:
-        scratch.mkdir()
-        yield _prepare_into(scratch, corpus, min_count, max_vocab)
-    else:
-        with tempfile.TemporaryDirectory(prefix="fastw2v-") as temporary:
-            yield _prepare_into(Path(temporary), corpus, min_count, max_vocab)
+    config = TrainConfig(max_vocab=max_vocab, workers=workers)
+    if min_count is not None:
+        config = replace(config, min_count=min_count)
+    for_reuse = scratch is not None and paths is not None and not any(fspath(path) == "-" for path in paths)
+    if for_reuse:
+        assert scratch is not None and paths is not None  # noqa: PT018
+        cache = scratch.parent / CACHE
+        if is_prepared(cache):
+            with announced(progress, f"comparing the corpus with {cache} ..."):
+                reused = _reusable(cache, paths, config)
+            if reused is not None:
+                say(progress, f"the corpus and its options are those of {cache}: its ids are used again")
+                yield reused
+                return
+    with ExitStack() as stack:
+        if scratch is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fastw2v-")))
+        else:
+            folder = scratch / (CACHE if for_reuse else "corpus")
+            folder.mkdir()
+        vocab = _prepare_into(folder, corpus, config, progress=progress, for_reuse=for_reuse)
+        yield _map(folder, read_manifest(folder, MANIFEST, "prepared"), vocab)

@@ -21,6 +21,7 @@ except ImportError:  # Windows
 FORMAT_VERSION = 1
 PARTIAL = ".partial"
 PREVIOUS = "previous"
+CACHE = "cache"
 KEEP_PREVIOUS = "keep-previous"
 _OLD = "old"  # in PARTIAL while files are being replaced: what stood there before
 _OLD_NAMES = "old-names"
@@ -127,7 +128,8 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     """Yield an empty folder to write into; on success its files replace those of ``folder``.
 
     Nothing of an older folder is touched before then. On any exception all that was written is removed, ``folder``
-    itself too if it was not there before. Subfolders are scratch and not moved. If the body makes a file named
+    itself too if it was not there before. Subfolders are scratch and not moved, but for one named CACHE: a prepared
+    folder that replaces the one of that name after all else has been done. If the body makes a file named
     KEEP_PREVIOUS, the older files are not removed but moved into the subfolder «previous».
 
     Raises:
@@ -147,6 +149,7 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
             with interrupt_noted(lets_third_through=False) as noted:
                 with write_errors(folder):
                     _publish(folder, manifest)
+                    _publish_cache(folder)
                 interrupted = noted()
         finally:
             if not _holds_files(folder / PARTIAL / _OLD):  # never the only copy of what stood there before
@@ -187,6 +190,23 @@ def _publish(folder: Path, manifest: str) -> None:
             os.rename(partial / name, folder / name)
     finally:
         _settle(folder, manifest)
+
+
+def _publish_cache(folder: Path) -> None:
+    """Put a prepared corpus beside the model that was trained on it.
+
+    It speaks for itself, by its digests: a run killed between the two renames has lost a cache, and a model beside the
+    cache of another corpus is no worse than one without. What is not ours stays where it is.
+    """
+    made, cache = folder / PARTIAL / CACHE, folder / CACHE
+    if not made.is_dir() or (os.path.lexists(cache) and not (cache / "prepared.json").is_file()):
+        return
+    for path in made.iterdir():
+        with open(path, "rb+") as written:
+            os.fsync(written.fileno())
+    if cache.exists():
+        os.rename(cache, folder / PARTIAL / "old-cache")
+    os.rename(made, cache)
 
 
 def _settle(folder: Path, manifest: str) -> None:

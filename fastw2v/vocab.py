@@ -81,20 +81,22 @@ def build_vocab(ingested: Ingested, min_count: int, max_vocab: int | None) -> tu
     """Choose the vocabulary: words seen at least ``min_count`` times, of these the ``max_vocab`` most frequent.
 
     Returns:
-        The vocabulary, and for each provisional id the final one, -1 for a word that is not kept.
+        The vocabulary, and for each of ``ingested.words`` its id, -1 for a word that is not kept.
 
     Raises:
         CorpusError: no word is frequent enough.
     """
-    order = np.argsort(-ingested.counts, kind="stable")  # stable: ties stay in order of first appearance
-    n_kept = int(np.count_nonzero(ingested.counts >= min_count))
-    if n_kept == 0:
-        top = order[0]
+    counts = ingested.counts
+    kept = np.flatnonzero(counts >= min_count)
+    if len(kept) == 0:
+        top = int(np.lexsort((ingested.firsts, -counts))[0])
         raise CorpusError(
-            f"no word occurs {min_count} times: the corpus has {len(order):,} distinct words, most often "
-            f"{printable(ingested.words[top])!r:.60}, {int(ingested.counts[top]):,} times; lower --min-count"
+            f"no word occurs {min_count} times: the corpus has {ingested.distinct:,} distinct words, most often "
+            f"{printable(ingested.words[top])!r:.60}, {int(counts[top]):,} times; lower --min-count"
         )
-    order = order[: n_kept if max_vocab is None else min(n_kept, max_vocab)]
-    final_id = np.full(len(ingested.words), -1, np.int32)
+    order = kept[np.lexsort((ingested.firsts[kept], -counts[kept]))][:max_vocab]
+    final_id = np.full(len(counts), -1, np.int32)
     final_id[order] = np.arange(len(order), dtype=np.int32)
-    return Vocab([ingested.words[i] for i in order.tolist()], ingested.counts[order]), final_id
+    take = getattr(ingested.words, "take", None)
+    words = take(order) if take else [ingested.words[i] for i in order.tolist()]
+    return Vocab(words, counts[order]), final_id

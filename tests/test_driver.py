@@ -217,6 +217,7 @@ def test_metrics_and_model_json(planted_file, tmp_path, small_chunks):
     assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [
         "U.npy",
         "V.npy",
+        "cache",
         "metrics.jsonl",
         "model.json",
         "vocab.tsv",

@@ -1,39 +1,50 @@
 """Bytes to ids, against str.split and collections.Counter."""
 
-import io
 import re
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from fastw2v import ingest, pydocs
+from fastw2v import ingest, pydocs, wordtable
 from fastw2v.errors import CorpusError
+from fastw2v.wordtable import SENTENCE_END
 
 SPACE = re.compile(rb"[ \t\n\r\v\f]+")
 
 
-def read_back(sink, result):
-    """Turn a provisional stream into sentences of words."""
-    sentences, sentence = [], []
-    for word in np.frombuffer(sink.getvalue(), np.int32).tolist():
-        if word == ingest.SENTENCE_END:
-            sentences.append(sentence)
-            sentence = []
-        else:
-            sentence.append(result.words[word])
+@pytest.fixture(autouse=True)
+def scratch(tmp_path):
+    """A folder for provisional ids."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+def read_back(result):
+    """Turn the provisional ids into sentences of words."""
+    sentences, sentence, words = [], [], list(result.words)
+    for block in result.blocks:
+        ids = np.fromfile(block.path, np.int32)[block.start : block.start + block.n_ids]
+        assert np.count_nonzero(ids == SENTENCE_END) == block.n_ends
+        known = result.maps[block.run].tolist()
+        for word in ids.tolist():
+            if word == SENTENCE_END:
+                sentences.append(sentence)
+                sentence = []
+            else:
+                sentence.append(words[known[word]])
     assert not sentence
     return sentences
 
 
-def ingest_bytes(tmp_path, *contents):
+def ingest_bytes(tmp_path, *contents, workers=1, **options):
     paths = []
     for i, content in enumerate(contents):
         paths.append(tmp_path / f"{i}.txt")
         paths[-1].write_bytes(content)
-    sink = io.BytesIO()
-    result = ingest.ingest_files(paths, sink)
-    return result, read_back(sink, result)
+    result = ingest.ingest_files(paths, tmp_path / "scratch", workers=workers, **options)
+    return result, read_back(result)
 
 
 def expected_sentences(content):
@@ -41,15 +52,19 @@ def expected_sentences(content):
     return [[w.decode("utf-8", "surrogateescape") for w in line] for line in lines if line]
 
 
-def assert_like_python(tmp_path, content):
-    result, sentences = ingest_bytes(tmp_path, content)
-    expected = expected_sentences(content)
-    assert sentences == expected
+def assert_like_python(tmp_path, *contents, workers=(1, 2)):
+    expected = [sentence for content in contents for sentence in expected_sentences(content)]
     counted = Counter(word for sentence in expected for word in sentence)
-    assert dict(zip(result.words, result.counts.tolist(), strict=True)) == counted
-    assert list(result.words) == list(dict.fromkeys(w for s in expected for w in s))  # order of first appearance
-    assert result.n_tokens == sum(counted.values())
-    assert result.n_sentences == len(expected)
+    for n in workers:
+        result, sentences = ingest_bytes(tmp_path, *contents, workers=n)
+        assert sentences == expected
+        words = list(result.words)
+        assert dict(zip(words, result.counts.tolist(), strict=True)) == counted
+        by_place = [words[i] for i in np.argsort(result.firsts)]
+        assert by_place == list(counted)  # a Counter's order is that of first appearance
+        assert len(set(result.firsts.tolist())) == len(words) == result.distinct
+        assert result.n_tokens == sum(counted.values())
+        assert result.n_sentences == len(expected)
 
 
 @pytest.mark.parametrize(
@@ -72,41 +87,144 @@ def test_words_and_sentences(tmp_path, content):
     assert_like_python(tmp_path, content)
 
 
-def test_random_bytes(tmp_path):
-    rng = np.random.default_rng(0)
-    alphabet = np.frombuffer(b"ab\xc3\xa9 \n\t\r", np.uint8)
-    for _ in range(20):
-        assert_like_python(tmp_path, b"x " + rng.choice(alphabet, rng.integers(1, 3000)).tobytes())
+WORKERS = (1, 2, 3, 7)
 
 
-@pytest.mark.parametrize("block", [64, 100, 1 << 10])
-def test_blocks_do_not_show(tmp_path, monkeypatch, block):
-    """Words and line ends that straddle blocks, words longer than a block, tables that grow."""
+@pytest.mark.parametrize("block", [1, 2, 3, 64, 100, 1 << 10])
+def test_blocks_and_workers_do_not_show(tmp_path, monkeypatch, block):
+    """Cuts inside words, characters of several bytes, white space; words longer than a block; tables that grow."""
     monkeypatch.setattr(ingest, "BLOCK_BYTES", block)
-    monkeypatch.setattr(ingest, "SNIFF_BYTES", 16)
-    rng = np.random.default_rng(1)
-    words = [b"w%d" % n for n in rng.zipf(1.2, 5000) % 10**6] + [b"L" * 1000, b"M" * 5000, b"\n"] * 3
-    content = b"".join(word + rng.choice([b" ", b"\n", b"  "]) for word in words)
+    monkeypatch.setattr(wordtable, "FIRST_CAPACITY", 4)
+    rng = np.random.default_rng(block)
+    n = min(60 * block, 5000)
+    words = [b"w%d" % n for n in rng.zipf(1.2, n) % 10**6] + [b"L" * 1000, "日本語".encode(), b"\n"] * 3
+    words = [words[i] for i in rng.permutation(len(words))]
+    content = b"".join(word + rng.choice([b" ", b"\n", b"  ", b"\r\n", b"\n \n"]) for word in words)
+    assert_like_python(tmp_path, content, content[: n // 2], b"", b"\n", content[3:], workers=WORKERS)
+
+
+def test_random_bytes_in_random_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(wordtable, "FIRST_CAPACITY", 2)
+    rng = np.random.default_rng(0)
+    alphabet = np.frombuffer(b"ab\xc3\xa9 \n\t\r\0\x1f", np.uint8)
+    for _ in range(40):
+        monkeypatch.setattr(ingest, "BLOCK_BYTES", int(rng.integers(1, 200)))
+        contents = [b"x " + rng.choice(alphabet[:-2], rng.integers(0, 900)).tobytes() for _ in range(3)]
+        assert_like_python(tmp_path, *contents, workers=[int(rng.choice(WORKERS))])
+
+
+@pytest.mark.parametrize("size", range(1, 40))
+def test_words_that_differ_in_one_byte(tmp_path, size):
+    """Keys of short words, chunks and overlapping tails of long ones, at every length."""
+    word = bytes(range(65, 65 + size))
+    others = [word[:i] + b"\x01" + word[i + 1 :] for i in range(size)] + [word + b"\0", word + b"\x80"]
+    content = b"text " * 20_000 + b" ".join([word, *others, word, *others])  # a NUL may not come early
+    assert_like_python(tmp_path, content, workers=[1])
+
+
+def test_every_byte_is_a_letter_or_white_space(tmp_path):
+    content = b"text " * 20_000
+    content += (
+        b" ".join(b"a%cb" % byte for byte in range(256)) + b" " + b" ".join(b"%clonger word" % b for b in range(256))
+    )
     assert_like_python(tmp_path, content)
+
+
+def test_last_space_and_word_end():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        content = rng.choice(np.frombuffer(b"abcdefgh\x01\xff \n", np.uint8), rng.integers(1, 60)).tobytes()
+        text = np.frombuffer(content + b" " * wordtable.PADDING, np.uint8)
+        found = [match.end() for match in SPACE.finditer(content)]
+        assert ingest.last_space(text, len(content)) == (found[-1] if found else 0)
+        for start in range(len(content)):
+            assert wordtable.word_end(text, start) == SPACE.search(text.tobytes(), start).start()
+
+
+def test_a_key_is_a_function_of_the_bytes_alone():
+    rng = np.random.default_rng(0)
+    seen = {}
+    for _ in range(2000):
+        word = rng.integers(33, 255, rng.integers(1, 30)).astype(np.uint8)
+        at = int(rng.integers(0, 9))
+        text = np.concatenate(
+            [rng.integers(0, 255, at).astype(np.uint8), word, rng.integers(0, 255, 40).astype(np.uint8)]
+        )
+        key, hashed = wordtable.word_key(text, at, len(word))
+        again = wordtable.word_key(np.concatenate([word, np.zeros(16, np.uint8)]), 0, len(word))
+        assert (key, hashed) == again
+        if len(word) < 8:
+            assert int(key) == int.from_bytes(word.tobytes(), "little") | len(word) << 56
+        assert seen.setdefault(int(key), word.tobytes()) == word.tobytes()
+
+
+def test_runs_of_words_on_disk_are_merged_exactly(tmp_path, monkeypatch):
+    """Tables so small that they are set aside again and again, and merged a part of all hashes at a time."""
+    monkeypatch.setattr(ingest, "BLOCK_BYTES", 500)
+    rng = np.random.default_rng(0)
+    ids = rng.zipf(1.3, 20_000) % 3000
+    content = b" ".join(b"word%d%s" % (i, b"x" * (i % 11)) for i in ids) + b"\n"
+    whole, _ = ingest_bytes(tmp_path, content)
+    order = np.lexsort((whole.firsts, -whole.counts))
+    ranked = [(whole.words[i], int(whole.counts[i])) for i in order]
+    monkeypatch.setattr(ingest, "TABLE_WORDS", 256)
+    for workers in (1, 3):
+        result, sentences = ingest_bytes(tmp_path, content, workers=workers)
+        assert len(result.maps) > 5
+        assert result.distinct == len(ranked)
+        assert sentences == expected_sentences(content)
+        order = np.lexsort((result.firsts, -result.counts))
+        assert [(result.words[i], int(result.counts[i])) for i in order] == ranked
+        for min_count, max_vocab in ((3, None), (1, 40), (2, 100), (10**9, None)):
+            pruned = ingest.ingest_files(
+                [tmp_path / "0.txt"], tmp_path / "scratch", workers=workers, min_count=min_count, max_vocab=max_vocab
+            )
+            order = np.lexsort((pruned.firsts, -pruned.counts))
+            found = [(pruned.words[i], int(pruned.counts[i])) for i in order]
+            wanted = [(word, count) for word, count in ranked if count >= min_count][:max_vocab]
+            assert found[: len(wanted)] == wanted
+            assert len(found) < len(ranked)
+            gone = [count for word, count in ranked if word not in dict(found)]
+            assert pruned.largest_left_out == max(gone)
+            assert pruned.distinct == len(ranked)
+            stream = [word for block in pruned.blocks for word in _words_of(block, pruned)]
+            kept = dict(found)
+            assert stream == [word for s in expected_sentences(content) for word in s if word in kept]
+
+
+def _words_of(block, result):
+    ids = np.fromfile(block.path, np.int32)[block.start : block.start + block.n_ids]
+    known = result.maps[block.run][ids[ids != SENTENCE_END]]
+    return result.words.take(known[known >= 0])
+
+
+def test_a_large_table_says_so_before_it_grows(tmp_path, monkeypatch):
+    monkeypatch.setattr(wordtable, "LARGE_BYTES", 10 << 20)
+    said = []
+    content = b" ".join(b"%d" % i for i in range(200_000))
+    ingest_bytes(tmp_path, content, bill=said.append)
+    assert said[0].startswith("a word table grows to 262,144 words, 1")
+    assert len(said) == 1
 
 
 def test_many_words_grow_the_tables(tmp_path):
     content = b" ".join(b"word-number-%d" % (i % 100_000) for i in range(150_000))
     result, _ = ingest_bytes(tmp_path, content)
     assert len(result.words) == 100_000
-    assert result.counts.tolist() == [2] * 50_000 + [1] * 50_000
+    assert sorted(result.counts.tolist()) == [1] * 50_000 + [2] * 50_000
 
 
 def test_a_line_of_50_megabytes(tmp_path):
     content = b"one two three four five " * (50_000_000 // 24)
-    result, sentences = ingest_bytes(tmp_path, content)
+    result, sentences = ingest_bytes(tmp_path, content, workers=2)
     assert result.n_sentences == len(sentences) == 1
     assert result.counts.tolist() == [50_000_000 // 24] * 5
 
 
 def test_a_word_of_20_megabytes(tmp_path):
-    result, _ = ingest_bytes(tmp_path, b"a " + b"x" * 20_000_000 + b" b")
-    assert [len(word) for word in result.words] == [1, 20_000_000, 1]
+    for workers in WORKERS:
+        result, _ = ingest_bytes(tmp_path, b"a " + b"x" * 20_000_000 + b" b", workers=workers)
+        assert [len(result.words[i]) for i in np.argsort(result.firsts)] == [1, 20_000_000, 1]
 
 
 def test_nul_late_in_a_file_is_a_letter(tmp_path):
@@ -117,10 +235,6 @@ def test_nul_late_in_a_file_is_a_letter(tmp_path):
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        (b"\x1f\x8b\x08\0\0", "gzip"),
-        (b"BZh91AY", "bzip2"),
-        (b"\xfd7zXZ\x00\x00", "xz"),
-        (b"\x28\xb5\x2f\xfd\x04", "zstd"),
         (b"PK\x03\x04", "zip"),
         (b"words, then \0 a NUL", "byte 12 is NUL"),
         ("utf-16".encode("utf-16"), "UTF-16"),
@@ -140,9 +254,8 @@ def test_byte_order_mark_is_skipped(tmp_path):
 
 
 def test_several_files_are_one_corpus_and_a_file_ends_a_sentence(tmp_path):
-    result, sentences = ingest_bytes(tmp_path, b"a b", b"b c\nd")
+    _, sentences = ingest_bytes(tmp_path, b"a b", b"b c\nd", workers=2)
     assert sentences == [["a", "b"], ["b", "c"], ["d"]]
-    assert result.counts.tolist() == [1, 2, 1, 1]
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t\n"])
@@ -151,35 +264,94 @@ def test_empty_corpus(tmp_path, content):
         ingest_bytes(tmp_path, content)
 
 
-def test_missing_and_folder(tmp_path):
+def test_missing_and_empty_folder(tmp_path):
     with pytest.raises(CorpusError, match=r"missing\.txt: No such file"):
-        ingest.ingest_files([tmp_path / "missing.txt"], io.BytesIO())
-    with pytest.raises(CorpusError, match="is a folder"):
-        ingest.ingest_files([tmp_path], io.BytesIO())
+        ingest.ingest_files([tmp_path / "missing.txt"], tmp_path / "scratch")
+    (tmp_path / "texts").mkdir()
+    with pytest.raises(CorpusError, match="is a folder without files"):
+        ingest.ingest_files([tmp_path / "texts"], tmp_path / "scratch")
+
+
+def empty_table(words):
+    """Arrays for a table of a power of two of slots that holds one word fewer."""
+    slots, starts = np.zeros(2 * words, np.uint64), np.zeros(words + 1, np.int64)
+    counts, firsts, letters = np.zeros(words - 1, np.int64), np.zeros(words - 1, np.int64), np.zeros(9000, np.uint8)
+    return slots, starts, counts, firsts, letters
+
+
+def scan(content, table, state):
+    text = np.frombuffer(content + b" " * wordtable.PADDING, np.uint8)
+    ids = np.zeros(len(content) + 1, np.int32)
+    state[wordtable.N_IDS] = state[wordtable.POSITION] = 0
+    assert wordtable.scan_words(text, len(content), 0, *table, ids, state) == wordtable.DONE
+    return ids[: state[wordtable.N_IDS]].tolist()
 
 
 def test_a_crowded_table_tells_words_apart():
-    """A table nearly full: probing wraps around and passes many strangers on the way."""
-    words = [b"w%d" % i for i in range(500)]
-    text = np.frombuffer(b" ".join(words + words), np.uint8)
-    slots, starts, counts = np.zeros(512, np.uint64), np.zeros(501, np.int64), np.zeros(500, np.int64)
-    letters, ids, state = np.zeros(4000, np.uint8), np.zeros(1001, np.int32), np.zeros(4, np.int64)
-    assert ingest.scan_words(text, len(text), True, slots, starts, counts, letters, ids, state) == ingest.DONE
-    assert (counts == 2).all()
-    assert ids[:1000].tolist() == [*range(500), *range(500)]
+    """A table all but full: probing wraps around and passes many strangers on the way."""
+    words = [b"w%d" % i for i in range(255)] + [b"longer-than-8-%d" % i for i in range(256)]
+    table, state = empty_table(512), np.zeros(5, np.int64)
+    assert scan(b" ".join(words + words), table, state) == [*range(511), *range(511)]
+    assert (table[2] == 2).all()
 
 
 def test_equal_hashes_are_told_apart_by_their_bytes():
-    """Give every entry of the table the same hash bits as the next word asked for."""
-    text = np.frombuffer(b"cat dog", np.uint8)
-    slots, starts, counts = np.zeros(8, np.uint64), np.zeros(5, np.int64), np.zeros(4, np.int64)
-    letters, ids, state = np.zeros(64, np.uint8), np.zeros(8, np.int32), np.zeros(4, np.int64)
-    ingest.scan_words(text[4:].copy(), 3, True, slots, starts, counts, letters, ids, state)
-    letters[:3] = np.frombuffer(b"cat", np.uint8)  # the slot that has dog's hash now leads to other bytes
-    state[1] = state[3] = 0
-    ingest.scan_words(text[4:].copy(), 3, True, slots, starts, counts, letters, ids, state)
-    assert counts[:2].tolist() == [1, 1]
-    assert letters[:6].tobytes() == b"catdog"
+    """Let the slot that has a word's hash lead to other bytes."""
+    table, state = empty_table(8), np.zeros(5, np.int64)
+    assert scan(b"dog-dog-dog", table, state) == [0]
+    letters = table[-1]
+    for other in (b"cat-dog-dog", b"dog-dog-cat", b"dog-cat-dog"):
+        letters[:11] = np.frombuffer(other, np.uint8)
+        assert scan(b"dog-dog-dog", table, state)[0] > 0
+        assert table[2][0] == 1
+        table, state = empty_table(8), np.zeros(5, np.int64)
+        scan(b"dog-dog-dog", table, state)
+        letters = table[-1]
+
+
+def test_merge_and_find():
+    rng = np.random.default_rng(0)
+    tables, counted, firsts = [], Counter(), {}
+    for base in (0, 1 << 40, 1 << 41):
+        words = [b"w%d%s" % (i, b"-" * (i % 13)) for i in rng.zipf(1.3, 3000) % 5000]
+        content = b" ".join(words)
+        table = wordtable.WordTable()
+        table.scan(np.frombuffer(content + b" " * wordtable.PADDING, np.uint8), len(content), base, True)
+        tables.append(table)
+        counted += Counter(word.decode() for word in words)
+        for i, word in enumerate(words):
+            firsts.setdefault(word.decode(), base + sum(map(len, words[:i])) + i)
+    for parts in (1, 4):
+        found = {}
+        for part in range(parts):
+            merged = wordtable.WordTable()
+            for table in reversed(tables):
+                merged.add(table.run(), part, parts)
+            run = merged.run()
+            words = list(wordtable.Words(run.starts, run.letters))
+            assert not set(words) & set(found)
+            found |= dict(zip(words, zip(run.counts.tolist(), run.firsts.tolist(), strict=True), strict=True))
+            known = merged.find(tables[0].run())
+            for word, i in zip(wordtable.Words(*tables[0].run()[:2]), known.tolist(), strict=True):
+                assert (i >= 0) == (word in words)
+                assert i < 0 or words[i] == word
+        assert found == {word: (count, firsts[word]) for word, count in counted.items()}
+
+
+def test_a_run_on_disk_and_a_selection(tmp_path):
+    table = wordtable.WordTable()
+    content = b"one two three-and-more four one"
+    table.scan(np.frombuffer(content + b" " * wordtable.PADDING, np.uint8), len(content), 0, True)
+    stored = table.run().store(tmp_path, "r")
+    assert isinstance(stored.letters, np.memmap)
+    again = wordtable.WordTable()
+    again.add(stored.select(np.array([True, False, True, False])))
+    run = again.run()
+    words = wordtable.Words(run.starts, run.letters)
+    assert (list(words), run.counts.tolist(), run.firsts.tolist()) == (["one", "three-and-more"], [2, 1], [0, 8])
+    with pytest.raises(IndexError):
+        words[2]
+    assert words.take(np.zeros(0, np.int64)) == []
 
 
 @pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.real_text)])
@@ -191,22 +363,21 @@ def test_equal_to_counter_on_real_text(tmp_path, real, request):
     assert_like_python(tmp_path, content)
 
 
-def test_sentences_from_python():
-    sink = io.BytesIO()
+def test_sentences_from_python(scratch):
     given = [["a", "b"], [], ["b", "New York"], ("c",)]
-    result = ingest.ingest_sentences(iter(given), sink)
-    assert read_back(sink, result) == [["a", "b"], ["b", "New York"], ["c"]]
+    result = ingest.ingest_sentences(iter(given), scratch)
+    assert read_back(result) == [["a", "b"], ["b", "New York"], ["c"]]
     assert result.counts.tolist() == [1, 2, 1, 1]
     assert (result.n_tokens, result.n_sentences) == (5, 3)
 
 
-def test_sentences_from_python_in_blocks(monkeypatch):
+def test_sentences_from_python_in_blocks(monkeypatch, scratch):
     monkeypatch.setattr(ingest, "BLOCK_BYTES", 40)
     rng = np.random.default_rng(0)
     given = [[f"w{i}" for i in rng.zipf(1.3, rng.integers(1, 9)) % 500] for _ in range(400)]
-    sink = io.BytesIO()
-    result = ingest.ingest_sentences(given, sink)
-    assert read_back(sink, result) == given
+    result = ingest.ingest_sentences(given, scratch)
+    assert len(result.blocks) > 10
+    assert read_back(result) == given
     assert dict(zip(result.words, result.counts.tolist(), strict=True)) == Counter(w for s in given for w in s)
 
 
@@ -226,9 +397,9 @@ def test_sentences_from_python_in_blocks(monkeypatch):
         ([[], []], "empty"),
     ],
 )
-def test_bad_sentences(sentences, said):
+def test_bad_sentences(sentences, said, scratch):
     with pytest.raises(CorpusError, match=said):
-        ingest.ingest_sentences(sentences, io.BytesIO())
+        ingest.ingest_sentences(sentences, scratch)
 
 
 def test_renumber_drops_and_maps():

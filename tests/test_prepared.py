@@ -405,3 +405,350 @@ def test_standard_input_that_does_not_wait(tmp_path):
     os.close(write_end)
     said, _ = process.communicate(timeout=60)
     assert "30 tokens read" in said
+
+
+FILES = ("ids.npy", "offsets.npy", "vocab.tsv")
+
+
+def random_text(seed=0, words=30_000):
+    rng = np.random.default_rng(seed)
+    ends = rng.choice(["\n", " ", " ", " "], words)
+    return "".join(f"w{i}{end}" for i, end in zip(rng.zipf(1.3, words) % 4000, ends, strict=True))
+
+
+@pytest.mark.parametrize(("min_count", "max_vocab"), [(1, None), (3, None), (2, 50)])
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path, monkeypatch, min_count, max_vocab):
+    from fastw2v import ingest
+
+    (tmp_path / "text").write_text(random_text())
+    expected = None
+    for table_words in (1 << 22, 1000):  # the second time words do not fit into the tables
+        monkeypatch.setattr(ingest, "TABLE_WORDS", table_words)
+        for workers in (1, 2, 3, 7):
+            monkeypatch.setattr(ingest, "BLOCK_BYTES", 5000 + 17 * workers)
+            options = {"min_count": min_count, "max_vocab": max_vocab, "workers": workers, "progress": False}
+            fastw2v.prepare(tmp_path / "text", tmp_path / "p", **options)
+            found = [(tmp_path / "p" / name).read_bytes() for name in FILES]
+            found.append(json.loads((tmp_path / "p" / "prepared.json").read_text()))
+            expected = expected or found
+            assert found == expected
+    sentences = [line.split() for line in random_text().split("\n")]
+    fastw2v.prepare(sentences, tmp_path / "s", min_count=min_count, max_vocab=max_vocab, progress=False)
+    assert [(tmp_path / "s" / name).read_bytes() for name in FILES] == expected[:3]
+
+
+def test_the_largest_count_left_out_is_reported(text, tmp_path):
+    def left_out(**options):
+        fastw2v.prepare(text, tmp_path / "p", progress=False, **options)
+        return json.loads((tmp_path / "p" / "prepared.json").read_text())["largest_count_left_out"]
+
+    assert left_out(min_count=1) == 0
+    assert left_out(min_count=4) == 3  # the 9 times, all others 3 times
+    assert left_out(min_count=1, max_vocab=1) == 3
+
+
+def test_prepare_says_what_it_does_where_asked(tmp_path, capsys, monkeypatch):
+    from fastw2v import wordtable
+
+    (tmp_path / "text").write_text(" ".join(f"w{i}" for i in range(50_000)))
+    monkeypatch.setattr(wordtable, "LARGE_BYTES", 1 << 20)
+    fastw2v.prepare(tmp_path / "text", tmp_path / "p", min_count=1, progress=False)
+    assert capsys.readouterr().err == ""
+    fastw2v.prepare(tmp_path / "text", tmp_path / "p", min_count=1)
+    assert "fastw2v: memory: a word table grows to 65,536 words, 4 MB\n" in capsys.readouterr().err
+
+
+QUICK = {"vector_size": 4, "epochs": 1, "workers": 1, "min_count": 1}
+
+
+@pytest.fixture
+def big(tmp_path):
+    """A text old enough to be trusted by its state, at first."""
+    path = tmp_path / "big.txt"
+    path.write_text(random_text())
+    return path
+
+
+def settle(monkeypatch):
+    from fastw2v import prepared
+
+    monkeypatch.setattr(prepared, "SETTLED_NS", 0)
+
+
+REUSED = "its ids are used again"
+
+
+def trained(capsys, corpus, folder, **options):
+    """Train, and tell whether the ids were used again."""
+    fastw2v.train(corpus, output=folder, **QUICK | options)
+    return REUSED in capsys.readouterr().err
+
+
+def test_train_uses_its_ids_again(big, tmp_path, capsys, monkeypatch):
+    from fastw2v import prepared
+
+    folder = tmp_path / "m"
+    assert not trained(capsys, big, folder)
+    first = fastw2v.load(folder).vectors.copy()
+    assert is_prepared_alone(folder / "cache")
+    ids = (folder / "cache" / "ids.npy").stat()
+    assert trained(capsys, big, folder)
+    assert (folder / "cache" / "ids.npy").stat() == ids
+    np.testing.assert_array_equal(fastw2v.load(folder).vectors, first)
+    assert trained(capsys, big, folder, epochs=2, vector_size=8, seed=3, workers=2)
+    assert not trained(capsys, big, folder, min_count=2)
+    assert trained(capsys, big, folder, min_count=2)
+    assert not trained(capsys, big, folder, min_count=2, max_vocab=9)
+    assert len(fastw2v.load(folder)) == 9
+    assert not trained(capsys, big, folder)
+    monkeypatch.setattr(prepared, "__version__", "0.0.1")
+    assert not trained(capsys, big, folder)
+
+
+def is_prepared_alone(folder):
+    return sorted(path.name for path in folder.iterdir()) == ["ids.npy", "offsets.npy", "prepared.json", "vocab.tsv"]
+
+
+def test_what_counts_is_the_content(big, tmp_path, capsys):
+    folder = tmp_path / "m"
+    assert not trained(capsys, big, folder)
+    (tmp_path / "moved").mkdir()
+    moved = big.rename(tmp_path / "moved" / "elsewhere.txt")
+    assert trained(capsys, moved, folder)
+    assert trained(capsys, tmp_path / "moved", folder)
+    import gzip
+
+    (tmp_path / "packed").write_bytes(gzip.compress(moved.read_bytes()))
+    assert trained(capsys, tmp_path / "packed", folder)
+    content, times = moved.read_bytes(), moved.stat()
+    for at in (0, len(content) // 2, len(content) - 2):
+        moved.write_bytes(content[:at] + b"Z" + content[at + 1 :])  # the same size
+        os.utime(moved, ns=(times.st_atime_ns, times.st_mtime_ns))  # and time
+        assert not trained(capsys, moved, folder)
+        moved.write_bytes(content)
+        assert not trained(capsys, moved, folder)
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.write_bytes(content[:-9])
+    b.write_bytes(content[-9:])
+    assert not trained(capsys, [a, b], folder)  # a file ends a sentence
+    assert trained(capsys, [a, b], folder)
+    assert not trained(capsys, [b, a], folder)
+
+
+def test_a_settled_file_is_not_read_again(big, tmp_path, capsys, monkeypatch):
+    from fastw2v import prepared
+
+    read = []
+    real = prepared.digest_files
+    monkeypatch.setattr(prepared, "digest_files", lambda *arguments: read.append(1) or real(*arguments))
+    folder = tmp_path / "m"
+    assert not trained(capsys, big, folder)
+    assert trained(capsys, big, folder)
+    assert read == [1]  # changed a moment before it was read: its times say nothing
+    settle(monkeypatch)
+    assert not trained(capsys, big, folder, min_count=2)
+    assert trained(capsys, big, folder, min_count=2)
+    assert read == [1]
+    content, times = big.read_bytes(), big.stat()
+    big.write_bytes(content[:-2] + b"Z\n")
+    os.utime(big, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert not trained(capsys, big, folder, min_count=2)
+    assert read == [1, 1]
+
+
+def test_sentences_and_standard_input_are_not_kept(big, tmp_path, capsys, monkeypatch):
+    sentences = [line.split() for line in big.read_text().splitlines()]
+    for _ in range(2):
+        assert not trained(capsys, iter(sentences), tmp_path / "m")
+    assert not (tmp_path / "m" / "cache").exists()
+    run = [sys.executable, "-m", "fastw2v", "train", "-", "-o", tmp_path / "m", "--epochs=1", "--vector-size=4"]
+    with big.open() as text:
+        subprocess.run(run, stdin=text, check=True, capture_output=True)
+    assert not (tmp_path / "m" / "cache").exists()
+
+
+@pytest.mark.parametrize("damage", ["ids.npy", "offsets.npy", "vocab.tsv", "prepared.json", "content"])
+def test_a_damaged_cache_is_made_again(big, tmp_path, capsys, damage):
+    folder = tmp_path / "m"
+    assert not trained(capsys, big, folder)
+    first = fastw2v.load(folder).vectors.copy()
+    path = folder / "cache" / damage
+    if damage == "content":
+        path = path.with_name("prepared.json")
+        path.write_text(path.read_text().replace('"content"', '"contents"'))
+    else:
+        path.write_bytes(path.read_bytes()[:-2])
+    assert not trained(capsys, big, folder)
+    np.testing.assert_array_equal(fastw2v.load(folder).vectors, first)
+    assert trained(capsys, big, folder)
+
+
+def test_a_training_that_fails_leaves_the_cache_as_it_was(big, text, tmp_path, capsys):
+    folder = tmp_path / "m"
+    assert not trained(capsys, big, folder)
+
+    def fail(progress, embeddings):
+        raise MemoryError
+
+    with pytest.raises(fastw2v.DivergedError):
+        fastw2v.train(text, output=folder, **QUICK | {"alpha": 1e2, "min_alpha": 1e2, "negative": 900, "epochs": 900})
+    capsys.readouterr()
+    assert trained(capsys, big, folder)
+    with pytest.raises(MemoryError):  # stops, and is saved all the same: with its cache
+        fastw2v.train(text, output=folder, callbacks=[fail], **QUICK | {"epochs": 9})
+    assert (folder / "previous" / "model.json").exists()
+    capsys.readouterr()
+    assert trained(capsys, text, folder)
+
+
+def test_a_folder_named_cache_that_is_not_ours_stays(big, tmp_path, capsys):
+    folder = tmp_path / "m"
+    assert not trained(capsys, [["a", "b"]] * 9, folder)
+    (folder / "cache").mkdir()
+    (folder / "cache" / "precious").write_text("data")
+    for _ in range(2):
+        assert not trained(capsys, big, folder)
+    assert [path.name for path in (folder / "cache").iterdir()] == ["precious"]
+
+
+KILLED_WITH_CACHE = KILLED.replace(
+    "    if keep:",
+    "    (partial / 'cache').mkdir()\n    (partial / 'cache' / 'prepared.json').write_text('new')\n    if keep:",
+)
+
+
+@pytest.mark.parametrize("had", [True, False])
+def test_a_run_killed_at_any_step_leaves_a_whole_cache_or_none(tmp_path, had):
+    assert KILLED_WITH_CACHE != KILLED
+    seen = []
+    for fatal in range(1, 40):
+        target = tmp_path / str(fatal)
+        target.mkdir()
+        if had:
+            parts(target, "old")
+            (target / "cache").mkdir()
+            (target / "cache" / "prepared.json").write_text("old")
+        killed = subprocess.run([sys.executable, "-c", KILLED_WITH_CACHE, target, str(fatal), "drop"]).returncode == 9
+        with pytest.raises(KeyError), staged(target, "model.json", "model"):
+            raise KeyError
+        found = read_parts(target).get("V.npy") if target.exists() else None
+        assert found in ("new", "old" if had else None)
+        cache = target / "cache" / "prepared.json"
+        seen.append(cache.read_text() if cache.exists() else None)
+        assert seen[-1] != "new" or found == "new"
+        assert not (target / ".partial").exists()
+        if not killed:
+            break
+    assert not killed
+    assert seen[0] == ("old" if had else None)
+    assert seen[-1] == "new"
+
+
+def test_a_preparation_killed_half_way_leaves_nothing_that_looks_finished(big, tmp_path, capsys):
+    code = "import os, sys; from fastw2v import cli, prepared; prepared.write_ids = lambda *rest: os._exit(9);"
+    code += "cli.main(sys.argv[1:])"
+    for command in ("prepare", "train"):
+        run = [sys.executable, "-c", code, command, big, "-o", tmp_path / command, "--min-count=1"]
+        assert subprocess.run(run).returncode == 9
+        assert [path.name for path in (tmp_path / command).iterdir()] == [".partial"]
+        assert not list((tmp_path / command).rglob("prepared.json"))
+    assert not trained(capsys, big, tmp_path / "train")
+    assert not (tmp_path / "train" / ".partial").exists()
+    fastw2v.prepare(big, tmp_path / "prepare", progress=False)
+    assert is_prepared_alone(tmp_path / "prepare")
+
+
+# ------------------------------------------------------------------------------------------------- beyond 2^31 ids
+
+
+def sparse(path, dtype, length, tail):
+    """A .npy file of zeros that takes no disk, with ``tail`` at its end."""
+    from numpy.lib.format import write_array_header_1_0
+
+    with open(path, "wb") as file:
+        write_array_header_1_0(file, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (length,)})
+        file.truncate(file.tell() + length * np.dtype(dtype).itemsize)
+        file.seek(-len(tail) * np.dtype(dtype).itemsize, 2)
+        file.write(np.array(tail, dtype).data)
+
+
+NEAR = 2**31 // 10_000 * 10_000 - 20_000  # a multiple of spans.PIECE
+HUGE = NEAR + 50_000
+
+
+@pytest.fixture
+def huge(tmp_path):
+    """A prepared folder of more than 2^31 ids; one sentence of almost all, then sentences of 1,000 on both sides."""
+    folder = tmp_path / "huge"
+    folder.mkdir()
+    ends = np.arange(NEAR, HUGE + 1, 1000)
+    tail = np.random.default_rng(0).integers(0, 5000, 50_000)
+    sparse(folder / "ids.npy", np.int32, HUGE, tail)
+    sparse(folder / "offsets.npy", np.int64, len(ends) + 1, ends)
+    counts = np.bincount(tail, minlength=5000)
+    counts[0] += HUGE - len(tail)
+    vocab = fastw2v.prepared.Vocab([f"w{i}" for i in range(5000)], counts)
+    record = {"tokens": HUGE, "sentences": len(ends), "words": 5000, "tokens_read": HUGE, "min_count": 1}
+    record["vocab_sha256"] = vocab.write(folder / "vocab.tsv")
+    fastw2v.prepared.write_manifest(folder, "prepared.json", "prepared", record)
+    return folder, tail
+
+
+def test_more_than_2_31_ids(huge):
+    from fastw2v import TrainConfig, spans
+    from fastw2v.driver import _tables, initial_matrices
+    from fastw2v.pair import TRAINED
+    from fastw2v.parallel import Workers, run_chunk
+
+    folder, tail = huge
+    corpus = open_prepared(folder)
+    assert len(corpus.ids) == HUGE
+    with pytest.raises(CorpusError, match="holds 4999: every id must be from 0 to 4998"):
+        check_ids(corpus.ids, corpus.offsets, 4999)
+    cuts = spans.cut(corpus.offsets, NEAR, HUGE, 3)
+    assert cuts[0] == NEAR
+    assert cuts[-1] == HUGE
+    assert (np.diff(cuts) >= 10_000).all()
+    grid = -(-(2**31 + 500) // spans.PIECE) * spans.PIECE
+    assert spans.next_cut(corpus.offsets, 2**31 + 500) == grid
+    assert spans.sentence_of(corpus.offsets, 2**31 + 500) == 1 + (2**31 + 500 - NEAR) // 1000
+    noise, keep, tiling = _tables(1000 * np.bincount(tail, minlength=5000), TrainConfig(sample=0))
+    assert tiling is not None
+    near_ids, near_offsets = tail.astype(np.int32), np.arange(0, 50_001, 1000)
+    for tiles in (None, tiling):
+        found = []
+        for ids, offsets, shift in ((corpus.ids, corpus.offsets, 0), (near_ids, near_offsets, NEAR)):
+            V, U = initial_matrices(5000, 16, 1)
+            workers = Workers.create(1, 1, 5, 5, V.shape[1], tiles)
+            ends = np.array([NEAR - shift, HUGE - shift])
+            run_chunk(ids, offsets, ends, V, U, noise, keep, 5, 5, 0.025, 0.0, workers, 16)
+            assert workers.tally[:, TRAINED].sum() == 50_000
+            found.append((V, U))
+        for far, near in zip(*found, strict=True):
+            np.testing.assert_array_equal(far, near)
+
+
+def test_renumbering_beyond_2_31(tmp_path):
+    """A block whose ids lie beyond 2^31 in their file, and ends beyond 2^31."""
+    from fastw2v import ingest
+
+    path = tmp_path / "provisional"
+    stream = np.array([0, 1, -1, 1, 0, -1], np.int32)
+    with open(path, "wb") as file:
+        file.seek(4 * (2**31 + 5))
+        file.write(stream.data)
+    block = ingest.Scanned(0, path, 2**31 + 5, 6, 2, 0, False, False)
+    final_id = np.array([1, 0], np.int32)
+    for before in (0, 2**31 - 1, 2**40):
+        ids, ends = np.zeros(6, np.int32), np.zeros(6, np.int64)
+        assert ingest.renumber(stream, final_id, ids, ends, before) == (4, 2)
+        assert ends[:2].tolist() == [before + 2, before + 4]
+    counts = np.array([2, 2])
+    result = ingest.Ingested(
+        words=["a", "b"], counts=counts, firsts=counts, n_tokens=4, n_sentences=2, distinct=2, largest_left_out=0,
+        blocks=[block] * 2, maps=[np.array([0, 1], np.int32)],
+    )  # fmt: skip
+    with open(tmp_path / "ids", "wb") as ids_file, open(tmp_path / "ends", "wb") as ends_file:
+        assert ingest.write_ids(result, final_id, ids_file, ends_file, 2) == (8, 4)
+    assert np.fromfile(tmp_path / "ids", np.int32).tolist() == [1, 0, 0, 1] * 2
+    assert np.fromfile(tmp_path / "ends", np.int64).tolist() == [2, 4, 6, 8]

@@ -12,7 +12,11 @@ from fastw2v.vocab import Vocab, build_vocab, printable
 
 def counted(words):
     counts = Counter(words)
-    return Ingested(list(counts), np.array(list(counts.values()), np.int64), len(words), 1)
+    places = np.arange(len(counts))
+    return Ingested(
+        words=list(counts), counts=np.array(list(counts.values()), np.int64), firsts=places, n_tokens=len(words),
+        n_sentences=1, distinct=len(counts), largest_left_out=0, blocks=[], maps=[places.astype(np.int32)],
+    )  # fmt: skip
 
 
 def test_most_frequent_first_ties_by_first_appearance():

@@ -1,0 +1,135 @@
+"""``ingest``: from text to ids, beside gensim's scan for a vocabulary and beside `gzip -dc`, in turn.
+
+- fastw2v: `prepare` with 1 and 2 workers: the vocabulary, and every id on disk, synchronised. Kernels are compiled.
+- gensim: `Word2Vec.scan_vocab(corpus_file=...)`, which counts words and keeps nothing else; it uses one thread.
+- gzip: `gzip -dc` of the same text into nowhere; beside it `prepare` of that archive.
+
+Peak memory is that of ``fastw2v prepare`` in a process of its own, and of the same with ten words of text.
+"""
+
+import argparse
+import gzip
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastw2v import prepare
+
+from . import record, report
+from .peers import first_tokens
+from .timing import summary
+
+QUICK_TOKENS = 200_000
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def peak_rss_mb(corpus: Path, output: Path, workers: int) -> float:
+    """Return the peak resident memory of ``fastw2v prepare`` in a process of its own."""
+    command = [
+        sys.executable,
+        "-m",
+        "fastw2v",
+        "prepare",
+        corpus,
+        "-o",
+        output,
+        "--min-count=1",
+        f"--workers={workers}",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))} failed")
+    return usage.ru_maxrss / 1024
+
+
+def systems(text: Path, packed: Path, output: Path) -> dict[str, Callable[[], object]]:
+    """Return what is timed, by name."""
+
+    def ours(corpus: Path, workers: int) -> Callable[[], object]:
+        return lambda: prepare(corpus, output, workers=workers, progress=False)
+
+    found = {"fastw2v, 1 worker": ours(text, 1), "fastw2v, 2 workers": ours(text, 2)}
+    try:
+        from gensim.models import Word2Vec
+    except ImportError:
+        print("gensim is not installed: left out")
+    else:
+        found["gensim scan"] = lambda: Word2Vec(vector_size=1).scan_vocab(corpus_file=str(text))
+    if shutil.which("gzip"):
+        found["gzip -dc"] = lambda: subprocess.run(["gzip", "-dc", packed], stdout=subprocess.DEVNULL, check=True)
+        found["fastw2v, .gz, 2 workers"] = ours(packed, 2)
+    return found
+
+
+#: Ratios of seconds in the same round: what is divided by what.
+RATIOS = {
+    "gensim / 2 workers": ("gensim scan", "fastw2v, 2 workers"),
+    "gensim / 1 worker": ("gensim scan", "fastw2v, 1 worker"),
+    "1 worker / 2 workers": ("fastw2v, 1 worker", "fastw2v, 2 workers"),
+    ".gz / gzip -dc": ("fastw2v, .gz, 2 workers", "gzip -dc"),
+}
+
+
+def measure(text: Path, packed: Path, scratch: Path, rounds: int) -> dict[str, Any]:
+    """Time everything once a round; return seconds, and ratios within each round."""
+    timed = systems(text, packed, scratch / "prepared")
+    for name, work in timed.items():
+        if name.startswith("fastw2v"):
+            work()  # compiles, and fills the page cache
+    seconds: dict[str, list[float]] = {name: [] for name in timed}
+    for number in range(1, rounds + 1):
+        for name, work in timed.items():
+            seconds[name].append(seconds_of(work))
+            print(f"round {number} of {rounds}: {name} {seconds[name][-1]:.3f} s")
+    ratios = {
+        name: summary([x / y for x, y in zip(seconds[a], seconds[b], strict=True)])
+        for name, (a, b) in RATIOS.items()
+        if a in seconds and b in seconds
+    }
+    return {"seconds": {name: summary(values) for name, values in seconds.items()}, "ratios": ratios}
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure, record the result and print its table."""
+    with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as temporary:
+        scratch = Path(temporary)
+        text, packed, few = scratch / "corpus.txt", scratch / "corpus.gz", scratch / "few.txt"
+        tokens = min(arguments.tokens or sys.maxsize, QUICK_TOKENS if arguments.quick else sys.maxsize)
+        first_tokens(arguments.corpus, tokens, text)
+        with open(text, "rb") as plain, gzip.open(packed, "wb", compresslevel=6) as archive:
+            shutil.copyfileobj(plain, archive, 1 << 20)
+        few.write_text("ten words of text to be read by this program\n")
+        corpus = prepare(text, scratch / "prepared", progress=False)
+        result = measure(text, packed, scratch, arguments.rounds)
+        peak = {str(n): round(peak_rss_mb(text, scratch / "out", n), 1) for n in (1, 2)}
+        base = round(peak_rss_mb(few, scratch / "out", 2), 1)
+    options = f" --tokens {arguments.tokens}" * (arguments.tokens is not None) + " --quick" * arguments.quick
+    done = record.append(
+        "ingest",
+        f"python -m bench ingest {arguments.corpus.name}{options} --rounds {arguments.rounds}",
+        {
+            "quick": arguments.quick,
+            "rounds": arguments.rounds,
+            "corpus": {"tokens": corpus.tokens_read, "words": len(corpus.vocab), "sentences": len(corpus.offsets) - 1},
+            "gensim": importlib.metadata.version("gensim") if "gensim scan" in result["seconds"] else None,
+            **result,
+            "peak_rss_mb": peak,
+            "peak_rss_mb_of_ten_words": base,
+        },
+    )
+    print(report.ingest_table(done))
