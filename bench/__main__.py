@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from . import ingest, ladder, peak, peers, quality, report, sweep
+from . import ingest, ladder, peak, peers, quality, report, scale, sweep, whole
 
 
 def main() -> None:
@@ -54,6 +54,22 @@ def main() -> None:
     sub.add_argument("--rounds", type=int, default=5, help="times each is run (default: 5)")
     sub.add_argument("--quick", action="store_true", help=f"{ingest.QUICK_TOKENS} words: does it run?")
     sub.set_defaults(run=ingest.run)
+
+    sub = commands.add_parser("whole", help="the whole command, text to saved vectors, beside word2vec.c's")
+    sub.add_argument("corpus", type=Path, help="a text file, one sentence a line")
+    sub.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
+    sub.add_argument("--rounds", type=int, default=3, help="times each is run (default: 3)")
+    sub.set_defaults(run=whole.run)
+
+    sub = commands.add_parser("scale", help="texts of growing length: seconds, memory, and planted words found")
+    lengths = [30_000_000, 100_000_000, 300_000_000]
+    sub.add_argument("--tokens", type=int, nargs="+", default=lengths, metavar="N", help="default: 30, 100 and 300 M")
+    sub.add_argument("--words", type=int, default=1_000_000, metavar="N", help="default: 1000000")
+    sub.add_argument(
+        "--scratch", type=Path, metavar="DIR", help="where texts of gigabytes go (default: as tempfile says)"
+    )
+    sub.add_argument("--quick", action="store_true", help="a hundredth of all: does it run?")
+    sub.set_defaults(run=scale.run)
 
     sub = commands.add_parser("report", help="print the README's tables from the newest results")
     sub.set_defaults(run=lambda arguments: report.main())

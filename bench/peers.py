@@ -36,6 +36,7 @@ from .timing import available_kernels, summary
 
 PEERS = ("word2vec.c", "gensim")
 C_FLAGS = ("-O3", "-march=native", "-ffast-math", "-funroll-loops", "-pthread")
+BENCH_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastw2v-bench"
 LONGEST = 1000  # words of a sentence, word2vec.c's MAX_SENTENCE_LENGTH
 
 # Linked beside word2vec.c, with --wrap: its source stays as it is.
@@ -131,27 +132,32 @@ def build_word2vec(cache: Path, folder: Path) -> tuple[Path, dict[str, str]]:
     return folder / "word2vec", made
 
 
+def word2vec_options(name: str, config: TrainConfig) -> list[str]:
+    """Return word2vec.c's arguments for a text of this name in its folder."""
+    options = {
+        "train": name,  # its buffers for names hold 100 bytes
+        "output": "word2vec.bin",
+        "binary": 1,
+        "cbow": 0,
+        "hs": 0,
+        "debug": 0,
+        "iter": config.epochs,
+        "size": config.vector_size,
+        "window": config.window,
+        "negative": config.negative,
+        "sample": config.sample,
+        "alpha": config.alpha,
+        "min-count": config.min_count,
+        "threads": config.workers,
+    }
+    return [part for option, value in options.items() for part in (f"-{option}", str(value))]
+
+
 def word2vec_c(program: Path) -> Adapter:
     """Return the adapter of a compiled word2vec.c."""
 
     def train(text: Text, config: TrainConfig) -> float:
-        options = {
-            "train": text.path.name,  # its buffers for names hold 100 bytes
-            "output": "word2vec.bin",
-            "binary": 1,
-            "cbow": 0,
-            "hs": 0,
-            "debug": 0,
-            "iter": config.epochs,
-            "size": config.vector_size,
-            "window": config.window,
-            "negative": config.negative,
-            "sample": config.sample,
-            "alpha": config.alpha,
-            "min-count": config.min_count,
-            "threads": config.workers,
-        }
-        command = [str(program), *(part for name, value in options.items() for part in (f"-{name}", str(value)))]
+        command = [str(program), *word2vec_options(text.path.name, config)]
         done = subprocess.run(command, cwd=text.scratch, check=True, capture_output=True, text=True)
         return float(done.stderr.split()[-1])
 
@@ -215,14 +221,13 @@ def measure(
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure every vector size on one corpus, record the result and print its table."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastw2v-bench"
     vector_sizes = arguments.vector_size or [TrainConfig().vector_size]
     facts: dict[str, Any] = {"timing": "wall seconds of training alone, see bench/peers.py"}
     with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as temporary:
         scratch = Path(temporary)
         adapters: dict[str, Adapter] = {}
         if "word2vec.c" in arguments.peers:
-            program, facts["word2vec.c"] = build_word2vec(cache, scratch)
+            program, facts["word2vec.c"] = build_word2vec(BENCH_CACHE, scratch)
             adapters["word2vec.c"] = word2vec_c(program)
         if "gensim" in arguments.peers:
             adapters["gensim"] = gensim_corpus_file()

@@ -167,6 +167,38 @@ def ingest_table(record: Record) -> str:
     )
 
 
+def whole_table(record: Record) -> str:
+    """Return the table of a ``whole`` result, in Markdown."""
+    rows = [[name, number(s["median"]), number(s["spread"])] for name, s in record["seconds"].items()]
+    ratio, share = record["ratio"], record["ingest_share"]
+    return (
+        f"{markdown(['one epoch', 'seconds', 'largest minus smallest'], rows)}\n\n"
+        f"{record['corpus']['tokens'] / 1e6:.1f} M words, medians of {record['rounds']} rounds; ratio within a round "
+        f"{number(ratio['median'])} ({number(ratio['spread'])}); ingest takes {100 * share['median']:.0f} % of our "
+        f"command. {processor(record)}"
+    )
+
+
+def scale_table(record: Record) -> str:
+    """Return the table of a ``scale`` result, in Markdown."""
+    lengths = record["lengths"]
+    header = ["", *(f"{length['tokens'] / 1e6:g} M tokens" for length in lengths)]
+    rows = [["text, MB", *(f"{length['text_mb']:,}" for length in lengths)]]
+    rows.append(["distinct words", *(f"{length['words']:,}" for length in lengths)])
+    for step, label in (("prepare", "prepare"), ("train", "train, one epoch")):
+        rows.append([f"{label}: seconds", *(number(length[step]["seconds"]) for length in lengths)])
+        rates = [1e3 * length[step]["seconds"] / (length["tokens"] / 1e6) for length in lengths]
+        rows.append([f"{label}: ns a token", *(number(rate) for rate in rates)])
+        rows.append([f"{label}: peak memory, MB", *(number(length[step]["peak_rss_mb"]) for length in lengths)])
+    for what, label in (
+        ("twins", "planted twins found, %"),
+        ("analogies", "planted analogies, %"),
+        ("similarity", "similarity, 100 x Spearman"),
+    ):
+        rows.append([label, *(f"{length['found'][what]:.1f}" for length in lengths)])
+    return f"{markdown(header, rows)}\n\nvector_size 100, min_count 1. {processor(record)}"
+
+
 def newest_quality() -> list[Record]:
     """Return the newest complete ``quality`` result of each kernel, the kernel measured last first."""
     complete = [r for r in records("quality") if all(key in r["mean"] for _, key, _ in QUALITY_ROWS)]
@@ -188,6 +220,8 @@ def main() -> None:
             lambda record: not record["quick"] and {"gensim scan", "gzip -dc"} <= set(record["seconds"]),
         ),
         "peers": (peers_table, lambda record: {"word2vec.c", "gensim"} <= set(record)),
+        "whole": (whole_table, lambda record: True),
+        "scale": (scale_table, lambda record: not record["quick"]),
     }
     for bench, (table, is_complete) in complete.items():
         for newest in [record for record in records(bench) if is_complete(record)][-1:]:

@@ -1,0 +1,77 @@
+"""``scale``: the same vocabulary in texts of growing length, synthetic: seconds, peak memory, and what was planted.
+
+Each step is a command in a process of its own: `fastw2v prepare` and one epoch of `fastw2v train`. Text of one length
+is the beginning of the longer one. A pair of twins counts as found if each is the other's nearest neighbour.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from corpora import synthetic
+from fastw2v import evaluate_analogies, evaluate_similarity, load
+
+from . import record, report
+
+QUICK = 100  # divides tokens and words
+
+
+def command(*parts: str | Path) -> dict[str, float]:
+    """Run a command of this package and return its seconds and peak resident memory."""
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "fastw2v", *map(str, parts)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"fastw2v {' '.join(map(str, parts))} failed")
+    return {"seconds": round(time.perf_counter() - began, 2), "peak_rss_mb": round(usage.ru_maxrss / 1024, 1)}
+
+
+def found(model: Path, text: Path, planted: synthetic.Planted) -> dict[str, float]:
+    """Return how much of what was planted a model found, in per cent (of twins and questions), or times 100."""
+    embeddings = load(model)
+    nearest = {a: embeddings.most_similar(a, topn=1)[0][0] for pair in planted.twins for a in pair}
+    mutual = [nearest[a] == b and nearest[b] == a for a, b in planted.twins]
+    analogies, similarities = synthetic.answer_paths(text)
+    return {
+        "twins": round(100 * sum(mutual) / len(mutual), 1),
+        "analogies": round(100 * (evaluate_analogies(embeddings, analogies)[-1].accuracy or 0), 1),
+        "similarity": round(100 * (evaluate_similarity(embeddings, similarities).spearman or 0), 1),
+    }
+
+
+def measure(tokens: int, words: int, folder: Path) -> dict[str, Any]:
+    """Write a text, prepare it and train on it."""
+    text, prepared, model = folder / "text.txt", folder / "prepared", folder / "model"
+    began = time.perf_counter()
+    planted = synthetic.write(text, tokens=tokens, words=words, progress=True)
+    result: dict[str, Any] = {"tokens": tokens, "written_seconds": round(time.perf_counter() - began, 2)}
+    result["text_mb"] = round(text.stat().st_size / 1e6)
+    result["prepare"] = command("prepare", text, "-o", prepared, "--min-count=1")
+    result["train"] = command("train", prepared, "-o", model, "--epochs=1")
+    result["words"] = len(load(model))
+    result["found"] = found(model, text, planted)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure every length, record the result and print its table."""
+    divisor = QUICK if arguments.quick else 1
+    lengths = [tokens // divisor for tokens in arguments.tokens]
+    results = []
+    for tokens in lengths:
+        with tempfile.TemporaryDirectory(prefix="fastw2v-bench-", dir=arguments.scratch) as folder:
+            results.append(measure(tokens, arguments.words // divisor, Path(folder)))
+            print(results[-1])
+    done = record.append(
+        "scale",
+        f"python -m bench scale --tokens {' '.join(map(str, arguments.tokens))} --words {arguments.words}"
+        f"{' --quick' * arguments.quick}",
+        {"quick": arguments.quick, "words": arguments.words // divisor, "lengths": results},
+    )
+    print(report.scale_table(done))
