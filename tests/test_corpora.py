@@ -91,9 +91,9 @@ def server(monkeypatch):
     server.server_close()
 
 
-def zipped(**members):
+def zipped(method=zipfile.ZIP_DEFLATED, **members):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", method) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return file.getvalue()
@@ -233,13 +233,18 @@ def test_server_that_always_cuts_at_the_same_place_is_given_up(server, source, t
 def test_changed_file_is_never_mixed(server, source, tmp_path, if_range):
     """Also where the server ignores If-Range and the new file is as long as the old one."""
     server.if_range = if_range
-    old, new = source, WORDS[::-1]
+    new = WORDS[::-1]
+    server.content = zipped(zipfile.ZIP_STORED, text8=WORDS)
+    loose = replace(source, size=None, sha256=None, member_sha256=None)
     server.cuts = [20_000] + [0] * 3
     with pytest.raises(CorpusError):
-        fetch.fetch(old, tmp_path / "out.txt")
-    server.content, server.tag, server.cuts = zipped(text8=new), '"two"', []
-    changed = replace(source, size=None, sha256=None, member_sha256=hashlib.sha256(new).hexdigest())
-    fetch.fetch(changed, tmp_path / "out.txt")
+        fetch.fetch(loose, tmp_path / "out.txt")
+    length = len(server.content)
+    server.content, server.tag, server.cuts = zipped(zipfile.ZIP_STORED, text8=new), '"two"', []
+    assert len(server.content) == length
+    said = []
+    fetch.fetch(loose, tmp_path / "out.txt", say=said.append)
+    assert any("has changed" in line for line in said)
     assert (tmp_path / "out.txt").read_bytes() == new + b"\n"
 
 
@@ -248,18 +253,20 @@ def test_changed_file_without_a_tag_is_noticed_by_its_length(server, source, tmp
     server.cuts = [20_000] + [0] * 3
     with pytest.raises(CorpusError):
         fetch.fetch(source, tmp_path / "out.txt")
-    server.content, server.cuts = zipped(text8=WORDS + b" more"), []
+    server.content, server.cuts = zipped(text8=WORDS[::-1] + b" more"), []
     fetch.fetch(replace(source, size=None, sha256=None, member_sha256=None), tmp_path / "out.txt")
-    assert (tmp_path / "out.txt").read_bytes() == WORDS + b" more\n"
+    assert (tmp_path / "out.txt").read_bytes() == WORDS[::-1] + b" more\n"
 
 
-def test_part_longer_than_the_file_is_dropped(server, source, tmp_path):
-    server.tag = None
+@pytest.mark.parametrize("tags", [(None, None), ('"one"', '"two"')])
+def test_part_longer_than_the_file_is_dropped(server, source, tmp_path, tags):
+    server.tag = tags[0]
     server.cuts = [40_000] + [0] * 3
     with pytest.raises(CorpusError):
         fetch.fetch(source, tmp_path / "out.txt")
-    server.content, server.cuts = zipped(text8=b"short now"), []
-    fetch.fetch(replace(source, size=None, sha256=None, member_sha256=None), tmp_path / "out.txt")
+    server.content, server.cuts, server.tag = zipped(text8=b"short now"), [], tags[1]
+    digest = hashlib.sha256(server.content).hexdigest()
+    fetch.fetch(replace(source, member_sha256=None), tmp_path / "out.txt", sha256=digest)
     assert (tmp_path / "out.txt").read_bytes() == b"short now\n"
 
 
@@ -406,6 +413,13 @@ def test_billion_words(server, tmp_path):
     fetched = fetch.fetch(source, tmp_path / "1b.txt", url=server.url)
     assert (tmp_path / "1b.txt").read_text("utf-8") == "the cat sat .\nété\nno newline\n"
     assert (fetched.lines, fetched.words) == (3, 7)
+
+
+@pytest.mark.parametrize("block", range(1, 9))
+def test_blocks_end_at_lines_and_not_inside_letters(monkeypatch, block):
+    monkeypatch.setattr(fetch, "_BLOCK", block)
+    text = "ÉaÉ\nÀÀÀ\n\nÉ"
+    assert b"".join(fetch.lower_case(io.BytesIO(text.encode()))).decode() == text.lower()
 
 
 def test_wikitext_103(server, tmp_path):
