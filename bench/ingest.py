@@ -10,7 +10,6 @@ Peak memory is that of ``fastw2v prepare`` in a process of its own, and of the s
 import argparse
 import gzip
 import importlib.metadata
-import os
 import shutil
 import subprocess
 import sys
@@ -36,25 +35,23 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+#: Not `ru_maxrss`, which a process inherits from the one that started it.
+PEAK = """
+import sys
+from fastw2v.cli import main
+
+code = main(sys.argv[1:])
+fields = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(int(fields["VmHWM"].split()[0]) / 1024)
+sys.exit(code)
+"""
+
+
 def peak_rss_mb(corpus: Path, output: Path, workers: int) -> float:
     """Return the peak resident memory of ``fastw2v prepare`` in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "fastw2v",
-        "prepare",
-        corpus,
-        "-o",
-        output,
-        "--min-count=1",
-        f"--workers={workers}",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))} failed")
-    return usage.ru_maxrss / 1024
+    command = [sys.executable, "-c", PEAK, "prepare", corpus, "-o", output, "--min-count=1", f"--workers={workers}"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout.splitlines()[-1])
 
 
 def systems(text: Path, packed: Path, output: Path) -> dict[str, Callable[[], object]]:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bench import ladder, peak, peers, record, report, sweep, timing, vectorised
+from bench import ingest, ladder, peak, peers, record, report, sweep, timing, vectorised
 from fastw2v.config import TrainConfig
 from fastw2v.prepared import prepare
 
@@ -188,3 +188,22 @@ def test_quality_table_shows_the_newest_of_each_kernel(results):
 def test_report_without_results_prints_no_table(results, capsys):
     report.main()
     assert not capsys.readouterr().out
+
+
+def test_ingest_measures_everything_in_turn_and_reports_it(planted_file, results, monkeypatch, capsys):
+    import argparse
+
+    monkeypatch.setattr(ingest, "QUICK_TOKENS", 5000)
+    ingest.run(argparse.Namespace(corpus=planted_file, tokens=None, rounds=2, quick=True))
+    (written,) = report.records("ingest")
+    assert written["corpus"]["tokens"] == 5000
+    assert {"fastw2v, 1 worker", "fastw2v, 2 workers"} <= set(written["seconds"])
+    assert all(len(seconds["each"]) == 2 for seconds in written["seconds"].values())
+    first, second = (written["seconds"][f"fastw2v, {n}"]["each"] for n in ("1 worker", "2 workers"))
+    for ratio, a, b in zip(written["ratios"]["1 worker / 2 workers"]["each"], first, second, strict=True):
+        assert ratio == pytest.approx(a / b, rel=1e-2)
+    assert 20 < written["peak_rss_mb_of_ten_words"] < 2000
+    assert "| fastw2v, 1 worker |" in capsys.readouterr().out
+    capsys.readouterr()
+    report.main()
+    assert "fastw2v, 1 worker" not in capsys.readouterr().out  # a quick run is no result
