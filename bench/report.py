@@ -208,8 +208,15 @@ def newest_quality() -> list[Record]:
     return list(found.values())
 
 
+def vector_sizes(record: Record) -> tuple[int, ...]:
+    """Return the vector sizes that a result is about; none if it has no such choice."""
+    if record["bench"] == "ladder":
+        return (record["config"]["vector_size"],)
+    return tuple(map(int, record["vector_size"])) if record["bench"] == "peers" else ()
+
+
 def main() -> None:
-    """Print every table that has a result."""
+    """Print every table that has a result, of `ladder` and `peers` one for each vector_size."""
     if quality := newest_quality():
         print(f"{quality_table(quality)}\n")
     complete: dict[str, tuple[Callable[[Record], str], Callable[[Record], bool]]] = {
@@ -224,5 +231,6 @@ def main() -> None:
         "scale": (scale_table, lambda record: not record["quick"]),
     }
     for bench, (table, is_complete) in complete.items():
-        for newest in [record for record in records(bench) if is_complete(record)][-1:]:
-            print(f"{table(newest)}\n")
+        newest = {vector_sizes(record): record for record in records(bench) if is_complete(record)}
+        for key in sorted(newest):
+            print(f"{table(newest[key])}\n")

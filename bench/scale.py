@@ -5,6 +5,7 @@ is the beginning of the longer one. A pair of twins counts as found if each is t
 """
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -75,3 +76,32 @@ def run(arguments: argparse.Namespace) -> None:
         {"quick": arguments.quick, "words": arguments.words // divisor, "lengths": results},
     )
     print(report.scale_table(done))
+    if not arguments.quick:
+        if importlib.util.find_spec("matplotlib"):
+            draw(done, record.RESULTS / "scale.svg")
+        else:
+            print("matplotlib is not installed: no figure (pip install -e '.[plot]')")
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """Draw seconds and peak memory over the length of the text, as SVG; needs the extra ``plot``."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "fastw2v"  # the same picture is the same file
+    from matplotlib import pyplot
+
+    figure, (time_axes, memory_axes) = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    tokens = [length["tokens"] / 1e6 for length in result["lengths"]]
+    for step, label in (("train", "train, one epoch"), ("prepare", "prepare")):
+        time_axes.plot(tokens, [length[step]["seconds"] for length in result["lengths"]], "o-", label=label)
+        memory_axes.plot(tokens, [length[step]["peak_rss_mb"] for length in result["lengths"]], "o-", label=label)
+    time_axes.set_ylabel("seconds")
+    memory_axes.set_ylabel("peak memory, MB")
+    for axes in (time_axes, memory_axes):
+        axes.set_xlabel("million tokens")
+        axes.set_ylim(bottom=0)
+        axes.set_xlim(left=0)
+        axes.spines[["top", "right"]].set_visible(False)
+    time_axes.legend(frameon=False)
+    figure.savefig(path, metadata={"Date": None})

@@ -74,6 +74,8 @@ class Tiling(NamedTuple):
 CENTRES, SHARED = (16, 8), 24
 #: The most that a tile may load a row with, in the mean, see choose_tiling; half of what it may by chance.
 MOST_LOAD = 2.5
+#: Strips are no more than the terms of a centre in the pairwise kernel over this: with more, pairs are as fast.
+MOST_STRIPS = 10
 #: The least number of tiles in a run: a small corpus has to make the most of every step.
 LEAST_TILES = 2048
 
@@ -98,9 +100,9 @@ def choose_tiling(
     - noise rows: ``alpha T P negative / N (1 + (N - 1) q)``, with q the most frequent noise word's share;
     - outside rows: ``alpha P (1 + (T - 1) p)``, below the first.
 
-    Strips are added until a centre row alone is within `MOST_LOAD`, or there is one distance a strip; then T is the
-    largest of `CENTRES` for which all are, and that gives a run `LEAST_TILES`. Where no T does, the corpus or the
-    vocabulary is tiny or the rate extreme.
+    There are as few strips as can be, at most one a distance, and for these T is the largest of `CENTRES`, for which
+    all are within `MOST_LOAD` and a run has `LEAST_TILES`. Where no T does, the corpus or the vocabulary is tiny or
+    the rate extreme.
     Words can come in bursts: `copies` lets none load its row with more than twice `MOST_LOAD`. The measurements
     behind this are in ``bench/NOTES.md``.
 
@@ -114,14 +116,16 @@ def choose_tiling(
     """
     p, q = (float(weights.max() / weights.sum()) if weights.any() else 1.0 for weights in (kept, noise))
     per_pair = alpha * (1 + negative)
-    strips = min(max(1, int(np.ceil(per_pair * (window + 1) / MOST_LOAD))), 2 * window)
-    pairs = (window + 1) / strips if strips <= 2 else 2 * window / strips
-    copies = max(1, int(2 * MOST_LOAD / (per_pair * pairs)))
-    for centres in CENTRES:
-        on_centre = per_pair * pairs * (1 + (centres - 1) * p)
-        on_noise = alpha * centres * pairs * negative / SHARED * (1 + (SHARED - 1) * q)
-        if max(on_centre, on_noise) <= MOST_LOAD and centres * LEAST_TILES <= trained:
-            return Tiling(centres, SHARED, strips, copies)
+    least = min(max(1, int(np.ceil(per_pair * (window + 1) / MOST_LOAD))), 2 * window)
+    most = min(max(least, (window + 1) * (1 + negative) // MOST_STRIPS), 2 * window)
+    for strips in range(least, most + 1):
+        pairs = (window + 1) / strips if strips <= 2 else 2 * window / strips
+        copies = max(1, int(2 * MOST_LOAD / (per_pair * pairs)))
+        for centres in CENTRES:
+            on_centre = per_pair * pairs * (1 + (centres - 1) * p)
+            on_noise = alpha * centres * pairs * negative / SHARED * (1 + (SHARED - 1) * q)
+            if max(on_centre, on_noise) <= MOST_LOAD and centres * LEAST_TILES <= trained:
+                return Tiling(centres, SHARED, strips, copies)
     return None
 
 
