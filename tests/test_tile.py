@@ -716,9 +716,17 @@ def test_the_default_tiling_of_a_real_vocabulary():
     assert tiling.copies >= 2
 
 
-def test_two_words_are_left_to_the_pairwise_kernel():
-    assert tile.choose_tiling(np.ones(2), np.ones(2), 5, 5, 0.025) is None
+def test_one_word_is_left_to_the_pairwise_kernel():
+    assert tile.choose_tiling(np.ones(2), np.ones(2), 5, 5, 0.025) == Tiling(8, tile.SHARED, 2, 11)
     assert tile.choose_tiling(np.ones(1), np.ones(1), 5, 5, 0.025) is None
+
+
+@pytest.mark.parametrize("window", [1, 2, 5, 10, 15, 50])
+def test_a_real_vocabulary_has_tiles_for_any_number_of_noise_words(window):
+    for negative in range(1, 51):
+        tiling = tile.choose_tiling(*zipf(80_000), window, negative, 0.025)
+        assert tiling is not None, negative
+        assert tiling.strips <= max(1, (window + 1) * (1 + negative) // 10)
 
 
 def test_tilings_are_ones_that_the_kernel_can_take():
@@ -732,12 +740,12 @@ def test_tilings_are_ones_that_the_kernel_can_take():
             assert all(isinstance(value, int) for value in tiling)
 
 
-def test_the_steeper_the_vocabulary_the_smaller_the_tile():
-    sizes = [tile.choose_tiling(*zipf(words), 5, 5, 0.025) for words in (2, 5, 10, 34, 100, 1000, 10_000, 80_000)]
-    sizes = [0 if tiling is None else tiling.centres for tiling in sizes]
-    assert sizes == sorted(sizes)
-    assert sizes[0] == 0
-    assert sizes[-1] == tile.CENTRES[0]
+def test_the_steeper_the_vocabulary_the_more_strips_and_the_smaller_the_tile():
+    sizes = [tile.choose_tiling(*zipf(words), 5, 5, 0.025) for words in (1, 2, 5, 10, 34, 1000, 10_000, 80_000)]
+    sizes = [(0, 0) if tiling is None else (-tiling.strips, tiling.centres) for tiling in sizes]
+    assert sizes[0] == (0, 0)
+    assert sizes[1:] == sorted(sizes[1:])
+    assert sizes[-1] == (-1, tile.CENTRES[0])
 
 
 def test_more_weight_in_a_row_makes_more_strips_and_fewer_copies():
