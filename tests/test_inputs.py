@@ -62,6 +62,15 @@ def test_several_streams_end_to_end(tmp_path, kind):
     assert read(path) == TEXT + b"|"
 
 
+def test_gzip_padded_with_zeros_and_followed_by_something_else(tmp_path):
+    path = tmp_path / "corpus"
+    path.write_bytes(gzip.compress(TEXT) + b"\0" * 100_000 + gzip.compress(b"more") + b"\0" * 9)
+    assert read(path) == TEXT + b"more|"
+    path.write_bytes(gzip.compress(TEXT) + b"something else")
+    with pytest.raises(CorpusError, match="corpus is damaged"):
+        read(path)
+
+
 @KINDS
 @pytest.mark.parametrize("keep", [0.02, 0.5, -1, -3, -9])
 def test_truncated_archives(tmp_path, kind, keep):
