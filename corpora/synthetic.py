@@ -355,7 +355,7 @@ def _write_text(path: Path, tables: _Tables, tokens: int, seed: int, block: int,
             size = _fill(rng, sentence, *tables, drawn[:n], coins[:n], ends[:n], text)
             if done + n == tokens:
                 text[size - 1] = _NEWLINE
-            file.write(memoryview(text[:size]))
+            file.write(text[:size].data)
             shown.update(n)
         file.flush()
         os.fsync(file.fileno())
