@@ -22,6 +22,7 @@ from typing import Any
 from fastw2v import prepare
 
 from . import record, report
+from .command import measured
 from .peers import first_tokens
 from .timing import summary
 
@@ -33,25 +34,6 @@ def seconds_of(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-#: Not `ru_maxrss`, which a process inherits from the one that started it.
-PEAK = """
-import sys
-from fastw2v.cli import main
-
-code = main(sys.argv[1:])
-fields = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(int(fields["VmHWM"].split()[0]) / 1024)
-sys.exit(code)
-"""
-
-
-def peak_rss_mb(corpus: Path, output: Path, workers: int) -> float:
-    """Return the peak resident memory of ``fastw2v prepare`` in a process of its own."""
-    command = [sys.executable, "-c", PEAK, "prepare", corpus, "-o", output, "--min-count=1", f"--workers={workers}"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(done.stdout.splitlines()[-1])
 
 
 def systems(text: Path, packed: Path, output: Path) -> dict[str, Callable[[], object]]:
@@ -113,8 +95,13 @@ def run(arguments: argparse.Namespace) -> None:
         few.write_text("ten words of text to be read by this program\n")
         corpus = prepare(text, scratch / "prepared", progress=False)
         result = measure(text, packed, scratch, arguments.rounds)
-        peak = {str(n): round(peak_rss_mb(text, scratch / "out", n), 1) for n in (1, 2)}
-        base = round(peak_rss_mb(few, scratch / "out", 2), 1)
+
+        def peak_of(corpus: Path, workers: int) -> float:
+            options = ("--min-count=1", f"--workers={workers}")
+            return measured("prepare", corpus, "-o", scratch / "out", *options)["peak_rss_mb"]
+
+        peak = {str(n): peak_of(text, n) for n in (1, 2)}
+        base = peak_of(few, 2)
     options = f" --tokens {arguments.tokens}" * (arguments.tokens is not None) + " --quick" * arguments.quick
     done = record.append(
         "ingest",

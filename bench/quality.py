@@ -4,30 +4,15 @@ Each seed is one ``fastw2v train`` in a process of its own, so that time and pea
 """
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from fastw2v import evaluate_analogies, evaluate_similarity, load
 
 from . import record
-
-
-def _train(corpus: Path, output: Path, options: list[str]) -> dict[str, Any]:
-    """Run the command and return its seconds and peak resident memory."""
-    began = time.perf_counter()
-    command = [sys.executable, "-m", "fastw2v", "train", str(corpus), "-o", str(output), *options]
-    process = subprocess.Popen(command)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed")
-    return {"seconds": round(time.perf_counter() - began, 1), "peak_rss_mb": round(usage.ru_maxrss / 1024, 1)}
+from .command import measured
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -39,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
         for seed in range(1, arguments.seeds + 1):
             folder = Path(temporary) / f"seed-{seed}"
             result: dict[str, Any] = {"seed": seed}
-            result |= _train(arguments.corpus, folder, [f"--seed={seed}", *arguments.option])
+            result |= measured("train", arguments.corpus, "-o", folder, f"--seed={seed}", *arguments.option)
             embeddings = load(folder)
             progress = embeddings.metadata["progress"]
             result["train_seconds"] = progress["seconds"]

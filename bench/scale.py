@@ -6,9 +6,6 @@ is the beginning of the longer one. A pair of twins counts as found if each is t
 
 import argparse
 import importlib.util
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,19 +15,9 @@ from corpora import synthetic
 from fastw2v import evaluate_analogies, evaluate_similarity, load
 
 from . import record, report
+from .command import measured
 
 QUICK = 100  # divides tokens and words
-
-
-def command(*parts: str | Path) -> dict[str, float]:
-    """Run a command of this package and return its seconds and peak resident memory."""
-    began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "fastw2v", *map(str, parts)], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"fastw2v {' '.join(map(str, parts))} failed")
-    return {"seconds": round(time.perf_counter() - began, 2), "peak_rss_mb": round(usage.ru_maxrss / 1024, 1)}
 
 
 def found(model: Path, text: Path, planted: synthetic.Planted) -> dict[str, float]:
@@ -53,8 +40,8 @@ def measure(tokens: int, words: int, folder: Path) -> dict[str, Any]:
     planted = synthetic.write(text, tokens=tokens, words=words, progress=True)
     result: dict[str, Any] = {"tokens": tokens, "written_seconds": round(time.perf_counter() - began, 2)}
     result["text_mb"] = round(text.stat().st_size / 1e6)
-    result["prepare"] = command("prepare", text, "-o", prepared, "--min-count=1")
-    result["train"] = command("train", prepared, "-o", model, "--epochs=1")
+    result["prepare"] = measured("prepare", text, "-o", prepared, "--min-count=1")
+    result["train"] = measured("train", prepared, "-o", model, "--epochs=1")
     result["words"] = len(load(model))
     result["found"] = found(model, text, planted)
     return result

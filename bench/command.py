@@ -1,0 +1,34 @@
+"""One command of this package in a process of its own: its seconds and its peak memory, as a user sees them."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+#: Not `ru_maxrss`, which a process inherits from the one that started it.
+PEAK = """
+import sys
+from fastw2v.cli import main
+
+code = main(sys.argv[1:])
+fields = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(int(fields["VmHWM"].split()[0]) / 1024)
+sys.exit(code)
+"""
+
+
+def measured(*arguments: str | Path) -> dict[str, float]:
+    """Run ``fastw2v ARGUMENTS`` and return its ``seconds`` and ``peak_rss_mb``; what it says on stderr is shown.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    began = time.perf_counter()
+    command = [sys.executable, "-c", PEAK, *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"fastw2v {' '.join(map(str, arguments))} failed")
+    return {
+        "seconds": round(time.perf_counter() - began, 2),
+        "peak_rss_mb": round(float(done.stdout.splitlines()[-1]), 1),
+    }
