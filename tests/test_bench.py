@@ -1,11 +1,12 @@
 """The bench suite: what it compares is right, and every command's inside runs on a tiny corpus. No time is tested."""
 
+import argparse
 import json
 
 import numpy as np
 import pytest
 
-from bench import ingest, ladder, peak, peers, record, report, sweep, timing, vectorised
+from bench import command, ingest, ladder, peak, peers, record, report, scale, sweep, timing, vectorised
 from fastw2v.config import TrainConfig
 from fastw2v.prepared import prepare
 
@@ -191,8 +192,6 @@ def test_report_without_results_prints_no_table(results, capsys):
 
 
 def test_ingest_measures_everything_in_turn_and_reports_it(planted_file, results, monkeypatch, capsys):
-    import argparse
-
     monkeypatch.setattr(ingest, "QUICK_TOKENS", 5000)
     ingest.run(argparse.Namespace(corpus=planted_file, tokens=None, rounds=2, quick=True))
     (written,) = report.records("ingest")
@@ -207,3 +206,36 @@ def test_ingest_measures_everything_in_turn_and_reports_it(planted_file, results
     capsys.readouterr()
     report.main()
     assert "fastw2v, 1 worker" not in capsys.readouterr().out  # a quick run is no result
+
+
+def test_peak_memory_is_the_commands_own(planted_file, tmp_path):
+    large = np.ones(60_000_000)  # the process that starts the command is larger than it will be
+    found = command.measured("prepare", planted_file, "-o", tmp_path / "prepared", "--min-count=1")
+    assert 20 < found["peak_rss_mb"] < large.nbytes / 2**20
+    assert found["seconds"] > 0
+    with pytest.raises(SystemExit, match=r"prepare nowhere\.txt"):
+        command.measured("prepare", "nowhere.txt", "-o", tmp_path / "other")
+
+
+def test_scale_finds_what_is_planted_at_every_length(results, tmp_path, capsys):
+    scale.run(argparse.Namespace(tokens=[10_000, 400_000], words=2_000, scratch=tmp_path, quick=False))
+    (written,) = report.records("scale")
+    few, many = written["lengths"]
+    assert few["tokens"] == 10_000
+    assert many["words"] == 2_000
+    assert many["found"]["twins"] > 50 > few["found"]["twins"]
+    report.main()
+    assert capsys.readouterr().out.count("| planted twins found, % |") == 2
+
+
+def test_the_table_of_whole_commands():
+    figures = {"median": 120.0, "spread": 2.0, "each": [119.0, 121.0]}
+    record = {
+        "bench": "whole",
+        "seconds": {"word2vec.c": figures, "fastw2v": {"median": 6.0, "spread": 0.5, "each": []}},
+    }
+    record |= {"ratio": {"median": 20.0, "spread": 1.0}, "ingest_share": {"median": 0.125}, "corpus": {"tokens": 2e7}}
+    record |= {"rounds": 2, "machine": {"cpu": "A", "cpu_family_model": "1/2", "usable_cores": 2}}
+    table = report.whole_table(record)
+    assert "| word2vec.c | 120 | 2.00 |" in table
+    assert "ratio within a round 20.0 (1.00); ingest takes 12 % of our command" in table
