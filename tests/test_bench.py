@@ -218,7 +218,7 @@ def test_peak_memory_is_the_commands_own(planted_file, tmp_path):
 
 
 def test_scale_finds_what_is_planted_at_every_length(results, tmp_path, capsys):
-    scale.run(argparse.Namespace(tokens=[10_000, 400_000], words=2_000, scratch=tmp_path, quick=False))
+    scale.run(argparse.Namespace(tokens=[10_000, 1_000_000], words=2_000, scratch=tmp_path, quick=False))
     (written,) = report.records("scale")
     few, many = written["lengths"]
     assert few["tokens"] == 10_000
