@@ -4,11 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from fastw2v import pydocs
-from fastw2v.errors import ConfigError, FastW2VError
+from fastw2v.errors import ConfigError, CorpusError, FastW2VError
 from fastw2v.screen import Screen
 
 from . import fetch, synthetic
@@ -66,8 +67,11 @@ def _pydocs(arguments: argparse.Namespace) -> None:
         with open(partial, "w", encoding="ascii", newline="\n") as file:
             file.writelines(" ".join(words) + "\n" for words in pydocs.sentences())
         os.replace(partial, arguments.output)
+    except OSError as error:
+        raise CorpusError(f"cannot write {arguments.output}: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _sums() -> str:

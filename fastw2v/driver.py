@@ -99,6 +99,7 @@ def train(
         KeyboardInterrupt: after Ctrl-C; if training had begun the folder, if any, was saved, and the text says so.
     """
     _check_names("train", options, TrainOptions)
+    _check_callbacks(callbacks)
     asked = {name: options.pop(name, None) for name in ("min_count", "max_vocab")}  # type: ignore[misc]
     config = TrainConfig(**options, **{name: value for name, value in asked.items() if value is not None})  # type: ignore[arg-type]
     with _output_folder(output) as folder, ExitStack() as stack:
@@ -142,6 +143,7 @@ def train_ids(
     if unfit := {"min_count", "max_vocab"} & set(options):
         raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
     _check_names("train_ids", options, IdOptions)
+    _check_callbacks(callbacks)
     config = TrainConfig(**options, min_count=1)
     whole: bool = isinstance(n_words, Integral)
     if not whole or not 1 <= n_words < 2**31:
@@ -162,6 +164,11 @@ def train_ids(
 
 def _output_folder(output: str | PathLike[str] | None) -> Any:
     return nullcontext(None) if output is None else staged(Path(output), MANIFEST, "model")
+
+
+def _check_callbacks(callbacks: Sequence[Callback]) -> None:
+    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+        raise ConfigError(f"callbacks is {callbacks!r:.60}: give a list of functions")
 
 
 def _check_names(function: str, options: Iterable[str], known: type) -> None:
@@ -215,7 +222,7 @@ def _run(
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
     noise, keep, tiling = _tables(corpus.vocab.counts, config)
     if config.kernel == "tile" and tiling is None:
-        say(progress, "the corpus or its vocabulary is too small for tiles: pairwise kernel")
+        say(progress, "tiles do not fit: too few tokens or words, or too high an alpha; pairwise kernel")
     workers = Workers.create(config.workers, config.seed, config.window, config.negative, V.shape[1], tiling)
     step = (config.min_alpha - config.alpha) / (n_tokens * config.epochs)
 

@@ -1,9 +1,9 @@
 """Where text comes from: files, folders, glob patterns, archives and standard input, each read once from its start.
 
 A folder means every file below it, a pattern every file it matches, both in the order of their names; hidden files and
-folders are passed over. An archive is known by its first bytes, not by its name: gzip, bzip2, xz and zstd are read,
-also several streams end to end. A byte-order mark at the start of a text is skipped. What has a NUL byte in its first
-64 KiB is not text; a NUL further on is a byte like any other.
+folders are passed over, and so are model and prepared folders below a folder. An archive is known by its first bytes,
+not by its name: gzip, bzip2, xz and zstd are read, also several streams end to end. A byte-order mark at the start of a
+text is skipped. What has a NUL byte in its first 64 KiB is not text; a NUL further on is a byte like any other.
 """
 
 import bz2
@@ -74,6 +74,10 @@ def expand(paths: Sequence[str | PathLike[str]]) -> list[str]:
     return found
 
 
+def _is_ours(folder: str) -> bool:
+    return any(os.path.isfile(os.path.join(folder, name)) for name in ("prepared.json", "model.json"))
+
+
 def _files_below(folder: str) -> list[str]:
     for manifest, kind in (("prepared.json", "prepared"), ("model.json", "model")):
         if os.path.isfile(os.path.join(folder, manifest)):
@@ -85,7 +89,7 @@ def _files_below(folder: str) -> list[str]:
 
     files = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and not _is_ours(os.path.join(parent, name))]
         below = (os.path.join(parent, name) for name in names if not name.startswith("."))
         files += [path for path in below if os.path.isfile(path)]
     if not files:

@@ -40,7 +40,8 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
         FolderError: there is no such folder or manifest, or it is not a JSON object.
     """
     if not os.path.isdir(folder):
-        raise FolderError(f"{folder} is not a folder: expected a {kind} folder")
+        what = "is not a folder" if os.path.lexists(folder) else "does not exist"
+        raise FolderError(f"{folder} {what}: expected a {kind} folder")
     try:
         manifest = json.loads((folder / name).read_text("utf-8"))
     except FileNotFoundError:

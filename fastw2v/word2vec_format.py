@@ -140,7 +140,7 @@ def _read_binary_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.flo
             letters += byte
     numbers = file.read(vector.nbytes)
     if len(numbers) < vector.nbytes or not letters:
-        raise FormatError(f"{name} is truncated: word {row + 1} has {len(numbers)} of {vector.nbytes} bytes")
+        raise FormatError(f"{name} is truncated or not binary: no whole word {row + 1} (is it the text format?)")
     vector[:] = np.frombuffer(numbers, "<f4")
     return letters.decode("utf-8", "surrogateescape")
 
@@ -148,7 +148,10 @@ def _read_binary_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.flo
 def _read_text_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.float32]) -> str:
     fields = file.readline().rstrip(b"\r\n ").split(b" ")
     if len(fields) != len(vector) + 1:
-        raise FormatError(f"{name} line {row + 2} has {len(fields) - 1} numbers, the header says {len(vector)}")
+        raise FormatError(
+            f"{name} line {row + 2} has {len(fields) - 1} numbers, the header says {len(vector)} "
+            "(is it the binary format?)"
+        )
     try:
         vector[:] = [float(field) for field in fields[1:]]
     except ValueError as error:

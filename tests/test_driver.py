@@ -188,9 +188,16 @@ def test_a_loss_without_a_sampled_pair_is_none(planted_file, monkeypatch):
     assert embeddings.metrics[0]["pairs"] > 0
 
 
+@pytest.mark.parametrize("callbacks", [print, [print, 3], "print"])
+def test_callbacks_are_checked_before_anything_is_done(planted_file, tmp_path, callbacks):
+    with pytest.raises(fastw2v.ConfigError, match=r"callbacks is .*: give a list of functions"):
+        fastw2v.train(planted_file, output=tmp_path / "m", callbacks=callbacks, **QUICK)
+    assert not (tmp_path / "m").exists()
+
+
 def test_the_tiling_is_recorded_and_its_absence_said(planted_file, tmp_path, capsys):
     quick = QUICK | {"progress": True}
-    said = "the corpus or its vocabulary is too small for tiles: pairwise kernel"
+    said = "tiles do not fit: too few tokens or words, or too high an alpha; pairwise kernel"
     tiled = fastw2v.train(planted_file, output=tmp_path / "m", **quick)
     assert set(tiled.metadata["tiling"]) == {"centres", "shared", "strips", "copies"}
     assert fastw2v.load(tmp_path / "m").metadata["tiling"] == tiled.metadata["tiling"]

@@ -260,3 +260,13 @@ def test_reading_that_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(inputs, "_standard_input", Failing)
     with pytest.raises(CorpusError, match="cannot read standard input: Input/output error"):
         read("-")
+
+
+def test_models_below_a_folder_are_no_text(tmp_path):
+    (tmp_path / "a.txt").write_text("a b\n")
+    for name, manifest in (("m", "model.json"), ("sub/p", "prepared.json")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / manifest).write_text("{}")
+        (tmp_path / name / "V.npy").write_bytes(b"\0")
+    (tmp_path / "sub" / "b.txt").write_text("c\n")
+    assert inputs.expand([tmp_path]) == [str(tmp_path / "a.txt"), str(tmp_path / "sub" / "b.txt")]
