@@ -189,11 +189,11 @@ class Feed:
                 return None
             self._read = self._open.enter_context(open_text(path)).read
         filled = len(self._left)
-        if len(text) < max(BLOCK_BYTES, filled) + PADDING:
-            text = np.empty(max(BLOCK_BYTES, filled) + PADDING, np.uint8)
+        room = max(BLOCK_BYTES, filled)  # not all of an array that a long word has made larger
+        if len(text) < room + PADDING:
+            text = np.empty(room + PADDING, np.uint8)
         text[:filled] = self._left
         while True:
-            room = len(text) - PADDING
             filled += self._read(text[filled:room])
             if filled < room:
                 stop, ends_file = filled, True
@@ -203,7 +203,9 @@ class Feed:
             stop, ends_file = int(last_space(text, filled)), False
             if stop > 0:
                 break
-            text = np.concatenate([text, np.empty(len(text), np.uint8)])  # a word longer than the block
+            room *= 2  # a word longer than the block
+            if len(text) < room + PADDING:
+                text = np.concatenate([text[:filled], np.empty(room + PADDING - filled, np.uint8)])
         self._left = text[stop:filled].copy()
         text[stop : stop + PADDING] = 32
         block = Block(self._number, text, stop, self._base, ends_file)
@@ -439,7 +441,7 @@ def merge(runs: Sequence[Run], min_count: int, max_vocab: int | None) -> tuple[W
     while sum(len(run.counts) for run in runs) > parts * TABLE_WORDS:
         parts *= 2
     survivors = WordTable()
-    distinct = left_out = 0
+    distinct = left_out = most = 0
     for part in range(parts):
         table = WordTable()
         for run in runs:
@@ -449,8 +451,9 @@ def merge(runs: Sequence[Run], min_count: int, max_vocab: int | None) -> tuple[W
             continue
         distinct += len(found.counts)
         kept = found.counts >= min_count
-        if not kept.any() and len(survivors) == 0:
+        if not kept.any() and found.counts.max() > most:
             kept[np.argmax(found.counts)] = True  # so that a message can name the most frequent word
+        most = max(most, int(found.counts.max()))
         left_out = max(left_out, int(found.counts[~kept].max(initial=0)))
         survivors.add(found.select(kept))
         if max_vocab is not None and len(survivors) > 2 * max_vocab:

@@ -207,7 +207,7 @@ def run_chunk(
         before = numba.get_num_threads()
         count = len(workers.rng)
         numba.set_num_threads(min(count, MAX_THREADS))
-        taken = np.full(1, count)
+        taken = np.full(1, count, np.int64)
         try:
             if tiling is None:
                 own += (workers.floats, workers.tally)

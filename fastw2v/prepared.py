@@ -351,7 +351,8 @@ def opened(
     config = TrainConfig(max_vocab=max_vocab, workers=workers)
     if min_count is not None:
         config = replace(config, min_count=min_count)
-    for_reuse = scratch is not None and paths is not None and not any(fspath(path) == "-" for path in paths)
+    # a pipe can be read only once: not to compare it, and then again
+    for_reuse = scratch is not None and paths is not None and all(map(os.path.isfile, expand(paths)))
     if for_reuse:
         assert scratch is not None and paths is not None  # noqa: PT018
         cache = scratch.parent / CACHE

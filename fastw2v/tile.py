@@ -120,7 +120,7 @@ def choose_tiling(
     most = min(max(least, (window + 1) * (1 + negative) // MOST_STRIPS), 2 * window)
     for strips in range(least, most + 1):
         pairs = (window + 1) / strips if strips <= 2 else 2 * window / strips
-        copies = max(1, int(2 * MOST_LOAD / (per_pair * pairs)))
+        copies = max(1, int(min(2 * MOST_LOAD / (per_pair * pairs), CENTRES[0])))
         for centres in CENTRES:
             on_centre = per_pair * pairs * (1 + (centres - 1) * p)
             on_noise = alpha * centres * pairs * negative / SHARED * (1 + (SHARED - 1) * q)

@@ -192,6 +192,22 @@ def test_runs_of_words_on_disk_are_merged_exactly(tmp_path, monkeypatch):
             assert stream == [word for s in expected_sentences(content) for word in s if word in kept]
 
 
+def test_the_most_frequent_word_is_known_where_none_is_frequent_enough(tmp_path, monkeypatch):
+    content = b" ".join(b"w%d" % i for i in range(200) for _ in range(i + 1)) + b"\n"
+    monkeypatch.setattr(ingest, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(ingest, "TABLE_WORDS", 20)
+    (tmp_path / "0.txt").write_bytes(content)
+    found = ingest.ingest_files([tmp_path / "0.txt"], tmp_path / "scratch", min_count=1000)
+    assert found.words[int(np.argmax(found.counts))] == "w199"
+
+
+def test_blocks_are_the_same_after_a_long_word_for_any_number_of_threads(tmp_path, monkeypatch):
+    monkeypatch.setattr(ingest, "BLOCK_BYTES", 1000)
+    path = tmp_path / "long.txt"
+    path.write_bytes(b"x" * 3000 + b"\n" + b"some words here and there\n" * 4000)
+    assert len({ingest.digest_files([str(path)], workers) for workers in (1, 1, 2, 3, 1)}) == 1
+
+
 def _words_of(block, result):
     ids = np.fromfile(block.path, np.int32)[block.start : block.start + block.n_ids]
     known = result.maps[block.run][ids[ids != SENTENCE_END]]

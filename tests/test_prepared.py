@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -752,3 +753,17 @@ def test_renumbering_beyond_2_31(tmp_path):
         assert ingest.write_ids(result, final_id, ids_file, ends_file, 2) == (8, 4)
     assert np.fromfile(tmp_path / "ids", np.int32).tolist() == [1, 0, 0, 1] * 2
     assert np.fromfile(tmp_path / "ends", np.int64).tolist() == [2, 4, 6, 8]
+
+
+def test_a_pipe_is_read_once_whatever_is_in_the_cache(big, tmp_path, capsys):
+    """To compare it with the cache would use it up, and then the rest would be taken for all."""
+    folder, pipe = tmp_path / "m", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert not trained(capsys, big, folder)
+    assert (folder / "cache").exists()
+    writer = threading.Thread(target=pipe.write_text, args=("a x y\n" * 400_000,))  # more than a block
+    writer.start()
+    assert not trained(capsys, pipe, folder)
+    writer.join()
+    assert fastw2v.load(folder).metadata["corpus"]["tokens"] == 1_200_000
+    assert trained(capsys, big, folder)  # its cache is still there

@@ -729,6 +729,11 @@ def test_a_real_vocabulary_has_tiles_for_any_number_of_noise_words(window):
         assert tiling.strips <= max(1, (window + 1) * (1 + negative) // 10)
 
 
+@pytest.mark.parametrize("alpha", [1e-3, 1e-20, 1e-310])
+def test_a_tiny_rate_lets_a_word_fill_its_tile(alpha):
+    assert tile.choose_tiling(*zipf(80_000), 5, 5, alpha).copies == tile.CENTRES[0]
+
+
 def test_tilings_are_ones_that_the_kernel_can_take():
     for words, window, negative, alpha in product([2, 34, 1000, 80_000], [1, 5, 50], [1, 5, 50], [1e-4, 0.025, 0.1, 1]):
         tiling = tile.choose_tiling(*zipf(words), window, negative, alpha)
