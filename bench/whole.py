@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,9 @@ from fastw2v import prepare
 from fastw2v.config import TrainConfig
 
 from . import record, report
+from .ingest import seconds_of
 from .peers import BENCH_CACHE, build_word2vec, first_tokens, word2vec_options
 from .timing import summary
-
-
-def seconds_of(command: list[str], folder: Path) -> float:
-    """Run a command and return how long it took."""
-    began = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - began
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -42,14 +35,17 @@ def run(arguments: argparse.Namespace) -> None:
         ours = [sys.executable, "-m", "fastw2v", "train", "corpus.txt", "-o", "model", "--epochs=1"]
         theirs = [str(program), *word2vec_options("corpus.txt", config)]
         corpus = prepare(scratch / "corpus.txt", scratch / "prepared", progress=False)
-        seconds_of(ours, scratch)  # compiles
+
+        def run_once(command: list[str]) -> float:
+            return seconds_of(lambda: subprocess.run(command, cwd=scratch, check=True, capture_output=True))
+
+        run_once(ours)  # compiles
         for number in range(1, arguments.rounds + 1):
-            seconds["word2vec.c"].append(seconds_of(theirs, scratch))
+            seconds["word2vec.c"].append(run_once(theirs))
             shutil.rmtree(scratch / "model")  # its cache would spare us reading the text
-            seconds["fastw2v"].append(seconds_of(ours, scratch))
-            began = time.perf_counter()
-            prepare(scratch / "corpus.txt", scratch / "prepared", progress=False)
-            shares.append((time.perf_counter() - began) / seconds["fastw2v"][-1])
+            seconds["fastw2v"].append(run_once(ours))
+            ingest = seconds_of(lambda: prepare(scratch / "corpus.txt", scratch / "prepared", progress=False))
+            shares.append(ingest / seconds["fastw2v"][-1])
             print(f"round {number}: {seconds['word2vec.c'][-1]:.1f} s, {seconds['fastw2v'][-1]:.2f} s")
     results: dict[str, Any] = {
         "rounds": arguments.rounds,

@@ -2,26 +2,16 @@
 
 import argparse
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
 
 from fastw2v import pydocs
-from fastw2v.errors import ConfigError, CorpusError, FastW2VError
+from fastw2v.cli import Parser, number, run_command
+from fastw2v.errors import CorpusError
 from fastw2v.screen import Screen
 
 from . import fetch, synthetic
-
-EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like every other error here."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message} (see {self.prog} --help)")
 
 
 def _say(text: str) -> None:
@@ -84,20 +74,9 @@ def _sums() -> str:
     return "\n".join(lines)
 
 
-def _number(kind: type) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
-        try:
-            return kind(text)
-        except ValueError:
-            what = "whole number" if kind is int else "number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {what}") from None
-
-    return parse
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = _Parser(prog="python -m corpora", description=__doc__)
+    parser = Parser(prog="python -m corpora", description=__doc__)
     parser.set_defaults(run=_list)
     commands = parser.add_subparsers(metavar="COMMAND")
 
@@ -119,8 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = commands.add_parser("synthetic", help="Zipf text of any size with planted neighbours and analogies")
     sub.add_argument("output", type=Path, metavar="OUTPUT", help="text file; the answers go beside it")
-    sub.add_argument("--tokens", type=_number(int), required=True, metavar="N", help="length of the text")
-    sub.add_argument("--words", type=_number(int), required=True, metavar="V", help="size of the vocabulary")
+    sub.add_argument("--tokens", type=number(int), required=True, metavar="N", help="length of the text")
+    sub.add_argument("--words", type=number(int), required=True, metavar="V", help="size of the vocabulary")
     for name, kind, default, text in (
         ("seed", int, 1, "origin of all random numbers"),
         ("exponent", float, 1.0, "of Zipf's law"),
@@ -130,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("rows", int, 20, "pairs of words in a section"),
     ):
         sub.add_argument(
-            f"--{name}", type=_number(kind), default=default, metavar="N", help=f"{text} (default: {default})"
+            f"--{name}", type=number(kind), default=default, metavar="N", help=f"{text} (default: {default})"
         )
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
     sub.set_defaults(run=_synthetic)
@@ -143,25 +122,4 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    try:
-        arguments = build_parser().parse_args(argv)
-        arguments.run(arguments)
-        sys.stdout.flush()
-    except FastW2VError as error:
-        return _fail(str(error))
-    except BrokenPipeError:  # the reader, as in «| head», has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{place}{error.strerror or error}")
-    except MemoryError:
-        return _fail("out of memory: give fewer --words")
-    except KeyboardInterrupt:
-        _say("interrupted")
-        return EXIT_INTERRUPTED
-    return 0
-
-
-def _fail(message: str) -> int:
-    _say(f"error: {' '.join(message.splitlines())}")
-    return EXIT_ERROR
+    return run_command(build_parser, argv, _say, lambda error: "out of memory: give fewer --words")

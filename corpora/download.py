@@ -19,8 +19,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from fastw2v.errors import CorpusError
-
-from .bar import bar
+from fastw2v.screen import bar
 
 TIMEOUT = 60.0  # seconds without a byte
 ATTEMPTS = 4  # in a row that bring nothing new

@@ -22,8 +22,8 @@ from types import ModuleType
 from typing import IO, Any
 
 from fastw2v.errors import CorpusError
+from fastw2v.screen import bar
 
-from .bar import bar
 from .download import download
 from .strip_markup import paragraphs
 

@@ -44,14 +44,17 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like every other error here."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise `ConfigError`."""
         raise ConfigError(f"{message} (see {self.prog} --help)")
 
 
-def _number(kind: type) -> Callable[[str], Any]:
+def number(kind: type) -> Callable[[str], Any]:
+    """Return what makes a number of an argument, for ``type=``."""
+
     def parse(text: str) -> Any:
         try:
             return kind(text)
@@ -69,7 +72,7 @@ def _add_options(parser: argparse.ArgumentParser, names: set[str]) -> None:
             default = {"workers": "every usable core", "max_vocab": "all"}.get(name, getattr(defaults, name))
             parser.add_argument(
                 f"--{name.replace('_', '-')}",
-                type=kind if kind is str else _number(kind),
+                type=kind if kind is str else number(kind),
                 default=argparse.SUPPRESS,
                 choices=CHOICES.get(name),
                 metavar={int: "N", float: "X"}.get(kind),
@@ -79,9 +82,9 @@ def _add_options(parser: argparse.ArgumentParser, names: set[str]) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = _Parser(prog="fastw2v", description="Fast skip-gram embeddings on a CPU.", allow_abbrev=False)
+    parser = Parser(prog="fastw2v", description="Fast skip-gram embeddings on a CPU.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"fastw2v {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
     def command(name: str, run: Callable[[argparse.Namespace], None], help_text: str) -> argparse.ArgumentParser:
         description = help_text[0].upper() + help_text[1:] + "."
@@ -109,7 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--similarity", action="append", default=[], metavar="F", help="lines of word, word, score")
     sub.add_argument(
         "--restrict-vocab",
-        type=_number(int),
+        type=number(int),
         default=30_000,
         metavar="N",
         help="analogies: only the N most frequent words (default: 30000)",
@@ -119,7 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("neighbors", _neighbors, "print the nearest words of words")
     sub.add_argument("model", metavar="DIR", help="model folder")
     sub.add_argument("words", nargs="+", metavar="WORD")
-    sub.add_argument("-n", type=_number(int), default=10, metavar="N", help="how many (default: 10)")
+    sub.add_argument("-n", type=number(int), default=10, metavar="N", help="how many (default: 10)")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
     sub = command("export", _export, "write the vectors as a word2vec file, for gensim and others")
@@ -281,21 +284,41 @@ def _print_json(record: Any) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     _open_standard_streams()
+    return run_command(
+        build_parser,
+        argv,
+        _remark,
+        lambda error: f"out of memory ({error}): lower --vector-size or --max-vocab, or use a larger machine",
+    )
+
+
+def run_command(
+    parser: Callable[[], argparse.ArgumentParser],
+    argv: Sequence[str] | None,
+    remark: Callable[[str], None],
+    out_of_memory: Callable[[MemoryError], str],
+) -> int:
+    """Parse the arguments, call ``arguments.run(arguments)``, and make one line and an exit code of what it raises."""
+
+    def fail(message: str) -> int:
+        remark(f"error: {' '.join(message.splitlines())}")
+        return EXIT_ERROR
+
     try:
-        arguments = build_parser().parse_args(argv)
+        arguments = parser().parse_args(argv)
         arguments.run(arguments)
         sys.stdout.flush()
     except FastW2VError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except BrokenPipeError:  # the reader, as in «| head», has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{place}{error.strerror or error}")
+        return fail(f"{place}{error.strerror or error}")
     except MemoryError as error:
-        return _fail(f"out of memory ({error}): lower --vector-size or --max-vocab, or use a larger machine")
+        return fail(out_of_memory(error))
     except KeyboardInterrupt as interrupt:
-        _remark(f"interrupted{'; ' * bool(str(interrupt))}{interrupt}")
+        remark(f"interrupted{'; ' * bool(str(interrupt))}{interrupt}")
         return EXIT_INTERRUPTED
     return 0
 
@@ -314,8 +337,3 @@ def _open_standard_streams() -> None:
 def _remark(text: str) -> None:
     with suppress(OSError):  # nobody is listening
         print(f"fastw2v: {text}", file=sys.stderr, flush=True)
-
-
-def _fail(message: str) -> int:
-    _remark(f"error: {' '.join(message.splitlines())}")
-    return EXIT_ERROR

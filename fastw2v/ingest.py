@@ -36,7 +36,7 @@ from ._jit import jit
 from .errors import CorpusError
 from .inputs import display_name, expand, open_text
 from .staging import write_errors
-from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable
+from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable, is_space
 
 BLOCK_BYTES = 1 << 20
 TABLE_WORDS = 1 << 22  # in all tables together; a word takes about 75 bytes
@@ -47,8 +47,7 @@ JOIN_SECONDS = 2.0
 def last_space(text: NDArray[np.uint8], stop: int) -> int:
     """Return the place after the last white space of ``text[:stop]``, 0 if there is none."""
     while stop > 0:
-        byte = text[stop - 1]
-        if byte == 32 or 9 <= byte <= 13:
+        if is_space(text[stop - 1]):
             break
         stop -= 1
     return stop

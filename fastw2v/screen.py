@@ -55,22 +55,28 @@ def announced(progress: bool, text: str) -> Iterator[None]:
         timer.cancel()
 
 
+def bar(total: int | None, unit: str, what: str | None, progress: bool) -> Any:
+    """Return a bar to be used in ``with``, silent unless ``progress``; in a log file a line every 30 s."""
+    screen = Screen()
+    interval = 0.1 if screen.isatty() else 30
+    return tqdm(
+        file=screen,
+        total=total,
+        desc=what,
+        unit=unit,
+        unit_scale=True,
+        dynamic_ncols=True,
+        disable=not progress,
+        mininterval=interval,
+        maxinterval=interval + 10,
+    )
+
+
 class Bar:
     """A progress bar over corpus tokens, with mean loss per pair and learning rate; in a log file a line every 30 s."""
 
     def __init__(self, total: int, progress: bool) -> None:
-        screen = Screen()
-        interval = 0.1 if screen.isatty() else 30
-        self._bar: Any = tqdm(
-            file=screen,
-            total=total,
-            unit=" tokens",
-            unit_scale=True,
-            dynamic_ncols=True,
-            disable=not progress,
-            mininterval=interval,
-            maxinterval=interval + 10,
-        )
+        self._bar = bar(total, " tokens", None, progress)
 
     def __enter__(self) -> "Bar":
         return self

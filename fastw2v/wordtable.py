@@ -40,7 +40,8 @@ _MULTIPLIER, _FINISH = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD
 
 
 @jit(exact=True)
-def _is_space(byte: int) -> bool:
+def is_space(byte: int) -> bool:
+    """Tell whether a byte is ASCII white space."""
     return byte == 32 or 9 <= byte <= 13
 
 
@@ -82,7 +83,7 @@ def word_end(text: NDArray[np.uint8], start: int) -> int:
             end += _EIGHT
             continue
         end += _bytes_before(flag)
-        if _is_space(text[end]):
+        if is_space(text[end]):
             return end  # type: ignore[return-value]
         end += _ONE  # a control character is a letter
 
@@ -157,14 +158,22 @@ def _insert(
     word: int,
     slots: NDArray[np.uint64],
     starts: NDArray[np.int64],
+    counts: NDArray[np.int64],
     letters: NDArray[np.uint8],
-) -> None:
+) -> int:
+    """Give a new word the id ``word`` and the count 0; returns as `scan_words` does, and where full does nothing."""
+    if word == len(counts):
+        return WORDS_FULL
     first = starts[word]
+    if first + length > len(letters) - PADDING:
+        return LETTERS_FULL
+    counts[word] = 0
     for k in range(length):
         letters[first + k] = text[start + k]
     starts[word + 1] = first + length
     slots[_TWO * slot] = key
     slots[_TWO * slot + _ONE] = (hashed >> _SHIFT_32 << _SHIFT_32) | np.uint64(word + 1)
+    return DONE
 
 
 @jit(exact=True)
@@ -199,11 +208,10 @@ def scan_words(
     """
     n_words, n_ids, n_ends = state[N_WORDS], state[N_IDS], state[N_ENDS]
     line_open, position = state[LINE_OPEN], state[POSITION]
-    room = len(letters) - PADDING
     status = DONE
     while position < stop:
         byte = text[np.uint64(position)]
-        if byte <= 32 and _is_space(byte):
+        if byte <= 32 and is_space(byte):
             if byte == 10 and line_open:
                 ids[n_ids] = SENTENCE_END
                 n_ids += 1
@@ -214,21 +222,16 @@ def scan_words(
 
         flag = _flag_low(_load(text, np.uint64(position)))
         length: int = np.int64(_bytes_before(flag))  # type: ignore[assignment]
-        if flag == _ZERO or not _is_space(text[np.uint64(position + length)]):
+        if flag == _ZERO or not is_space(text[np.uint64(position + length)]):
             length = np.int64(word_end(text, position)) - position
         key, hashed = word_key(text, position, length)
         slot, word = find_slot(text, position, length, key, hashed, slots, starts, letters)
         if word < 0:
-            if n_words == len(counts):
-                status = WORDS_FULL
-                break
-            if starts[n_words] + length > room:
-                status = LETTERS_FULL
-                break
             word = n_words
-            _insert(text, position, length, key, hashed, slot, word, slots, starts, letters)
+            status = _insert(text, position, length, key, hashed, slot, word, slots, starts, counts, letters)
+            if status != DONE:
+                break
             n_words += 1
-            counts[word] = 0
             firsts[word] = base + position
         counts[word] += 1
         ids[n_ids] = word
@@ -260,7 +263,6 @@ def merge_words(
     Only words whose hash modulo ``parts``, a power of two, is ``part``. Returns as `scan_words` does.
     """
     n_words, position = state[N_WORDS], state[POSITION]
-    room = len(letters) - PADDING
     status = DONE
     while position < len(other_counts):
         start = other_starts[position]
@@ -269,16 +271,11 @@ def merge_words(
         if hashed & np.uint64(parts - 1) == np.uint64(part):
             slot, word = find_slot(other_letters, start, length, key, hashed, slots, starts, letters)
             if word < 0:
-                if n_words == len(counts):
-                    status = WORDS_FULL
-                    break
-                if starts[n_words] + length > room:
-                    status = LETTERS_FULL
-                    break
                 word = n_words
-                _insert(other_letters, start, length, key, hashed, slot, word, slots, starts, letters)
+                status = _insert(other_letters, start, length, key, hashed, slot, word, slots, starts, counts, letters)
+                if status != DONE:
+                    break
                 n_words += 1
-                counts[word] = 0
                 firsts[word] = other_firsts[position]
             counts[word] += other_counts[position]
             firsts[word] = min(firsts[word], other_firsts[position])
