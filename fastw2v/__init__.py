@@ -14,6 +14,7 @@ from .errors import DivergedError as DivergedError
 from .errors import FastW2VError as FastW2VError
 from .errors import FolderError as FolderError
 from .errors import FormatError as FormatError
+from .errors import Terminated as Terminated
 from .errors import UnknownWordError as UnknownWordError
 from .evaluate import evaluate_analogies as evaluate_analogies
 from .evaluate import evaluate_similarity as evaluate_similarity

@@ -1,4 +1,7 @@
-"""The command line. Every user error is one line on standard error and exit code 2; Ctrl-C ends with 130."""
+"""The command line. Every user error is one line on standard error and exit code 2.
+
+Ctrl-C ends with 130, SIGTERM with 143.
+"""
 
 import argparse
 import difflib
@@ -16,14 +19,14 @@ from .config import CHOICES, TrainConfig
 from .driver import train
 from .embeddings import MANIFEST as MODEL_MANIFEST
 from .embeddings import Embeddings, load
-from .errors import ConfigError, FastW2VError, UnknownWordError
+from .errors import ConfigError, FastW2VError, Terminated, UnknownWordError
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
 from .prepared import MANIFEST as PREPARED_MANIFEST
 from .prepared import is_prepared, open_prepared, prepare
 from .staging import read_manifest
 from .vocab import printable
 
-EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
+EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
 SPELLINGS_AMONG = 100_000  # most frequent words searched for a close spelling
 
 _OPTIONS: tuple[tuple[str, type, str], ...] = (
@@ -97,7 +100,17 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("corpus", nargs="+", metavar="CORPUS", help=f"{texts}; or a prepared folder")
     sub.add_argument("-o", "--output", required=True, metavar="DIR", help="model folder to write")
     _add_options(sub, {name for name, _, _ in _OPTIONS})
-    sub.add_argument("--resume", action="store_true", help="not yet available")
+    sub.add_argument(
+        "--resume", action="store_true", help="go on with the run in DIR where it was; a new one if there is none"
+    )
+    sub.add_argument(
+        "--checkpoint-every",
+        type=number(float),
+        default=10.0,
+        metavar="MINUTES",
+        help="save the run into DIR so often, and at the end of each epoch (default: 10)",
+    )
+    sub.add_argument("--init-from", metavar="MODEL", help="model folder whose vectors a new run starts from")
 
     sub = command("prepare", _prepare, "turn text into a vocabulary and token ids on disk, once")
     sub.add_argument("corpus", nargs="+", metavar="CORPUS", help=texts)
@@ -158,12 +171,17 @@ def _output(arguments: argparse.Namespace) -> Path:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    if arguments.resume:
-        raise ConfigError("--resume is not yet available: train without it")
     options = {name: vars(arguments)[name] for name, _, _ in _OPTIONS if name in arguments}
     output = _output(arguments)
     try:
-        embeddings = train(_corpus(arguments.corpus), output=output, **options)
+        embeddings = train(
+            _corpus(arguments.corpus),
+            output=output,
+            resume=arguments.resume,
+            checkpoint_every=arguments.checkpoint_every,
+            init_from=arguments.init_from,
+            **options,
+        )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
     print(f"{output}: {len(embeddings):,} words, vector_size {embeddings.vector_size}")
@@ -320,6 +338,9 @@ def run_command(
     except KeyboardInterrupt as interrupt:
         remark(f"interrupted{'; ' * bool(str(interrupt))}{interrupt}")
         return EXIT_INTERRUPTED
+    except Terminated as terminated:
+        remark(f"terminated; {terminated}")
+        return EXIT_TERMINATED
     return 0
 
 

@@ -6,10 +6,10 @@ called, Ctrl-C is honoured and the sums are checked for values that are not fini
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
-from numbers import Integral
+from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack
@@ -17,17 +17,20 @@ from typing import Any, TypeAlias, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .checkpoint import Checkpoints, State, check_state, differences, read_state, restore, start_from
 from .config import IdOptions, TrainConfig, TrainOptions, available_memory
-from .embeddings import MANIFEST, Embeddings, versions
-from .errors import ConfigError, CorpusError, DivergedError, FolderError
-from .interrupts import interrupt_noted
+from .embeddings import MANIFEST, Embeddings, load, versions
+from .errors import ConfigError, CorpusError, DivergedError
+from .finite import Watch, all_finite
+from .interrupts import interruption, signals_noted
 from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
 from .sampling import build_alias, expected_kept, keep_thresholds, noise_weights
 from .screen import Bar, announced, say
+from .simd import host_cpu
 from .spans import cut, next_cut
-from .staging import KEEP_PREVIOUS, read_manifest, staged
+from .staging import staged, write_errors
 from .tile import Tiling, choose_tiling
 from .vocab import Vocab
 
@@ -73,6 +76,9 @@ def train(
     corpus: CorpusInput,
     *,
     output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    checkpoint_every: float = 10.0,
+    init_from: str | PathLike[str] | Embeddings | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
     **options: Unpack[TrainOptions],
@@ -83,32 +89,39 @@ def train(
         corpus: a path or paths of text as for `prepare`, a prepared folder, or an iterable of token lists, read once.
         output: model folder to write; None keeps the result in memory only. Its subfolder ``cache`` keeps the ids of
             text, for the next training into the same folder if the text and the vocabulary's options are the same.
+        resume: go on with the run that ``output`` holds, on the same corpus, where it was; a new run if there is none.
+            Options left out are those of the run. ``workers`` may differ. So may ``epochs``: the learning rate is then
+            what it would be, at each token, in a run of that many epochs, so a finished model can be trained further.
+        checkpoint_every: save the run into ``output`` after so many minutes, and at the end of each epoch.
+        init_from: embeddings, or their model folder, for a new run to start from: rows of words that are in both
+            vocabularies are taken from there, V and, if there is one, U; other rows start as always.
         callbacks: called after every chunk as ``callback(progress, embeddings)``; returning True stops the run.
         progress: show a bar and remarks on standard error.
-        options: see `TrainConfig`. ``workers=1`` is bit-identical from run to run; more workers update the same
-            matrices without locks, so two runs agree statistically, not bit for bit.
+        options: see `TrainConfig`. ``workers=1`` is bit-identical from run to run, resumed or not; more workers update
+            the same matrices without locks, so two runs agree statistically, not bit for bit.
 
     Returns:
         The embeddings; those of a stopped run are usable, with ``metadata["progress"]["complete"]`` False.
 
     Raises:
-        ConfigError: an option is out of range.
-        CorpusError: the corpus is missing, not text, empty, or has no word frequent enough.
-        FolderError: ``output`` can't be written, or is something else.
-        DivergedError: a value stopped being finite; nothing is saved.
+        ConfigError: an option is out of range, or not that of the run to go on with.
+        CorpusError: the corpus is missing, not text, empty, has no word frequent enough, or is not that of the run.
+        FolderError: ``output`` can't be written, is something else, is being written by another run, or is damaged.
+        DivergedError: a value stopped being finite; it is not saved, earlier checkpoints are.
         KeyboardInterrupt: after Ctrl-C; if training had begun the folder, if any, was saved, and the text says so.
+        Terminated: (a SystemExit with code 143) after SIGTERM; the same.
     """
     _check_names("train", options, TrainOptions)
-    _check_callbacks(callbacks)
-    asked = {name: options.pop(name, None) for name in ("min_count", "max_vocab")}  # type: ignore[misc]
-    config = TrainConfig(**options, **{name: value for name, value in asked.items() if value is not None})  # type: ignore[arg-type]
+    run = _Run(output, resume, checkpoint_every, init_from, callbacks, progress)
+    given = _given(options)
+    config = TrainConfig(**given)
     with _output_folder(output) as folder, ExitStack() as stack:
-        chosen = opened(
-            corpus, folder, asked["min_count"], asked["max_vocab"], workers=config.workers, progress=progress
-        )
+        state, config = run.go_on(given, config)
+        asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
+        chosen = opened(corpus, folder, **asked, workers=config.workers, progress=progress)
         ready = stack.enter_context(chosen)
         config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
-        embeddings, stopped_by = _run(ready, config, folder, callbacks, progress)
+        embeddings, stopped_by = _train(ready, config, folder, state, run)
     if stopped_by is not None:
         raise stopped_by
     return embeddings
@@ -120,6 +133,9 @@ def train_ids(
     *,
     n_words: int,
     output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    checkpoint_every: float = 10.0,
+    init_from: str | PathLike[str] | Embeddings | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
     **options: Unpack[IdOptions],
@@ -132,19 +148,23 @@ def train_ids(
             integer types are converted, which takes a copy.
         n_words: number of rows; row i of the result, and the word ``str(i)``, is id i.
         output: see `train`.
+        resume: see `train`.
+        checkpoint_every: see `train`.
+        init_from: see `train`.
         callbacks: see `train`.
         progress: see `train`.
         options: as for `train`, without ``min_count`` and ``max_vocab``.
 
     Raises:
         CorpusError: the arrays are not a corpus in CSR form.
-        ConfigError, FolderError, DivergedError, KeyboardInterrupt: see `train`.
+        ConfigError, FolderError, DivergedError, KeyboardInterrupt, Terminated: see `train`.
     """
     if unfit := {"min_count", "max_vocab"} & set(options):
         raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
     _check_names("train_ids", options, IdOptions)
-    _check_callbacks(callbacks)
-    config = TrainConfig(**options, min_count=1)
+    run = _Run(output, resume, checkpoint_every, init_from, callbacks, progress)
+    given = _given(options)
+    config = TrainConfig(**given, min_count=1)
     whole: bool = isinstance(n_words, Integral)
     if not whole or not 1 <= n_words < 2**31:
         raise ConfigError(f"n_words is {n_words!r}: give a whole number from 1 to {2**31 - 1}")
@@ -156,19 +176,79 @@ def train_ids(
         counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
     corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
     with _output_folder(output) as folder:
-        embeddings, stopped_by = _run(corpus, config, folder, callbacks, progress)
+        state, config = run.go_on(given, config)
+        embeddings, stopped_by = _train(corpus, config, folder, state, run)
     if stopped_by is not None:
         raise stopped_by
     return embeddings
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What `train` and `train_ids` are asked for beside the corpus and the options of `TrainConfig`."""
+
+    output: str | PathLike[str] | None
+    resume: bool
+    checkpoint_every: float
+    init_from: str | PathLike[str] | Embeddings | None
+    callbacks: Sequence[Callback]
+    progress: bool
+    vectors: Embeddings | None = field(init=False)  # of init_from, opened before hours go into the corpus
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.callbacks, Sequence) or not all(map(callable, self.callbacks)):
+            raise ConfigError(f"callbacks is {self.callbacks!r:.60}: give a list of functions")
+        minutes: Any = self.checkpoint_every
+        if isinstance(minutes, bool) or not isinstance(minutes, Real) or not float(minutes) > 0:
+            raise ConfigError(f"checkpoint_every is {minutes!r:.60}: give a number of minutes above 0")
+        if self.resume and self.output is None:
+            raise ConfigError("resume needs an output: the model folder to go on with")
+        if not isinstance(self.init_from, str | PathLike | Embeddings | None):
+            raise ConfigError(f"init_from is {self.init_from!r:.60}: give embeddings, or the path of a model folder")
+        given = load(self.init_from) if isinstance(self.init_from, str | PathLike) else self.init_from
+        object.__setattr__(self, "vectors", given)
+
+    def go_on(self, given: dict[str, Any], config: TrainConfig) -> tuple[State | None, TrainConfig]:
+        """Return the state to go on from, None for a new run, and the options to train with.
+
+        Args:
+            given: the options that the caller gave.
+            config: these, and defaults for the others.
+        """
+        state = None
+        if self.resume:
+            assert self.output is not None
+            state = read_state(Path(self.output))
+            if state is None:
+                say(self.progress, f"{self.output} holds no run to go on with: a new one begins")
+        if state is None:
+            if self.vectors is not None and self.vectors.vector_size != config.vector_size:
+                raise ConfigError(
+                    f"vector_size is {config.vector_size}, but init_from has vectors of {self.vectors.vector_size}: "
+                    "make them equal"
+                )
+            return None, config
+        for name, value in given.items():
+            of_run = getattr(state.config, name)
+            if name not in ("epochs", "workers") and getattr(config, name) != of_run:
+                raise ConfigError(
+                    f"{name} is {value!r}, but {self.output} was trained with {of_run!r}: "
+                    "leave it out to go on with that run, or train into another folder"
+                )
+        return state, replace(state.config, **{n: getattr(config, n) for n in ("epochs", "workers") if n in given})
 
 
 def _output_folder(output: str | PathLike[str] | None) -> Any:
     return nullcontext(None) if output is None else staged(Path(output), MANIFEST, "model")
 
 
-def _check_callbacks(callbacks: Sequence[Callback]) -> None:
-    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
-        raise ConfigError(f"callbacks is {callbacks!r:.60}: give a list of functions")
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given a value; None, where it stands for a default, is none."""
+    return {
+        name: value
+        for name, value in options.items()
+        if value is not None or name not in ("workers", "min_count", "max_vocab")
+    }
 
 
 def _check_names(function: str, options: Iterable[str], known: type) -> None:
@@ -206,86 +286,120 @@ def _check_memory(n_words: int, vector_size: int, progress: bool) -> None:
     say(progress, f"memory: {bill}; ids stay on disk")
 
 
-def _run(
-    corpus: Corpus, config: TrainConfig, folder: Path | None, callbacks: Sequence[Callback], progress: bool
+def _train(
+    corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: _Run
 ) -> tuple[Embeddings, BaseException | None]:
-    """Train; return the embeddings, written to ``folder``, and what stopped the run early, to be raised."""
+    """Train; return the embeddings, which ``run.output`` then holds, and what stopped the run early, to be raised."""
     assert config.workers is not None
     n_tokens, n_sentences = len(corpus.ids), len(corpus.offsets) - 1
+    total, done = n_tokens * config.epochs, 0
+    if state is not None:
+        check_state(state, corpus, total)
+        done = state.tokens
+        if done == total:
+            say(run.progress, f"{run.output} is complete, {config.epochs} epochs: nothing to do (more --epochs go on)")
+            return state.embeddings, None
     say(
-        progress,
+        run.progress,
         f"{corpus.tokens_read:,} tokens, {n_tokens:,} of them in the vocabulary of {len(corpus.vocab):,} words, "
         f"{n_sentences:,} sentences; {config.workers} worker{'s' * (config.workers > 1)} "
         f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
     )
-    _check_memory(len(corpus.vocab), config.vector_size, progress)
+    _check_memory(len(corpus.vocab), config.vector_size, run.progress)
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
     noise, keep, tiling = _tables(corpus.vocab.counts, config)
     if config.kernel == "tile" and tiling is None:
-        say(progress, "tiles do not fit: too few tokens or words, or too high an alpha; pairwise kernel")
+        say(run.progress, "tiles do not fit: too few tokens or words, or too high an alpha; pairwise kernel")
     workers = Workers.create(config.workers, config.seed, config.window, config.negative, V.shape[1], tiling)
-    step = (config.min_alpha - config.alpha) / (n_tokens * config.epochs)
+    step = (config.min_alpha - config.alpha) / total
 
-    def run(cuts: NDArray[np.int64], epoch: int) -> None:
+    metadata: dict[str, Any] = {"versions": versions(), "cpu": host_cpu(), "config": asdict(config)}
+    metadata["tiling"] = None if tiling is None else tiling._asdict()
+    metadata["corpus"] = {"tokens_read": corpus.tokens_read, "tokens": n_tokens, "sentences": n_sentences}
+    live = Embeddings(corpus.vocab, V[:, : config.vector_size], U[:, : config.vector_size], metadata)
+    metadata["progress"] = {} if state is None else state.embeddings.metadata["progress"]
+    if state is not None:
+        restore(state, live, V, U, workers.rng[:, 0])
+        say(run.progress, f"going on at token {done:,} of {total:,}; {differences(state, metadata)}")
+    elif run.vectors is not None:
+        metadata["init_from"] = start_from(run.vectors, live, V, U)
+        say(run.progress, "{words_taken:,} of {words:,} words start from given vectors".format(**metadata["init_from"]))
+
+    def train_spans(cuts: NDArray[np.int64], epoch: int) -> None:
         alpha = config.alpha + step * n_tokens * (epoch - 1)
         run_chunk(
             corpus.ids, corpus.offsets, cuts, V, U, noise, keep, config.window, config.negative, alpha, step, workers,
             config.vector_size,
         )  # fmt: skip
-        corpus.let_go()
 
-    with announced(progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
-        run(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
+    watch = Watch(V, U)
+    with announced(run.progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
+        train_spans(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
+        watch.all_is_well(corpus.ids[:0])
 
-    metadata: dict[str, Any] = {"versions": versions(), "config": asdict(config)}
-    metadata["tiling"] = None if tiling is None else tiling._asdict()
-    metadata["corpus"] = {"tokens_read": corpus.tokens_read, "tokens": n_tokens, "sentences": n_sentences}
-    live = Embeddings(corpus.vocab, V[:, : config.vector_size], U[:, : config.vector_size], metadata)
+    checkpoints = None if folder is None else Checkpoints(folder, run.checkpoint_every, state)
+    began = time.perf_counter() - (0.0 if state is None else state.seconds)
     stopped_by: BaseException | None = None
-    state = None
-    began = time.perf_counter()
-    with interrupt_noted() as interrupted:
-        with _metrics_file(folder) as record, Bar(n_tokens * config.epochs, progress) as bar:
-            try:
-                for state in _chunks(run, corpus.offsets, config, step, workers, V, U, began):
-                    live.metrics.append(asdict(state))
-                    record(live.metrics[-1])
-                    bar.show(state.epoch, config.epochs, state.tokens, state.loss, state.alpha)
-                    answers = [callback(state, _view(live)) for callback in callbacks]
-                    if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers) or interrupted():
-                        break
-            except DivergedError:
-                raise
-            except BaseException as error:  # a callback's: what was trained is kept, then the error is the caller's
-                if state is None:  # nothing was
-                    raise
-                stopped_by = error
-        tokens = state.tokens if state else 0
-        metadata["progress"] = {
-            "complete": tokens == n_tokens * config.epochs,
-            "epoch": state.epoch if state else 1,
-            "tokens": tokens,
-            "tokens_total": n_tokens * config.epochs,
-            "alpha": state.alpha if state else config.alpha,
-            "seconds": round(time.perf_counter() - began, 3),
-            "rng": [f"{int(stream):#018x}" for stream in workers.rng[:, 0]],
-        }
-        if not (_all_finite(V) and _all_finite(U)):
-            raise DivergedError(state.epoch if state else 1, tokens % n_tokens, metadata["progress"]["alpha"])
-        if folder is not None:
-            live.write_parts(folder)
-            if not metadata["progress"]["complete"] and _is_finished(folder.parent):
-                (folder / KEEP_PREVIOUS).touch()
-        if interrupted() and stopped_by is None:
-            where = "training stopped" if folder is None else f"{folder.parent} holds the vectors as they were"
-            stopped_by = KeyboardInterrupt(f"{where} at token {tokens:,} of {n_tokens * config.epochs:,}")
+    try:
+        with ExitStack() as stack:
+            if checkpoints is not None:
+                stack.callback(checkpoints.close)
+            signalled = stack.enter_context(signals_noted())
+            record = stack.enter_context(_metrics_file(folder, live.metrics))
+            bar = stack.enter_context(Bar(total, run.progress, done))
+            for now in _chunks(train_spans, corpus, config, step, workers, watch, began, done):
+                live.metrics.append(asdict(now))
+                metadata["progress"] = _place(now, workers.rng[:, 0], metadata["progress"])
+                record(live.metrics[-1])
+                bar.show(now.epoch, config.epochs, now.tokens, now.loss, now.alpha)
+                if checkpoints is not None and now.tokens < total:
+                    checkpoints.after_chunk(live, V, U, epoch_ended=now.tokens % n_tokens == 0)
+                try:
+                    answers = [callback(now, _view(live)) for callback in run.callbacks]
+                except BaseException as error:  # what was trained is kept, then the error is the caller's
+                    stopped_by = error
+                    break
+                if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers) or signalled():
+                    break
+            if checkpoints is not None:
+                checkpoints.save(live, V, U)
+            elif not (all_finite(V) and all_finite(U)):
+                raise DivergedError(now.epoch, now.tokens - (now.epoch - 1) * n_tokens, now.alpha)
+            if signalled() and stopped_by is None:
+                where = "training stopped" if folder is None else f"{run.output} holds the vectors as they were"
+                stopped_by = interruption(signalled(), f"{where} at token {now.tokens:,} of {total:,}")
+    except DivergedError as error:
+        saved = None if checkpoints is None or checkpoints.saved is None else str(checkpoints.saved)
+        raise DivergedError(error.epoch, error.token, error.alpha, saved) from None
     if metadata["progress"]["complete"] and not any(record["pairs"] for record in live.metrics):
         say(
-            progress,
+            run.progress,
             "warning: no two words met in a window, so nothing was learnt: the corpus is too small, its sentences "
             "have one word, or subsampling left nothing (--sample 0 turns it off)",
         )
     return live, stopped_by
+
+
+def _place(now: Progress, rng: NDArray[np.uint64], before: dict[str, Any]) -> dict[str, Any]:
+    """Return where a run is: what model.json says of it, and what it goes on from.
+
+    Args:
+        now: the state after a chunk.
+        rng: states of the workers' random streams.
+        before: what this function returned after the chunk before, in this run or in the one it goes on with.
+    """
+    return {
+        "complete": now.tokens == now.tokens_total,
+        "epoch": now.epoch,
+        "tokens": now.tokens,
+        "tokens_total": now.tokens_total,
+        "tokens_trained": before.get("tokens_trained", 0) + now.tokens_trained,
+        "pairs": before.get("pairs", 0) + now.pairs,
+        "alpha": now.alpha,
+        "seconds": round(now.seconds, 3),
+        # streams of workers that the run had once come last: they wait for the day it has as many again
+        "rng": [f"{int(stream):#018x}" for stream in rng] + before.get("rng", [])[len(rng) :],
+    }
 
 
 def _tables(
@@ -301,46 +415,42 @@ def _tables(
     return build_alias(weights), keep, tiling
 
 
-def _is_finished(folder: Path) -> bool:
-    """Tell whether a folder holds a model that no interruption left unfinished."""
-    try:
-        progress = read_manifest(folder, MANIFEST, "model").get("progress")
-    except FolderError:
-        return False
-    return not (isinstance(progress, dict) and progress.get("complete") is False)
-
-
 def _chunks(
-    run: Callable[[NDArray[np.int64], int], None],
-    offsets: NDArray[np.int64],
+    train_spans: Callable[[NDArray[np.int64], int], None],
+    corpus: Corpus,
     config: TrainConfig,
     step: float,
     workers: Workers,
-    V: NDArray[np.float32],
-    U: NDArray[np.float32],
+    watch: Watch,
     began: float,
+    done: int,
 ) -> Iterator[Progress]:
-    """Run all epochs chunk by chunk, each about CHUNK_SECONDS long, and yield the state after each."""
+    """Run what is left after ``done`` tokens, chunk by chunk, each about CHUNK_SECONDS; yield the state after each.
+
+    Raises:
+        DivergedError: a sum, or a value in a row that `finite.Watch` looks at, is not finite.
+    """
     assert config.workers is not None
-    n_tokens = int(offsets[-1])
+    n_tokens = len(corpus.ids)
     size = FIRST_CHUNK * config.workers
-    for epoch in range(1, config.epochs + 1):
-        position = 0
+    for epoch in range(done // n_tokens + 1, config.epochs + 1):
+        position = max(done - (epoch - 1) * n_tokens, 0)
         while position < n_tokens:
-            stop = next_cut(offsets, position + size)
+            stop = next_cut(corpus.offsets, position + size)
             workers.tally[:] = 0
             start = time.perf_counter()
             spans = config.workers * SPANS_PER_WORKER if config.workers > 1 else 1
-            run(np.unique(cut(offsets, position, stop, spans)), epoch)  # no empty ones: each worker gets one first
+            # no empty ones: each worker gets one first
+            train_spans(np.unique(cut(corpus.offsets, position, stop, spans)), epoch)
             elapsed = max(time.perf_counter() - start, 1e-6)
             size = int(min(max(CHUNK_SECONDS * (stop - position) / elapsed, 1), 4 * size))
 
             loss, loss_pairs, pairs, trained = workers.tally.sum(axis=0)[[LOSS, LOSS_PAIRS, PAIRS, TRAINED]]
             tokens = (epoch - 1) * n_tokens + stop
             alpha = config.alpha + step * tokens
-            # rows cost more to check than sums: once an epoch here, and before anything is saved
-            if not np.isfinite(loss) or (stop == n_tokens and not (_all_finite(V) and _all_finite(U))):
+            if not (np.isfinite(loss) and watch.all_is_well(corpus.ids[position:stop])):
                 raise DivergedError(epoch, stop, alpha)
+            corpus.let_go()
             yield Progress(
                 epoch=epoch,
                 tokens=tokens,
@@ -355,20 +465,23 @@ def _chunks(
             position = stop
 
 
-def _all_finite(matrix: NDArray[np.float32]) -> bool:
-    return all(np.isfinite(matrix[i : i + ROWS_AT_ONCE]).all() for i in range(0, len(matrix), ROWS_AT_ONCE))
-
-
 def _view(live: Embeddings) -> Embeddings:
     """A view for a callback: it remembers no norms of an earlier chunk."""
     return Embeddings(live.vocab, live.vectors, live.outside, live.metadata)
 
 
 @contextmanager
-def _metrics_file(folder: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+def _metrics_file(folder: Path | None, before: Sequence[dict[str, Any]]) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Give a function that appends a record to metrics.jsonl at once, so that it can be watched."""
     if folder is None:
         yield lambda record: None
         return
     with open(folder / "metrics.jsonl", "a", encoding="utf-8", buffering=1) as file:
-        yield lambda record: print(json.dumps(record), file=file)
+
+        def append(record: dict[str, Any]) -> None:
+            with write_errors(folder):
+                print(json.dumps(record), file=file)
+
+        for record in before:
+            append(record)
+        yield append

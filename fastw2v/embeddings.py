@@ -1,5 +1,7 @@
 """The result of training: words, their vectors, and questions about them."""
 
+import hashlib
+import io
 import json
 import platform
 from collections.abc import Iterator, Sequence
@@ -9,6 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numba
 import numpy as np
+from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 from numpy.typing import NDArray
 
 from . import __version__, word2vec_format
@@ -18,6 +21,18 @@ from .staging import read_manifest, staged, write_errors, write_manifest
 from .vocab import Vocab, printable
 
 MANIFEST = "model.json"
+BLOCK_BYTES = 1 << 22
+# what model.json says of the folder's other files, and not of the training
+_DESCRIBED = {
+    "format",
+    "format_version",
+    "n_words",
+    "vector_size",
+    "has_outside",
+    "vocab_sha256",
+    "sha256",
+    "checksum",
+}
 WordOrVector: TypeAlias = str | int | NDArray[np.floating]
 ExportFormat: TypeAlias = Literal["word2vec-bin", "word2vec-text"]
 
@@ -195,11 +210,12 @@ class Embeddings:
             FolderError: they can't be written.
         """
         with write_errors(folder):
-            np.save(folder / "V.npy", self.vectors)
+            digests = {"V.npy": _write_matrix(folder / "V.npy", self.vectors)}
             if self.outside is not None:
-                np.save(folder / "U.npy", self.outside)
-            with open(folder / "metrics.jsonl", "w", encoding="utf-8") as metrics:
-                metrics.writelines(json.dumps(record) + "\n" for record in self.metrics)
+                digests["U.npy"] = _write_matrix(folder / "U.npy", self.outside)
+            metrics = "".join(json.dumps(record) + "\n" for record in self.metrics).encode()
+            (folder / "metrics.jsonl").write_bytes(metrics)
+            digests["metrics.jsonl"] = hashlib.sha256(metrics).hexdigest()
             record = {
                 "versions": versions(),
                 **self.metadata,
@@ -207,6 +223,7 @@ class Embeddings:
                 "vector_size": self.vector_size,
                 "has_outside": self.outside is not None,
                 "vocab_sha256": self.vocab.write(folder / "vocab.tsv"),
+                "sha256": digests,
             }
             write_manifest(folder, MANIFEST, "model", record)
 
@@ -234,6 +251,27 @@ class Embeddings:
         for word, count in zip(self.words, self.vocab.counts.tolist(), strict=True):
             keyed.set_vecattr(word, "count", count)
         return keyed
+
+
+def _write_matrix(path: Path, matrix: NDArray[np.float32]) -> str:
+    """Write a .npy file, a block of rows at a time, and return its SHA-256, in hexadecimal."""
+    header = io.BytesIO()
+    described = {"descr": dtype_to_descr(matrix.dtype), "fortran_order": False, "shape": matrix.shape}
+    write_array_header_1_0(header, described)
+    digest = hashlib.sha256(header.getvalue())
+    at_once = max(1, BLOCK_BYTES // (4 * matrix.shape[1]))
+    with open(path, "wb", buffering=0) as file:
+        file.write(header.getvalue())
+        for start in range(0, len(matrix), at_once):
+            block = np.ascontiguousarray(matrix[start : start + at_once]).data
+            digest.update(block)
+            _write_all(file, block.cast("B"))
+    return digest.hexdigest()
+
+
+def _write_all(file: io.RawIOBase, data: memoryview) -> None:
+    while len(data):
+        data = data[file.write(data) :]
 
 
 def versions() -> dict[str, str]:
@@ -278,6 +316,5 @@ def load(folder: str | PathLike[str]) -> Embeddings:
                 metrics.append(record)
     except (OSError, UnicodeDecodeError) as error:
         raise FolderError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    described = {"format", "format_version", "n_words", "vector_size", "has_outside", "vocab_sha256"}
-    metadata = {key: value for key, value in manifest.items() if key not in described}
+    metadata = {key: value for key, value in manifest.items() if key not in _DESCRIBED}
     return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics)

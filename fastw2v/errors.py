@@ -28,13 +28,19 @@ class DivergedError(FastW2VError, ArithmeticError):
         epoch: the epoch it was found in, from 1.
         token: tokens of that epoch that had been visited when it was found.
         alpha: the learning rate at that point.
+        checkpoint: where the last good state of the run is, None if none was saved.
     """
 
-    def __init__(self, epoch: int, token: int, alpha: float) -> None:
-        self.epoch, self.token, self.alpha = epoch, token, alpha
+    def __init__(self, epoch: int, token: int, alpha: float, checkpoint: str | None = None) -> None:
+        self.epoch, self.token, self.alpha, self.checkpoint = epoch, token, alpha, checkpoint
+        if checkpoint is None:
+            remedy = "nothing was saved; lower alpha (--alpha) and train again"
+        else:
+            remedy = f"the last good checkpoint is {checkpoint}; lower alpha (--alpha) and train again, "
+            remedy += "from that checkpoint with --init-from if you like"
         super().__init__(
             f"training diverged: a value is not finite in epoch {epoch} at token {token:,} "
-            f"with alpha {alpha:.6g}; nothing was saved, lower alpha (--alpha) and train again"
+            f"with alpha {alpha:.6g}; {remedy}"
         )
 
 
@@ -43,3 +49,11 @@ class UnknownWordError(FastW2VError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""  # KeyError would show the repr
+
+
+class Terminated(SystemExit):
+    """SIGTERM stopped a training, after its state was saved; a program that lets it pass exits with code 143."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.code = 143

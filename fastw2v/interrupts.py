@@ -1,33 +1,44 @@
-"""Ctrl-C at a moment of our choosing."""
+"""Ctrl-C and a request to end, at a moment of our choosing."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+from .errors import Terminated
+
+_DEFAULTS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
 @contextmanager
-def interrupt_noted(lets_third_through: bool = True) -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C into a note, read by calling what is yielded; as a rule a third one gets through at once.
+def signals_noted(lets_third_through: bool = True) -> Iterator[Callable[[], int]]:
+    """Turn SIGINT (Ctrl-C) and SIGTERM into a note; as a rule a third one gets through at once.
 
-    Outside the main thread, or where Ctrl-C is ignored or somebody else handles it, nothing is changed.
+    Outside the main thread, or where a signal is ignored or somebody else handles it, nothing is changed.
+
+    Yields:
+        A function that returns the number of the first signal noted, 0 for none.
     """
     noted: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         noted.append(number)
         if lets_third_through and len(noted) >= 3:
-            raise KeyboardInterrupt
+            raise interruption(number, "at once, in the middle of something; what had been saved before stays")
 
-    mine = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if mine:
-        signal.signal(signal.SIGINT, note)
+    mine = threading.current_thread() is threading.main_thread()
+    ours = [number for number, default in _DEFAULTS.items() if mine and signal.getsignal(number) is default]
+    for number in ours:
+        signal.signal(number, note)
     try:
-        yield lambda: bool(noted)
+        yield lambda: noted[0] if noted else 0
     finally:
-        if mine:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in ours:
+            signal.signal(number, _DEFAULTS[number])
+
+
+def interruption(number: int, text: str) -> BaseException:
+    """Return the exception that stands for a signal: KeyboardInterrupt, or `errors.Terminated`."""
+    return Terminated(text) if number == signal.SIGTERM else KeyboardInterrupt(text)

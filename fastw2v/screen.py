@@ -55,13 +55,14 @@ def announced(progress: bool, text: str) -> Iterator[None]:
         timer.cancel()
 
 
-def bar(total: int | None, unit: str, what: str | None, progress: bool) -> Any:
+def bar(total: int | None, unit: str, what: str | None, progress: bool, done: int = 0) -> Any:
     """Return a bar to be used in ``with``, silent unless ``progress``; in a log file a line every 30 s."""
     screen = Screen()
     interval = 0.1 if screen.isatty() else 30
     return tqdm(
         file=screen,
         total=total,
+        initial=done,
         desc=what,
         unit=unit,
         unit_scale=True,
@@ -75,8 +76,8 @@ def bar(total: int | None, unit: str, what: str | None, progress: bool) -> Any:
 class Bar:
     """A progress bar over corpus tokens, with mean loss per pair and learning rate; in a log file a line every 30 s."""
 
-    def __init__(self, total: int, progress: bool) -> None:
-        self._bar = bar(total, " tokens", None, progress)
+    def __init__(self, total: int, progress: bool, done: int = 0) -> None:
+        self._bar = bar(total, " tokens", None, progress, done)
 
     def __enter__(self) -> "Bar":
         return self

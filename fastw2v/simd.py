@@ -39,6 +39,11 @@ def target_features() -> set[str]:
     return set((binding.get_host_cpu_features().flatten() if features is None else features).split(","))
 
 
+def host_cpu() -> str:
+    """Return the name that LLVM has for this processor, such as ``"znver3"``."""
+    return str(_config.CPU_NAME or binding.get_host_cpu_name())
+
+
 def _shape() -> tuple[int, int]:
     features = target_features()
     lanes = 16 if "+avx512f" in features else 8 if "+avx" in features else 4

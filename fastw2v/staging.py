@@ -1,5 +1,6 @@
 """Writing a folder aside: what is being made stays apart from what is finished, until it is finished too."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from .errors import FolderError
-from .interrupts import interrupt_noted
+from .interrupts import interruption, signals_noted
 
 fcntl: ModuleType | None
 try:
@@ -63,7 +64,14 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
 def write_manifest(folder: Path, name: str, kind: str, record: dict[str, Any]) -> None:
     """Write the manifest that `read_manifest` reads: ``record``, with the kind and version of the format first."""
     manifest = {"format": f"fastw2v-{kind}", "format_version": FORMAT_VERSION, **record}
+    manifest["checksum"] = checksum(manifest)
     (folder / name).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+
+
+def checksum(manifest: dict[str, Any]) -> str:
+    """Return the SHA-256 of all that a manifest says, but for its own «checksum»."""
+    rest = {key: value for key, value in manifest.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(rest).encode()).hexdigest()
 
 
 def check_target(folder: Path, manifest: str, kind: str) -> None:
@@ -131,7 +139,8 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     Nothing of an older folder is touched before then. On any exception all that was written is removed, ``folder``
     itself too if it was not there before. Subfolders are scratch and not moved, but for one named CACHE: a prepared
     folder that replaces the one of that name after all else has been done. If the body makes a file named
-    KEEP_PREVIOUS, the older files are not removed but moved into the subfolder «previous».
+    KEEP_PREVIOUS, the older files are not removed but moved into the subfolder «previous». Where the body leaves no
+    manifest, ``folder`` stays as it is. What the body has put in place by `publish` stays, whatever happens then.
 
     Raises:
         FolderError: ``folder`` is something else (see `check_target`), can't be written, or is being written.
@@ -143,15 +152,13 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     except (OSError, ValueError) as error:
         _remove_made(made, folder)
         raise FolderError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
-    interrupted = False
+    signal_number = 0
     try:
         try:
             yield folder / PARTIAL
-            with interrupt_noted(lets_third_through=False) as noted:
-                with write_errors(folder):
-                    _publish(folder, manifest)
-                    _publish_cache(folder)
-                interrupted = noted()
+            with signals_noted(lets_third_through=False) as noted:
+                publish(folder / PARTIAL, folder / PARTIAL, manifest)
+                signal_number = noted()
         finally:
             if not _holds_files(folder / PARTIAL / _OLD):  # never the only copy of what stood there before
                 shutil.rmtree(folder / PARTIAL, ignore_errors=True)
@@ -159,38 +166,63 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     finally:
         if lock is not None:
             os.close(lock)
-    if interrupted:
-        raise KeyboardInterrupt(f"{folder} was saved")
+    if signal_number:
+        raise interruption(signal_number, f"{folder} was saved")
 
 
 def _holds_files(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _publish(folder: Path, manifest: str) -> None:
-    """Put the staged files in the place of the old ones; if that fails half-way, put the old ones back.
+def publish(partial: Path, made: Path, manifest: str) -> None:
+    """Put the files of ``made`` in the place of the old ones; if that fails half-way, put the old ones back.
 
     The manifest leaves first and comes last, so at any moment a folder with a manifest is one whole model: the old one
     if nothing has been moved to `_OLD`, the new one if something has. `_settle` relies on it.
+
+    Args:
+        partial: what `staged` yielded.
+        made: ``partial`` itself, or a folder in it.
+        manifest: name of the manifest.
+
+    Raises:
+        FolderError: they can't be put there.
     """
-    partial = folder / PARTIAL
-    previous = folder / PREVIOUS
-    if (partial / KEEP_PREVIOUS).exists() and (previous.is_symlink() or (previous.exists() and not previous.is_dir())):
-        raise FolderError(f"{previous} is in the way of the finished model: move it, and train again")
-    names = [path.name for path in partial.iterdir() if path.is_file() and path.name != KEEP_PREVIOUS]
-    for name in names:
-        with open(partial / name, "rb+") as written:
-            os.fsync(written.fileno())
-    parts = [path.name for path in folder.iterdir() if path.name in names or path.name in _PARTS]
-    (partial / _OLD_NAMES).write_text("\n".join(parts), "utf-8")
-    (partial / _OLD).mkdir()
+    folder = partial.parent
+    with write_errors(folder):
+        previous = folder / PREVIOUS
+        if (partial / KEEP_PREVIOUS).exists() and (
+            previous.is_symlink() or (previous.exists() and not previous.is_dir())
+        ):
+            raise FolderError(f"{previous} is in the way of the finished model: move it, and train again")
+        names = [path.name for path in made.iterdir() if path.is_file() and path.name != KEEP_PREVIOUS]
+        if manifest not in names:
+            return
+        for name in names:
+            _sync(made / name)
+        parts = [path.name for path in folder.iterdir() if path.name in names or path.name in _PARTS]
+        (partial / _OLD_NAMES).write_text("\n".join(parts), "utf-8")
+        (partial / _OLD).mkdir()
+        try:
+            for name in sorted(parts, key=lambda name: name != manifest):
+                os.rename(folder / name, partial / _OLD / name)
+            for name in sorted(names, key=lambda name: name == manifest):
+                os.rename(made / name, folder / name)
+            _sync(folder)
+        finally:
+            _settle(folder, manifest)
+        _publish_cache(folder)
+
+
+def _sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk itself."""
+    if path.is_dir() and os.name == "nt":  # no folder can be opened there
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
-        for name in sorted(parts, key=lambda name: name != manifest):
-            os.rename(folder / name, partial / _OLD / name)
-        for name in sorted(names, key=lambda name: name == manifest):
-            os.rename(partial / name, folder / name)
+        os.fsync(descriptor)
     finally:
-        _settle(folder, manifest)
+        os.close(descriptor)
 
 
 def _publish_cache(folder: Path) -> None:
@@ -203,8 +235,7 @@ def _publish_cache(folder: Path) -> None:
     if not made.is_dir() or (os.path.lexists(cache) and not (cache / "prepared.json").is_file()):
         return
     for path in made.iterdir():
-        with open(path, "rb+") as written:
-            os.fsync(written.fileno())
+        _sync(path)
     if cache.exists():
         os.rename(cache, folder / PARTIAL / "old-cache")
     os.rename(made, cache)
@@ -222,6 +253,7 @@ def _settle(folder: Path, manifest: str) -> None:
             os.rename(old, folder / PREVIOUS)
         else:
             shutil.rmtree(old)
+        (partial / KEEP_PREVIOUS).unlink(missing_ok=True)
         return
     parts = (partial / _OLD_NAMES).read_text("utf-8").split("\n")
     for path in folder.iterdir():

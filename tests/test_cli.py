@@ -192,11 +192,6 @@ def test_command_line_that_makes_no_sense(capsys):
     assert_refused(capsys, "export", "m", "f", "--format", "glove", said="glove")
 
 
-def test_resume_says_not_yet(capsys, planted_file, in_empty_folder):
-    assert_refused(capsys, "train", planted_file, "-o", "out", "--resume", said="not yet")
-    assert not list(in_empty_folder.iterdir())
-
-
 def test_output_that_is_something_else(capsys, planted_file, in_empty_folder):
     (in_empty_folder / "photos").mkdir()
     (in_empty_folder / "photos" / "cat.jpg").write_text("cat")

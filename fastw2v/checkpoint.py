@@ -1,0 +1,285 @@
+"""Checkpoints: a model folder holds the state of its run, as it was at some chunk's end, and a run goes on from there.
+
+A checkpoint is a model folder like any other: `load` opens it, training or not. ``model.json`` says in «progress» how
+many tokens have been visited and what the states of the random streams are, and has the SHA-256 of every file. With V
+and U that is all a run needs: the kernels carry nothing else from one chunk to the next.
+
+The first checkpoint of a run moves a finished model that stands in the folder to the subfolder «previous», where it
+stays until the run is finished too.
+"""
+
+import copy
+import hashlib
+import os
+import shutil
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import TrainConfig, available_memory
+from .embeddings import MANIFEST, Embeddings, load
+from .errors import ConfigError, CorpusError, DivergedError, FolderError
+from .finite import all_finite
+from .prepared import Corpus
+from .spans import next_cut
+from .staging import KEEP_PREVIOUS, PREVIOUS, checksum, publish, read_manifest, write_errors
+from .vocab import printable
+
+FOLDER = "checkpoint"  # in the staging folder, while it is being written
+ROWS_AT_ONCE = 65_536
+MOVED = "moved_to_previous"  # in «progress»: the run has a finished model of another to remove when it is finished
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A run as its folder has it.
+
+    Attributes:
+        folder: the model folder.
+        embeddings: vocabulary, matrices (mapped), metadata and metrics.
+        config: options of the run.
+        tokens: corpus tokens visited, over all epochs.
+        complete: the run reached its end.
+        rng: states of the random streams; those of the workers first.
+        seconds: training time so far.
+    """
+
+    folder: Path
+    embeddings: Embeddings
+    config: TrainConfig
+    tokens: int
+    complete: bool
+    rng: list[int]
+    seconds: float
+
+
+def read_state(folder: Path) -> State | None:
+    """Read the state of the run in a model folder, checksums and all; None if the folder holds no model.
+
+    Raises:
+        FolderError: a file is damaged, or of another checkpoint; or the model was not left by a training.
+    """
+    if not os.path.lexists(folder / MANIFEST):
+        return None
+    manifest = read_manifest(folder, MANIFEST, "model")
+    again = "restore it from a copy, or train again without --resume"
+    if manifest.get("checksum") != checksum(manifest):
+        raise FolderError(f"{folder / MANIFEST} is damaged: its checksum is not that of its content; {again}")
+    digests = manifest.get("sha256")
+    if not isinstance(digests, dict):
+        raise FolderError(f"{folder / MANIFEST} has no checksums: it was not left by a training; {again}")
+    for name in ("V.npy", "U.npy", "metrics.jsonl"):
+        if _sha256(folder / name) != digests.get(name):
+            raise FolderError(f"{folder / name} is damaged or of another checkpoint: its checksum is wrong; {again}")
+    embeddings = load(folder)
+    try:
+        progress = embeddings.metadata["progress"]
+        config = TrainConfig(**embeddings.metadata["config"])
+        tokens, seconds = int(progress["tokens"]), float(progress["seconds"])
+        rng = [int(state, 16) for state in progress["rng"]]
+        complete = bool(progress["complete"])
+        fits = tokens >= 0 and rng and all(0 <= state < 2**64 for state in rng) and embeddings.outside is not None
+    except (KeyError, TypeError, ValueError) as error:
+        raise FolderError(f"{folder / MANIFEST} has no state of a training to go on from ({error}); {again}") from None
+    if not fits:
+        raise FolderError(f"{folder / MANIFEST} has an impossible state of a training; {again}")
+    return State(folder, embeddings, config, tokens, complete, rng, seconds)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def check_state(state: State, corpus: Corpus, tokens_total: int) -> None:
+    """Raise unless a run can go on with this corpus, to this end.
+
+    Raises:
+        CorpusError: it is not the corpus of the run.
+        ConfigError: the run has gone further than that.
+    """
+    n_tokens, vocab = len(corpus.ids), state.embeddings.vocab
+    same = np.array_equal(corpus.vocab.counts, vocab.counts) and list(corpus.vocab.words) == list(vocab.words)
+    of_run = state.embeddings.metadata.get("corpus")
+    sizes = {"tokens": n_tokens, "sentences": len(corpus.offsets) - 1}
+    if not same or not isinstance(of_run, dict) or any(of_run.get(name) != size for name, size in sizes.items()):
+        raise CorpusError(
+            f"the corpus is not the one of the run in {state.folder}: it has {n_tokens:,} tokens of "
+            f"{len(corpus.vocab):,} words, not the same words, counts and sentences; "
+            "give the corpus of that run, or train into another folder"
+        )
+    if state.tokens > tokens_total:
+        raise ConfigError(
+            f"epochs is {tokens_total // n_tokens}, but the run in {state.folder} has done "
+            f"{state.tokens / n_tokens:.2f}: give at least {-(-state.tokens // n_tokens)}"
+        )
+    place = state.tokens % n_tokens
+    if next_cut(corpus.offsets, place) != place:
+        raise FolderError(f"{state.folder / MANIFEST} says token {state.tokens}, where no run can stand: train again")
+
+
+def restore(
+    state: State, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32], rng: NDArray[np.uint64]
+) -> None:
+    """Put the matrices, the random streams and the metrics of a run in place.
+
+    A worker more than the run had gets the stream that it would have had from the start.
+    """
+    V[:, : live.vector_size] = state.embeddings.vectors
+    U[:, : live.vector_size] = state.embeddings.outside
+    streams = min(len(rng), len(state.rng))
+    rng[:streams] = np.array(state.rng[:streams], np.uint64)
+    live.metrics = list(state.embeddings.metrics)
+    if "init_from" in state.embeddings.metadata:
+        live.metadata["init_from"] = state.embeddings.metadata["init_from"]
+
+
+def differences(state: State, metadata: dict[str, Any]) -> str:
+    """Say what keeps a run that goes on from being bit-identical to one without interruption."""
+    before = state.embeddings.metadata
+    found = []
+    for name in ("workers", "epochs"):
+        was, now = getattr(state.config, name), metadata["config"][name]
+        if was != now:
+            found.append(f"{name} {was} before, {now} now")
+    for name, now in {**metadata["versions"], "cpu": metadata["cpu"]}.items():
+        was = before.get("cpu") if name == "cpu" else (before.get("versions") or {}).get(name)
+        if was != now and name != "python":
+            found.append(f"{name} {printable(str(was))} before, {now} now")
+    if metadata["config"]["workers"] > 1 and not found:
+        return "Hogwild: not bit-identical to a run without interruption"
+    return (
+        f"not bit-identical to a run without interruption: {'; '.join(found)}"
+        if found
+        else ("bit-identical to a run without interruption")
+    )
+
+
+def start_from(given: Embeddings, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> dict[str, int]:
+    """Copy the rows of words that ``given`` has into V, and into U if it has outside rows.
+
+    Returns:
+        How many words there are, and how many of them start from given rows.
+
+    Raises:
+        ConfigError: no common word, or a value that is not finite.
+    """
+    pairs = [(row, given.vocab.index[word]) for row, word in enumerate(live.words) if word in given.vocab.index]
+    if not pairs:
+        raise ConfigError("init_from has no word of this corpus: check the language, and upper and lower case")
+    rows, theirs = np.array(pairs, np.int64).T
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        block = slice(start, start + ROWS_AT_ONCE)
+        V[rows[block], : live.vector_size] = given.vectors[theirs[block]]
+        if given.outside is not None:
+            U[rows[block], : live.vector_size] = given.outside[theirs[block]]
+    if not (all_finite(V) and all_finite(U)):
+        raise ConfigError("init_from holds a value that is not finite: repair the vectors")
+    return {"words": len(live), "words_taken": len(rows)}
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell whether a folder holds a model that no interruption left unfinished."""
+    try:
+        progress = read_manifest(folder, MANIFEST, "model").get("progress")
+    except FolderError:
+        return False
+    return not (isinstance(progress, dict) and progress.get("complete") is False)
+
+
+class Checkpoints:
+    """Saves a run into its model folder while it goes on: training stops for a copy of V and U in memory only.
+
+    One that comes due while another is being written is taken when that is done. Where there is no memory for a copy,
+    training waits until V and U are written.
+
+    Args:
+        partial: the run's staging folder (`staging.staged`).
+        minutes: save when this much time has passed since the last.
+        state: what the run goes on from, if it does.
+
+    Attributes:
+        saved: the model folder, once it holds a state of this run.
+    """
+
+    def __init__(self, partial: Path, minutes: float, state: State | None) -> None:
+        self._partial, self._seconds = partial, 60 * minutes
+        self._last = time.monotonic()
+        self._due = False
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="fastw2v-checkpoint")
+        self._writing: Future[None] | None = None
+        self.saved: Path | None = None if state is None else state.folder
+        before = {} if state is None else state.embeddings.metadata["progress"]
+        self._moved = before.get(MOVED) is True
+
+    def after_chunk(
+        self, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32], *, epoch_ended: bool
+    ) -> None:
+        """Save the run if that is due, and find out how the last saving went.
+
+        Args:
+            live: the run's vocabulary, metadata and metrics.
+            V: its centre rows, as `aligned_zeros` makes them.
+            U: its outside rows.
+            epoch_ended: it is due for that.
+
+        Raises:
+            FolderError: it can't be saved.
+            DivergedError: there is a value that is not finite; it was not saved.
+        """
+        self._due = self._due or epoch_ended or time.monotonic() - self._last >= self._seconds
+        if self._writing is not None and self._writing.done():
+            self._wait()
+        if not self._due or self._writing is not None:
+            return
+        self._due = False
+        self._last = time.monotonic()
+        free = available_memory()
+        if free is not None and free < V.nbytes + U.nbytes:
+            self._write(live, V, U)
+            return
+        still = Embeddings(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), live.metrics)
+        self._writing = self._pool.submit(self._write, still, V.copy(), U.copy())
+
+    def save(self, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+        """Save the run as it ends, complete or not; arguments and errors as for `after_chunk`."""
+        self._wait()
+        self._write(live, V, U)
+        if self._moved and live.metadata["progress"]["complete"]:
+            shutil.rmtree(self._partial.parent / PREVIOUS, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let what is being written come to its end, whatever that is."""
+        self._pool.shutdown(wait=True)
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _write(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+        progress = still.metadata["progress"]
+        if not (all_finite(V) and all_finite(U)):
+            visited = progress["tokens"] - (progress["epoch"] - 1) * still.metadata["corpus"]["tokens"]
+            raise DivergedError(progress["epoch"], visited, progress["alpha"])
+        folder, made = self._partial.parent, self._partial / FOLDER
+        columns = still.vector_size
+        with write_errors(made):
+            shutil.rmtree(made, ignore_errors=True)
+            made.mkdir()
+            if not progress["complete"] and is_finished(folder):
+                (self._partial / KEEP_PREVIOUS).touch()
+                self._moved = True
+        if self._moved and not progress["complete"]:
+            progress[MOVED] = True
+        Embeddings(still.vocab, V[:, :columns], U[:, :columns], still.metadata, still.metrics).write_parts(made)
+        publish(self._partial, made, MANIFEST)
+        self.saved = folder
