@@ -32,7 +32,7 @@ from .vocab import printable
 
 FOLDER = "checkpoint"  # in the staging folder, while it is being written
 ROWS_AT_ONCE = 65_536
-MOVED = "moved_to_previous"  # in «progress»: the run has a finished model of another to remove when it is finished
+MOVED = "moved_to_previous"  # in «progress»: the run found a finished model, to be removed when it is finished too
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,25 +70,21 @@ def read_state(folder: Path) -> State | None:
     again = "restore it from a copy, or train again without --resume"
     if manifest.get("checksum") != checksum(manifest):
         raise FolderError(f"{folder / MANIFEST} is damaged: its checksum is not that of its content; {again}")
-    digests = manifest.get("sha256")
-    if not isinstance(digests, dict):
-        raise FolderError(f"{folder / MANIFEST} has no checksums: it was not left by a training; {again}")
-    for name in ("V.npy", "U.npy", "metrics.jsonl"):
-        if _sha256(folder / name) != digests.get(name):
-            raise FolderError(f"{folder / name} is damaged or of another checkpoint: its checksum is wrong; {again}")
-    embeddings = load(folder)
     try:
-        progress = embeddings.metadata["progress"]
-        config = TrainConfig(**embeddings.metadata["config"])
+        progress = manifest["progress"]
+        config = TrainConfig(**manifest["config"])
         tokens, seconds = int(progress["tokens"]), float(progress["seconds"])
         rng = [int(state, 16) for state in progress["rng"]]
         complete = bool(progress["complete"])
-        fits = tokens >= 0 and rng and all(0 <= state < 2**64 for state in rng) and embeddings.outside is not None
+        digests = {name: manifest["sha256"][name] for name in ("V.npy", "U.npy", "metrics.jsonl")}
     except (KeyError, TypeError, ValueError) as error:
         raise FolderError(f"{folder / MANIFEST} has no state of a training to go on from ({error}); {again}") from None
-    if not fits:
+    if tokens < 0 or not rng or not all(0 <= state < 2**64 for state in rng):
         raise FolderError(f"{folder / MANIFEST} has an impossible state of a training; {again}")
-    return State(folder, embeddings, config, tokens, complete, rng, seconds)
+    for name, digest in digests.items():
+        if _sha256(folder / name) != digest:
+            raise FolderError(f"{folder / name} is damaged or of another checkpoint: its checksum is wrong; {again}")
+    return State(folder, load(folder), config, tokens, complete, rng, seconds)
 
 
 def _sha256(path: Path) -> str:
@@ -97,6 +93,12 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def remove_previous(folder: Path, progress: dict[str, Any]) -> None:
+    """Remove the finished model that a run moved aside, once that run is finished."""
+    if progress["complete"] and progress.get(MOVED) is True:
+        shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
 
 
 def check_state(state: State, corpus: Corpus, tokens_total: int) -> None:
@@ -217,6 +219,7 @@ class Checkpoints:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="fastw2v-checkpoint")
         self._writing: Future[None] | None = None
         self.saved: Path | None = None if state is None else state.folder
+        self._tokens = 0 if state is None else state.tokens
         before = {} if state is None else state.embeddings.metadata["progress"]
         self._moved = before.get(MOVED) is True
 
@@ -253,8 +256,7 @@ class Checkpoints:
         """Save the run as it ends, complete or not; arguments and errors as for `after_chunk`."""
         self._wait()
         self._write(live, V, U)
-        if self._moved and live.metadata["progress"]["complete"]:
-            shutil.rmtree(self._partial.parent / PREVIOUS, ignore_errors=True)
+        remove_previous(self._partial.parent, live.metadata["progress"])
 
     def close(self) -> None:
         """Let what is being written come to its end, whatever that is."""
@@ -266,6 +268,17 @@ class Checkpoints:
             writing.result()
 
     def _write(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+        try:
+            self._write_parts(still, V, U)
+        except FolderError as error:
+            if self.saved is None:
+                raise
+            raise FolderError(
+                f"{error}; {self.saved} holds the run as it was at token {self._tokens:,}: "
+                "when it can be written again, --resume goes on from there"
+            ) from None
+
+    def _write_parts(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
         progress = still.metadata["progress"]
         if not (all_finite(V) and all_finite(U)):
             visited = progress["tokens"] - (progress["epoch"] - 1) * still.metadata["corpus"]["tokens"]
@@ -278,8 +291,8 @@ class Checkpoints:
             if not progress["complete"] and is_finished(folder):
                 (self._partial / KEEP_PREVIOUS).touch()
                 self._moved = True
-        if self._moved and not progress["complete"]:
+        if self._moved:
             progress[MOVED] = True
         Embeddings(still.vocab, V[:, :columns], U[:, :columns], still.metadata, still.metrics).write_parts(made)
         publish(self._partial, made, MANIFEST)
-        self.saved = folder
+        self.saved, self._tokens = folder, progress["tokens"]

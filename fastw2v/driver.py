@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .checkpoint import Checkpoints, State, check_state, differences, read_state, restore, start_from
+from .checkpoint import Checkpoints, State, check_state, differences, read_state, remove_previous, restore, start_from
 from .config import IdOptions, TrainConfig, TrainOptions, available_memory
 from .embeddings import MANIFEST, Embeddings, load, versions
 from .errors import ConfigError, CorpusError, DivergedError
@@ -298,6 +298,7 @@ def _train(
         done = state.tokens
         if done == total:
             say(run.progress, f"{run.output} is complete, {config.epochs} epochs: nothing to do (more --epochs go on)")
+            remove_previous(state.folder, state.embeddings.metadata["progress"])  # a run killed at its end did not
             return state.embeddings, None
     say(
         run.progress,

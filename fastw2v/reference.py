@@ -358,6 +358,20 @@ def train_chunk(
         )  # fmt: skip
 
 
+def row_is_finite(M: NDArray[np.uint32], row: int) -> bool:
+    """See `finite.row_is_finite`."""
+    return bool(np.isfinite(M.view(np.float32)[row]).all())
+
+
+def rows_are_finite(
+    M: NDArray[np.uint32], ids: NDArray[np.int32], first: int, rows: int, seen: NDArray[np.uint8]
+) -> bool:
+    """See `finite.rows_are_finite`."""
+    seen[ids] = 1
+    looked_at = np.concatenate([ids, np.arange(first, first + rows) % len(M)]).astype(np.int64)
+    return bool(np.isfinite(M.view(np.float32)[looked_at]).all())
+
+
 def sentence_of(offsets: NDArray[np.int64], position: int) -> int:
     """Twin of `spans.sentence_of`."""
     return max(int(np.searchsorted(offsets[:-1], position, side="right")) - 1, 0)
