@@ -333,7 +333,7 @@ def _train(
             config.vector_size,
         )  # fmt: skip
 
-    watch = Watch(V, U)
+    watch = Watch(V, U, config.workers)
     with announced(run.progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         train_spans(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
         watch.all_is_well(corpus.ids[:0])
@@ -343,6 +343,7 @@ def _train(
     stopped_by: BaseException | None = None
     try:
         with ExitStack() as stack:
+            stack.callback(watch.close)
             if checkpoints is not None:
                 stack.callback(checkpoints.close)
             signalled = stack.enter_context(signals_noted())

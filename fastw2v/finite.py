@@ -1,10 +1,13 @@
 """Are all values finite? Compiled without any relaxed arithmetic, on the values' bits.
 
 Looking at every row after every chunk would cost more than the chunk where the vocabulary is large. Looked at after a
-chunk are the rows of its words, as centres and as context, and a share of the others in turn, in proportion to the
-chunk: with up to a sixteenth as many words as the chunk has tokens that is all of them. All rows are looked at before
-anything is saved.
+chunk are the rows of its words, as centres and as context, and a share of all rows in turn, in proportion to the
+chunk: with up to a sixteenth as many words as the chunk has tokens that is every row. So a row that only was noise in
+a larger vocabulary can wait a few chunks. All rows are looked at before anything is saved.
 """
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,62 +15,66 @@ from numpy.typing import NDArray
 from ._jit import jit
 
 TOKENS_PER_ROW = 16
-_NOT_FINITE = np.uint32(0x7F800000)  # the exponent of infinity and NaN; without the sign, every finite number is below
+PARTS_PER_WORKER = 8  # of all rows: those to be looked at are not spread evenly
+_NOT_FINITE = np.uint32(0x7F800000)  # infinity; NaN is above, the size of every finite number below
 
 
 @jit(exact=True)
-def row_is_finite(M: NDArray[np.uint32], row: int) -> bool:
-    """Tell whether a row of float32, given by its bits, holds neither NaN nor infinity."""
-    largest = np.uint32(0)
-    for k in range(M.shape[1]):
-        largest = max(largest, M[row, k] & np.uint32(0x7FFFFFFF))
-    return largest < _NOT_FINITE  # type: ignore[return-value]
+def mark_words(ids: NDArray[np.int32], marked: NDArray[np.uint8]) -> None:
+    """Set ``marked[word]`` to 1 for every word of ``ids``."""
+    for word in ids:
+        marked[word] = 1
 
 
 @jit(exact=True)
-def rows_are_finite(
-    M: NDArray[np.uint32], ids: NDArray[np.int32], first: int, rows: int, seen: NDArray[np.uint8]
-) -> bool:
-    """Tell whether the rows of the words ``ids`` are finite, and ``rows`` more from row ``first`` on, in a circle.
+def rows_are_finite(M: NDArray[np.uint32], marked: NDArray[np.uint8], start: int, stop: int) -> bool:
+    """Tell whether the marked rows from ``start`` to ``stop`` hold neither NaN nor infinity.
 
     Args:
         M: float32 ``(n_words, columns)``, as its bits (``M.view(np.uint32)``).
-        ids: word ids, repeated or not.
-        first: the first of the other rows.
-        rows: how many of these.
-        seen: scratch, zeros; ``(n_words,)``. Left with ones where a row of ``ids`` was looked at.
+        marked: ``(n_words,)``, 0 for a row not to be looked at.
+        start: the first row.
+        stop: one past the last row.
     """
-    for word in ids:
-        if seen[word] == 0:
-            seen[word] = 1
-            if not row_is_finite(M, word):
-                return False
-    for k in range(first, first + rows):  # noqa: SIM110
-        if not row_is_finite(M, k % len(M)):
-            return False
-    return True
+    largest = np.uint32(0)
+    for row in range(start, stop):
+        if marked[row]:
+            for k in range(M.shape[1]):
+                largest = max(largest, M[row, k] & np.uint32(0x7FFFFFFF))
+    return largest < _NOT_FINITE  # type: ignore[return-value]
 
 
 def all_finite(M: NDArray[np.float32]) -> bool:
     """Tell whether a matrix holds neither NaN nor infinity."""
-    bits = M.view(np.uint32)
-    return bool(rows_are_finite(bits, np.empty(0, np.int32), 0, len(M), np.empty(0, np.uint8)))
+    return bool(rows_are_finite(M.view(np.uint32), np.ones(len(M), np.uint8), 0, len(M)))
 
 
 class Watch:
-    """Looks at V and U after every chunk of a training."""
+    """Looks at V and U after every chunk of a training, with as many threads as that has; to be closed."""
 
-    def __init__(self, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+    def __init__(self, V: NDArray[np.float32], U: NDArray[np.float32], workers: int) -> None:
         self._bits = V.view(np.uint32), U.view(np.uint32)
-        self._seen = np.zeros(len(V), np.uint8)
+        self._marked = np.zeros(len(V), np.uint8)
         self._next = 0
+        parts = np.unique(np.linspace(0, len(V), PARTS_PER_WORKER * workers + 1).astype(np.int64))
+        self._parts = [(int(start), int(stop)) for start, stop in pairwise(parts)]
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="fastw2v-finite")
 
     def all_is_well(self, ids: NDArray[np.int32]) -> bool:
         """Tell whether all is finite in the rows to be looked at after a chunk of these ids."""
-        rows = min(len(self._seen), len(ids) // TOKENS_PER_ROW)
-        well = True
-        for bits in self._bits:
-            self._seen.fill(0)
-            well = well and bool(rows_are_finite(bits, ids, self._next, rows, self._seen))
-        self._next = (self._next + rows) % len(self._seen)
-        return well
+        n_words, rows = len(self._marked), len(ids) // TOKENS_PER_ROW
+        self._marked.fill(rows >= n_words)
+        if rows < n_words:
+            mark_words(ids, self._marked)
+            end = self._next + rows
+            self._marked[self._next : end] = 1
+            self._marked[: max(0, end - n_words)] = 1
+            self._next = end % n_words
+        return all(self._pool.map(self._is_finite, self._parts))
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
+    def _is_finite(self, part: tuple[int, int]) -> bool:
+        return all(rows_are_finite(bits, self._marked, *part) for bits in self._bits)

@@ -358,18 +358,14 @@ def train_chunk(
         )  # fmt: skip
 
 
-def row_is_finite(M: NDArray[np.uint32], row: int) -> bool:
-    """See `finite.row_is_finite`."""
-    return bool(np.isfinite(M.view(np.float32)[row]).all())
+def mark_words(ids: NDArray[np.int32], marked: NDArray[np.uint8]) -> None:
+    """See `finite.mark_words`."""
+    marked[ids] = 1
 
 
-def rows_are_finite(
-    M: NDArray[np.uint32], ids: NDArray[np.int32], first: int, rows: int, seen: NDArray[np.uint8]
-) -> bool:
+def rows_are_finite(M: NDArray[np.uint32], marked: NDArray[np.uint8], start: int, stop: int) -> bool:
     """See `finite.rows_are_finite`."""
-    seen[ids] = 1
-    looked_at = np.concatenate([ids, np.arange(first, first + rows) % len(M)]).astype(np.int64)
-    return bool(np.isfinite(M.view(np.float32)[looked_at]).all())
+    return bool(np.isfinite(M.view(np.float32)[start:stop][marked[start:stop] != 0]).all())
 
 
 def sentence_of(offsets: NDArray[np.int64], position: int) -> int:

@@ -21,42 +21,48 @@ def test_every_place_of_a_row_is_looked_at(bad, columns):
         assert finite.all_finite(M)
         M[1, column] = bad
         assert not finite.all_finite(M)
-        for function in (finite.row_is_finite, reference.row_is_finite):
-            assert [bool(function(M.view(np.uint32), row)) for row in range(3)] == [True, False, True]
 
 
 @pytest.mark.parametrize("row", range(6))
-@pytest.mark.parametrize(
-    ("ids", "first", "rows"), [([], 0, 0), ([1, 4, 1], 0, 0), ([], 4, 3), ([5], 2, 2), ([0], 0, 6)]
-)
-def test_the_rows_that_are_looked_at(row, ids, first, rows):
+@pytest.mark.parametrize(("words", "start", "stop"), [([], 0, 6), ([1, 4, 1], 0, 6), ([0, 2, 3], 2, 4), ([5], 2, 5)])
+def test_the_rows_that_are_looked_at(row, words, start, stop):
     M = matrix(6, 5)
     M[row, 2] = np.nan
-    looked_at = {*ids, *(k % 6 for k in range(first, first + rows))}
-    for function in (finite.rows_are_finite, reference.rows_are_finite):
-        seen = np.zeros(6, np.uint8)
-        found = function(M.view(np.uint32), np.array(ids, np.int32), first, rows, seen)
-        assert bool(found) == (row not in looked_at)
-        if found:
-            assert set(np.flatnonzero(seen)) == set(ids)
+    for module in (finite, reference):
+        marked = np.zeros(6, np.uint8)
+        module.mark_words(np.array(words, np.int32), marked)
+        assert set(np.flatnonzero(marked)) == set(words)
+        found = module.rows_are_finite(M.view(np.uint32), marked, start, stop)
+        assert bool(found) == (row not in words or not start <= row < stop)
+
+
+@pytest.fixture(params=[1, 3])
+def watched(request):
+    V, U = matrix(101, 8), matrix(101, 8)
+    watch = finite.Watch(V, U, request.param)
+    yield V, U, watch
+    watch.close()
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_watch_finds_words_of_the_chunk_at_once_and_others_in_turn(which):
-    V, U = matrix(100, 8), matrix(100, 8)
-    watch = finite.Watch(V, U)
+def test_a_watch_finds_words_of_the_chunk_at_once_and_others_in_turn(watched, which):
+    *matrices, watch = watched
     chunk = np.array([3, 4] * (5 * finite.TOKENS_PER_ROW), np.int32)  # ten other rows each time
     assert all(watch.all_is_well(chunk) for _ in range(30))
-    (V, U)[which][4, 1] = np.inf
-    assert not watch.all_is_well(chunk)
-    (V, U)[which][4, 1] = 0
-    (V, U)[which][77, 1] = np.nan
-    assert [watch.all_is_well(chunk) for _ in range(10)].count(False) == 1
+    matrices[which][4, 1] = np.inf
+    assert not any(watch.all_is_well(chunk) for _ in range(30))
+    matrices[which][4, 1] = 0
+    for row in (0, 77, 100):
+        matrices[which][row, 1] = np.nan
+        assert [watch.all_is_well(chunk) for _ in range(101)].count(False) == 10
+        matrices[which][row, 1] = 0
 
 
-def test_with_few_words_every_row_is_looked_at_every_time():
-    V, U = matrix(10, 8), matrix(10, 8)
-    watch = finite.Watch(V, U)
-    U[9, 7] = np.nan
-    for _ in range(5):
-        assert not watch.all_is_well(np.zeros(10 * finite.TOKENS_PER_ROW, np.int32))
+def test_with_few_words_every_row_is_looked_at_every_time(watched):
+    _, U, watch = watched
+    chunk = np.zeros(101 * finite.TOKENS_PER_ROW, np.int32)
+    assert watch.all_is_well(chunk)
+    for row in range(101):
+        U[row, 7] = np.nan
+        assert not watch.all_is_well(chunk)
+        U[row, 7] = 0
