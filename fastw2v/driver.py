@@ -297,7 +297,7 @@ def _train(
         check_state(state, corpus, total)
         done = state.tokens
         if done == total:
-            say(run.progress, f"{run.output} is complete, {config.epochs} epochs: nothing to do (more --epochs go on)")
+            say(run.progress, f"{run.output} is complete (epochs {config.epochs}): nothing to do; more --epochs go on")
             remove_previous(state.folder, state.embeddings.metadata["progress"])  # a run killed at its end did not
             return state.embeddings, None
     say(

@@ -114,7 +114,7 @@ def test_a_complete_run_has_nothing_to_do(planted_file, tmp_path, capsys):
     whole = fastw2v.train(planted_file, output=tmp_path / "m", **QUICK)
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "m").iterdir()}
     again = fastw2v.train(planted_file, output=tmp_path / "m", resume=True)
-    assert "is complete, 3 epochs: nothing to do" in capsys.readouterr().err
+    assert "is complete (epochs 3): nothing to do" in capsys.readouterr().err
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "m").iterdir()} == before
     assert_same_run(again, whole)
 
