@@ -118,11 +118,9 @@ def check_state(state: State, corpus: Corpus, tokens_total: int) -> None:
             f"{len(corpus.vocab):,} words, not the same words, counts and sentences; "
             "give the corpus of that run, or train into another folder"
         )
-    if state.tokens > tokens_total:
-        raise ConfigError(
-            f"epochs is {tokens_total // n_tokens}, but the run in {state.folder} has done "
-            f"{state.tokens / n_tokens:.2f}: give at least {-(-state.tokens // n_tokens)}"
-        )
+    epochs, done = tokens_total // n_tokens, state.tokens / n_tokens
+    if state.tokens > tokens_total or (state.tokens == tokens_total and not state.complete):
+        raise ConfigError(f"epochs is {epochs}, but the run in {state.folder} has done {done:.2f}: give more")
     place = state.tokens % n_tokens
     if next_cut(corpus.offsets, place) != place:
         raise FolderError(f"{state.folder / MANIFEST} says token {state.tokens}, where no run can stand: train again")

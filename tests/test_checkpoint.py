@@ -146,7 +146,7 @@ def test_more_epochs_go_on_with_the_rate_of_a_longer_run(planted_file, tmp_path,
         ({"kernel": "pair"}, "kernel is 'pair'"),
         ({"min_count": 2}, "min_count is 2"),
         ({"seed": 5}, "seed is 5"),
-        ({"epochs": 1}, r"epochs is 1, but the run in .* has done 1\.\d+: give at least 2"),
+        ({"epochs": 1}, r"epochs is 1, but the run in .* has done 1\.\d+: give more"),
     ],
 )
 def test_options_that_are_not_those_of_the_run(planted_file, tmp_path, options, said):
@@ -156,6 +156,13 @@ def test_options_that_are_not_those_of_the_run(planted_file, tmp_path, options, 
     with pytest.raises(ConfigError, match=said):
         fastw2v.train(planted_file, output=tmp_path, resume=True, progress=False, **options)
     assert (tmp_path / "model.json").read_bytes() == before
+
+
+def test_an_end_where_the_run_stands(planted_file, tmp_path):
+    stop = [lambda progress, embeddings: progress.tokens == progress.tokens_total // 3]
+    fastw2v.train(planted_file, output=tmp_path, callbacks=stop, **QUICK)
+    with pytest.raises(ConfigError, match=r"epochs is 1, but .* has done 1\.00: give more"):
+        fastw2v.train(planted_file, output=tmp_path, resume=True, epochs=1)
 
 
 def test_a_corpus_that_is_not_that_of_the_run(tmp_path):
