@@ -39,7 +39,7 @@ from .staging import write_errors
 from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable, is_space
 
 BLOCK_BYTES = 1 << 20
-TABLE_WORDS = 1 << 22  # in all tables together; a word takes about 75 bytes
+TABLE_WORDS = 1 << 22  # in all tables together; a word takes 70 to 130 bytes
 JOIN_SECONDS = 2.0
 
 
@@ -389,15 +389,15 @@ def _ingested(
     if stored:
         runs = stored | {place.run: place.table.run() for place in places}
         merged, distinct, left_out = merge(list(runs.values()), min_count, max_vocab)
+        with ThreadPoolExecutor(len(places)) as pool:
+            maps = dict(zip(runs, pool.map(merged.find, runs.values()), strict=True))
     else:
-        places.sort(key=lambda place: -len(place.table))
-        merged, left_out = places[0].table, 0
-        for place in places[1:]:
-            merged.add(place.table.run())
+        largest, *others = sorted(places, key=lambda place: -len(place.table))
+        merged, left_out = largest.table, 0
+        maps = {largest.run: np.arange(len(merged), dtype=np.int32)}
+        for place in others:
+            maps[place.run] = merged.add(place.table.run())
         distinct = len(merged)
-        runs = {place.run: place.table.run() for place in places}
-    with ThreadPoolExecutor(len(places)) as pool:
-        maps = dict(zip(runs, pool.map(merged.find, runs.values()), strict=True))
     found = merged.run()
     return Ingested(
         words=Words(found.starts, found.letters),

@@ -10,7 +10,8 @@ Values. `Row` is a first-class Numba value, one register of `LANES` float32: `ro
 Whole rows of a matrix, ``chunks = ceil(columns / LANES)`` registers long (the last may reach into the padding, which
 has to be there and is taken as part of the row): `gather_rows`, `prefetch_row`, `transpose_rows`, `block_dots`,
 `set_products`, `add_products`.
-Elements: `at`, `put`, `find`, `fetch_add`.
+Elements: `at`, `put`, `find`, `fetch_add`, `prefetch`.
+Bytes: `bits_between` compares CHUNK of them at once; `trailing_zeros` and `ones` of the bits that it returns.
 
 How they are built. Accumulators live in registers for a whole sum, in blocks of rows times columns that leave no
 spill: 2 x 6 registers or 4 x 3 where there are 16 of them (SSE, AVX2), twice as many where there are 32 (AVX-512,
@@ -53,6 +54,9 @@ def _shape() -> tuple[int, int]:
 #: Float32 values in a register, and how many vector registers there are.
 LANES, REGISTERS = _shape()
 
+#: Bytes of text that `bits_between` compares: as many as a uint64 has bits.
+CHUNK = 64
+
 #: `block_dots` takes its rows of A in groups of DOT_ROWS and its rows of B in groups of DOT_COLUMNS.
 DOT_ROWS, DOT_COLUMNS = {4: (1, 4), 8: (2, 6), 16: (4, 4)}[LANES]
 #: A number of rows that is a multiple of these suits every target.
@@ -88,6 +92,14 @@ class _RowModel(models.PrimitiveModel):  # type: ignore[misc]
 
 
 # ------------------------------------------------------------------------------------------------- emitting LLVM code
+
+
+def _prefetch(b: Builder, place: Value) -> None:
+    pointer = _I8.as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, _I32, _I32, _I32])
+    function = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
+    write, level, data = (ir.Constant(_I32, value) for value in (1, 3, 1))
+    b.call(function, [b.bitcast(place, pointer), write, level, data])
 
 
 def _i64(value: int) -> Value:
@@ -688,18 +700,44 @@ def find(typing: Any, array: Any, start: Any, n: Any, x: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def prefetch(typing: Any, array: Any, i: Any) -> Any:
+    """Ask for the cache line of element i of an array, to write it soon."""
+    return _emitted(types.void, lambda b, a, i: _prefetch(b, _move(b, a, i)), array, i)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bits_between(typing: Any, text: Any, start: Any, low: Any, high: Any) -> Any:
+    """Return a uint64 whose bit i, from the lowest, tells whether ``low <= text[start + i] <= high``, of uint8."""
+
+    def emit(b: Builder, text: Value, start: Value, low: Value, high: Value) -> Value:
+        kind = ir.VectorType(_I8, CHUNK)
+        chunk = b.load(b.bitcast(_move(b, text, start), kind.as_pointer()), align=1)
+        low, high = (_splat(b, b.trunc(limit, _I8), CHUNK) for limit in (low, high))
+        inside = b.icmp_unsigned("<=", b.sub(chunk, low), b.sub(high, low))
+        return b.bitcast(inside, _I64)
+
+    return _emitted(types.uint64, emit, text, start, low, high)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def trailing_zeros(typing: Any, bits: Any) -> Any:
+    """Return how many zeros come before the lowest one of a uint64 that is not 0."""
+    return _emitted(types.uint64, lambda b, x: b.cttz(x, ir.Constant(_I1, 1)), bits)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def ones(typing: Any, bits: Any) -> Any:
+    """Return how many bits of a uint64 are set."""
+    return _emitted(types.uint64, lambda b, x: b.ctpop(x), bits)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def prefetch_row(typing: Any, matrix: Any, start: Any, lines: Any) -> Any:
     """Ask for ``lines`` cache lines (16 float32 each) from element ``start`` on, to write them soon."""
 
     def emit(b: Builder, matrix: Value, start: Value, lines: Value) -> None:
-        pointer = _I8.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, _I32, _I32, _I32])
-        function = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
-        write, level, data = (ir.Constant(_I32, value) for value in (1, 3, 1))
-
         def line(k: Value, _: Any) -> list[Value]:
-            place = _move(b, matrix, b.add(start, b.mul(k, _i64(16))))
-            b.call(function, [b.bitcast(place, pointer), write, level, data])
+            _prefetch(b, _move(b, matrix, b.add(start, b.mul(k, _i64(16)))))
             return []
 
         _loop(b, lines, [], line)

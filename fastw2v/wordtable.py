@@ -1,13 +1,22 @@
 """A hash table of words that grows: bytes of text in, ids and counts out; and tables merged into one.
 
-Open addressing with linear probing. A slot is two 64-bit numbers: a key, and 32 bits of hash beside the word's id + 1
-(0: free). A word of up to 7 bytes is its own key, its length in the top byte. The key of a longer one is its hash with
-the top bit set; where it agrees the bytes are compared, so no two words are ever taken for one.
+Open addressing with linear probing. A slot is half a cache line, four 64-bit numbers: a key of two, the word's id, its
+count. A word of up to 15 bytes is its own key, its length in the top byte. The key of a longer one is a digest, and its
+length with the top bit set; where both agree the bytes are compared, so no two words are ever taken for one.
 
-Text is read 8 bytes at a time. Every text here is padded with `PADDING` spaces after its end, so that a word ends
-inside and a read past its end is harmless.
+What takes time is waiting: for a slot that is not in the cache, and after a branch that was foretold wrongly, as where
+words end that are all of other lengths. So a scan takes some dozens of words at a time, in three steps that seldom
+wait: white space is found, 64 bytes at once, as bits; then keys and hashes are computed, and the slots asked for; only
+then is each slot looked at, and the first one is nearly always the right one.
+
+Hashes depend on two numbers drawn when the program starts, so no text can be made for which probing is slow; nothing
+that is returned or kept depends on them.
+
+Every text here is padded with `PADDING` spaces after its end, so that a word ends inside and a read past its end is
+harmless.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,26 +26,29 @@ from numpy.typing import NDArray
 
 from ._jit import jit
 from .errors import CorpusError
+from .simd import CHUNK, bits_between, ones, prefetch, trailing_zeros
 
 SENTENCE_END = -1
-PADDING = 16
+PADDING = CHUNK
 LARGE_BYTES = 64 << 20  # a table that needs more says so before it grows
-FIRST_CAPACITY = 1 << 15
+FIRST_SLOTS = 1 << 16
+SLOT = 4  # numbers in a slot
+BATCH = 64  # words taken at once, and up to CHUNK more
+
+#: What hashes are made with: odd, and not known to who wrote the text.
+SEEDS = np.frombuffer(os.urandom(16), np.uint64) | np.uint64(1)
 
 # Columns of the scanner's state (int64).
 N_WORDS, N_IDS, N_ENDS, LINE_OPEN, POSITION = 0, 1, 2, 3, 4
 # What a kernel that adds words returns.
 DONE, WORDS_FULL, LETTERS_FULL = 0, 1, 2
 
-_ONE, _TWO, _SEVEN, _EIGHT = np.uint64(1), np.uint64(2), np.uint64(7), np.uint64(8)
-_ZERO, _SHIFT_32, _SHIFT_56 = np.uint64(0), np.uint64(32), np.uint64(56)
-_SHIFT_16, _SHIFT_24, _SHIFT_40, _SHIFT_48 = np.uint64(16), np.uint64(24), np.uint64(40), np.uint64(48)
-_LOW_32 = np.uint64(0xFFFFFFFF)
-_EVERY_BYTE = np.uint64(0x0101010101010101)
-_TOP_BITS = np.uint64(0x8080808080808080)
-_ABOVE_SPACE = np.uint64(0x2121212121212121)
+_ZERO, _ONE, _TWO, _THREE, _SEVEN, _EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 7, 8))
+_SHIFT_16, _SHIFT_24, _SHIFT_32, _SHIFT_40, _SHIFT_48, _SHIFT_56 = (np.uint64(n) for n in (16, 24, 32, 40, 48, 56))
+_SLOT, _CHUNK, _LAST_BIT, _TWO_WORDS, _SHORT = (np.uint64(n) for n in (SLOT, CHUNK, CHUNK - 1, 128, 15))
+_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LONG = np.uint64(1 << 63)
-_MULTIPLIER, _FINISH = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+_FINISH = np.uint64(0xD6E8FEB86659FD93)
 
 
 @jit(exact=True)
@@ -46,13 +58,63 @@ def is_space(byte: int) -> bool:
 
 
 @jit(exact=True)
+def split_words(
+    text: NDArray[np.uint8],
+    position: int,
+    stop: int,
+    starts: NDArray[np.uint64],
+    ends: NDArray[np.uint64],
+    breaks: NDArray[np.uint64],
+) -> tuple[np.uint64, np.uint64, np.uint64]:
+    """Find about BATCH words of ``text[position:stop]``, which starts outside a word and ends with a whole one.
+
+    Args:
+        text: bytes, with PADDING spaces after ``stop``.
+        position: where to start.
+        stop: one past the last byte.
+        starts: output, BATCH + CHUNK places: where each word starts.
+        ends: output, as many: where it ends.
+        breaks: output, two more: before which words there are newlines, rising; the number of words comes last.
+
+    Returns:
+        How many words there are, how many breaks (without the last), and where to go on, ``stop`` after the last word.
+    """
+    n_starts = n_ends = n_breaks = _ZERO
+    at, last, outside = np.uint64(position), np.uint64(stop), _ONE
+    while at <= last and n_starts < np.uint64(BATCH):
+        space = bits_between(text, at, 32, 32) | bits_between(text, at, 9, 13)
+        after_space = space << _ONE | outside
+        first_letters, first_spaces = after_space & ~space, space & ~after_space
+        newlines = bits_between(text, at, 10, 10)
+        while newlines:
+            before = (newlines & (~newlines + _ONE)) - _ONE
+            words_before = n_starts + ones(first_letters & before)
+            if n_breaks == _ZERO or breaks[n_breaks - _ONE] != words_before:
+                breaks[n_breaks] = words_before
+                n_breaks += _ONE
+            newlines &= newlines - _ONE
+        while first_letters:
+            starts[n_starts] = at + trailing_zeros(first_letters)
+            n_starts += _ONE
+            first_letters &= first_letters - _ONE
+        while first_spaces:
+            ends[n_ends] = at + trailing_zeros(first_spaces)
+            n_ends += _ONE
+            first_spaces &= first_spaces - _ONE
+        outside = space >> _LAST_BIT
+        at += _CHUNK
+    breaks[n_breaks] = n_ends
+    return n_ends, n_breaks, starts[n_ends] if n_ends < n_starts else min(at, last)
+
+
+@jit(exact=True)
 def _load(text: NDArray[np.uint8], at: np.uint64) -> np.uint64:
     """Return 8 bytes, the first lowest; LLVM makes one load of it."""
     return (
         np.uint64(text[at])
         | (np.uint64(text[at + _ONE]) << _EIGHT)
         | (np.uint64(text[at + _TWO]) << _SHIFT_16)
-        | (np.uint64(text[at + np.uint64(3)]) << _SHIFT_24)
+        | (np.uint64(text[at + _THREE]) << _SHIFT_24)
         | (np.uint64(text[at + np.uint64(4)]) << _SHIFT_32)
         | (np.uint64(text[at + np.uint64(5)]) << _SHIFT_40)
         | (np.uint64(text[at + np.uint64(6)]) << _SHIFT_48)
@@ -61,50 +123,28 @@ def _load(text: NDArray[np.uint8], at: np.uint64) -> np.uint64:
 
 
 @jit(exact=True)
-def _flag_low(chunk: np.uint64) -> np.uint64:
-    """Set the top bit of the first byte that is a space or a control character; 0 if there is none."""
-    flags = (chunk - _ABOVE_SPACE) & ~chunk & _TOP_BITS
-    return flags & (~flags + _ONE)  # the borrow of one such byte can only spoil those after it
+def word_key(
+    text: NDArray[np.uint8], start: np.uint64, end: np.uint64, seeds: NDArray[np.uint64]
+) -> tuple[np.uint64, np.uint64]:
+    """Return the key of the word ``text[start:end]``: a function of its bytes and the seeds, never (x, 0)."""
+    size = end - start
+    low = _load(text, start)
+    if size <= _EIGHT:
+        return low & (_ALL_BITS >> (_CHUNK - size * _EIGHT)), size << _SHIFT_56
+    if size <= _SHORT:
+        return low, _load(text, start + _EIGHT) & (_ALL_BITS >> (_TWO_WORDS - size * _EIGHT)) | size << _SHIFT_56
+    digest, last = size, end - _EIGHT
+    while start < last:
+        digest = (digest ^ (digest >> _SHIFT_32) ^ _load(text, start)) * seeds[0]
+        start += _EIGHT
+    return (digest ^ (digest >> _SHIFT_32) ^ _load(text, last)) * seeds[1], _LONG | size
 
 
 @jit(exact=True)
-def _bytes_before(flag: np.uint64) -> np.uint64:
-    """Return how many bytes come before the flagged one."""
-    return (((flag - _ONE) & _EVERY_BYTE) * _EVERY_BYTE >> _SHIFT_56) - _ONE
-
-
-@jit(exact=True)
-def word_end(text: NDArray[np.uint8], start: int) -> int:
-    """Return where the word that starts at ``start`` ends: the next white space, which there must be."""
-    end = np.uint64(start)
-    while True:
-        flag = _flag_low(_load(text, end))
-        if flag == _ZERO:
-            end += _EIGHT
-            continue
-        end += _bytes_before(flag)
-        if is_space(text[end]):
-            return end  # type: ignore[return-value]
-        end += _ONE  # a control character is a letter
-
-
-@jit(exact=True)
-def word_key(text: NDArray[np.uint8], start: int, length: int) -> tuple[np.uint64, np.uint64]:
-    """Return the key of a word and its hash: functions of its bytes alone."""
-    first, size = np.uint64(start), np.uint64(length)
-    if size < _EIGHT:
-        letters = _load(text, first) & ((_ONE << (size * _EIGHT)) - _ONE)
-        key = letters | (size << _SHIFT_56)
-        hashed = key * _MULTIPLIER
-        return key, (hashed ^ (hashed >> _SHIFT_32)) * _FINISH
-    last = first + size - _EIGHT
-    hashed = size * _FINISH
-    while first < last:
-        hashed = (hashed ^ (hashed >> _SHIFT_32) ^ _load(text, first)) * _MULTIPLIER
-        first += _EIGHT
-    hashed = (hashed ^ (hashed >> _SHIFT_32) ^ _load(text, last)) * _MULTIPLIER
-    hashed = (hashed ^ (hashed >> _SHIFT_32)) * _FINISH
-    return hashed | _LONG, hashed
+def hash_key(low: np.uint64, high: np.uint64, seeds: NDArray[np.uint64]) -> np.uint64:
+    """Return the hash of a key; each half of its bits is good."""
+    hashed = low * seeds[0] + high * seeds[1]
+    return (hashed ^ (hashed >> _SHIFT_32)) * _FINISH  # type: ignore[no-any-return]
 
 
 @jit(exact=True)
@@ -119,61 +159,80 @@ def _same(a: NDArray[np.uint8], at: np.uint64, b: NDArray[np.uint8], other: np.u
 
 
 @jit(exact=True)
+def first_slot(hashed: np.uint64, slots: NDArray[np.uint64]) -> np.uint64:
+    """Return the place in ``slots`` of the slot where the search for a word begins."""
+    return (hashed >> _SHIFT_32) * _SLOT & np.uint64(len(slots) - 1)
+
+
+@jit(exact=True)
 def find_slot(
     text: NDArray[np.uint8],
-    start: int,
-    length: int,
-    key: np.uint64,
+    start: np.uint64,
+    low: np.uint64,
+    high: np.uint64,
     hashed: np.uint64,
     slots: NDArray[np.uint64],
     starts: NDArray[np.int64],
     letters: NDArray[np.uint8],
-) -> tuple[np.uint64, int]:
-    """Return the slot of a word and its id, or the free slot where it belongs and -1."""
-    mask = np.uint64(len(slots) // 2 - 1)
-    slot = (hashed >> _SHIFT_32) & mask
+) -> tuple[np.uint64, bool]:
+    """Return the place in ``slots`` of a word's slot, or of the free one where it belongs, and whether it is there."""
+    slot = first_slot(hashed, slots)
     while True:
-        entry = slots[_TWO * slot + _ONE]
-        if entry == _ZERO:
-            return slot, -1
-        if slots[_TWO * slot] == key:
-            word = (entry & _LOW_32) - _ONE
-            if key < _LONG:
-                return slot, np.int64(word)  # type: ignore[return-value]
-            first = np.uint64(starts[word])
-            size = np.uint64(length)
-            if np.uint64(starts[word + _ONE]) - first == size and _same(letters, first, text, np.uint64(start), size):
-                return slot, np.int64(word)  # type: ignore[return-value]
-        slot = (slot + _ONE) & mask
+        if slots[slot] == low and slots[slot + _ONE] == high:
+            if high < _LONG:
+                return slot, True
+            if _same(letters, np.uint64(starts[slots[slot + _TWO]]), text, start, high - _LONG):
+                return slot, True
+        if slots[slot + _ONE] == _ZERO:
+            return slot, False
+        slot = (slot + _SLOT) & np.uint64(len(slots) - 1)
 
 
 @jit(exact=True)
 def _insert(
     text: NDArray[np.uint8],
-    start: int,
-    length: int,
-    key: np.uint64,
-    hashed: np.uint64,
+    start: np.uint64,
+    end: np.uint64,
+    low: np.uint64,
+    high: np.uint64,
     slot: np.uint64,
     word: int,
+    first: int,
     slots: NDArray[np.uint64],
     starts: NDArray[np.int64],
-    counts: NDArray[np.int64],
+    firsts: NDArray[np.int64],
     letters: NDArray[np.uint8],
 ) -> int:
     """Give a new word the id ``word`` and the count 0; returns as `scan_words` does, and where full does nothing."""
-    if word == len(counts):
+    if word == len(firsts):
         return WORDS_FULL
-    first = starts[word]
-    if first + length > len(letters) - PADDING:
+    to = np.uint64(starts[word])
+    if to + (end - start) > np.uint64(len(letters) - PADDING):
         return LETTERS_FULL
-    counts[word] = 0
-    for k in range(length):
-        letters[first + k] = text[start + k]
-    starts[word + 1] = first + length
-    slots[_TWO * slot] = key
-    slots[_TWO * slot + _ONE] = (hashed >> _SHIFT_32 << _SHIFT_32) | np.uint64(word + 1)
+    for k in range(end - start):
+        letters[to + k] = text[start + k]
+    starts[word + 1] = to + (end - start)
+    firsts[word] = first
+    slots[slot], slots[slot + _ONE], slots[slot + _TWO], slots[slot + _THREE] = low, high, np.uint64(word), _ZERO
     return DONE
+
+
+@jit(exact=True)
+def _look_ahead(
+    text: NDArray[np.uint8],
+    starts: NDArray[np.integer],
+    ends: NDArray[np.integer],
+    n: np.uint64,
+    seeds: NDArray[np.uint64],
+    slots: NDArray[np.uint64],
+    keys: NDArray[np.uint64],
+) -> None:
+    """Write the keys and hashes of ``n`` words, three numbers each, and ask for their slots."""
+    for k in range(n):
+        low, high = word_key(text, np.uint64(starts[k]), np.uint64(ends[k]), seeds)
+        hashed = hash_key(low, high, seeds)
+        prefetch(slots, first_slot(hashed, slots))
+        keys[k, 0], keys[k, 1], keys[k, 2] = low, high, hashed
 
 
 @jit(exact=True)
@@ -181,9 +240,9 @@ def scan_words(
     text: NDArray[np.uint8],
     stop: int,
     base: int,
+    seeds: NDArray[np.uint64],
     slots: NDArray[np.uint64],
     starts: NDArray[np.int64],
-    counts: NDArray[np.int64],
     firsts: NDArray[np.int64],
     letters: NDArray[np.uint8],
     ids: NDArray[np.int32],
@@ -195,49 +254,52 @@ def scan_words(
         text: bytes, with PADDING spaces after ``stop``.
         stop: one past the last byte.
         base: the place of ``text[0]`` in the corpus.
-        slots: hash table, two numbers a slot, a power of two of slots, more than ``len(counts)``.
+        seeds: see `SEEDS`.
+        slots: hash table, SLOT numbers a slot, a power of two of slots, more than ``len(firsts)``.
         starts: word i is ``letters[starts[i]:starts[i + 1]]``.
-        counts: occurrences by id; its length is the capacity.
-        firsts: where in the corpus each word was first seen.
+        firsts: where in the corpus each word was first seen; its length is the capacity.
         letters: the words' bytes, end to end, with PADDING bytes to spare.
         ids: ids and sentence ends, appended; ``stop - position + 1`` places free are enough.
         state: words known, ids written, sentence ends among them, is a sentence open, position.
 
     Returns:
-        DONE, or WORDS_FULL or LETTERS_FULL when `counts` or `letters` must grow first: then call again.
+        DONE, or WORDS_FULL or LETTERS_FULL when `firsts` or `letters` must grow first: then call again.
     """
     n_words, n_ids, n_ends = state[N_WORDS], state[N_IDS], state[N_ENDS]
     line_open, position = state[LINE_OPEN], state[POSITION]
+    starts_at, ends_at = np.empty(BATCH + CHUNK, np.uint64), np.empty(BATCH + CHUNK, np.uint64)
+    breaks = np.empty(BATCH + CHUNK + 2, np.uint64)
+    keys = np.empty((BATCH + CHUNK, 3), np.uint64)
     status = DONE
-    while position < stop:
-        byte = text[np.uint64(position)]
-        if byte <= 32 and is_space(byte):
-            if byte == 10 and line_open:
+    while position < stop and status == DONE:
+        n, n_breaks, following = split_words(text, position, stop, starts_at, ends_at, breaks)
+        _look_ahead(text, starts_at, ends_at, n, seeds, slots, keys)
+        position = np.int64(following)
+        k = _ZERO
+        for line in range(n_breaks + _ONE):
+            while k < breaks[line]:
+                start, low, high = starts_at[k], keys[k, 0], keys[k, 1]
+                slot, known = find_slot(text, start, low, high, keys[k, 2], slots, starts, letters)
+                if not known:
+                    status = _insert(
+                        text, start, ends_at[k], low, high, slot, n_words, base + start, slots, starts, firsts, letters
+                    )
+                    if status != DONE:
+                        break
+                    n_words += 1
+                slots[slot + _THREE] += _ONE
+                ids[n_ids] = slots[slot + _TWO]
+                n_ids += 1
+                line_open = 1
+                k += _ONE
+            if status != DONE:
+                position = np.int64(starts_at[k])
+                break
+            if line < n_breaks and line_open:
                 ids[n_ids] = SENTENCE_END
                 n_ids += 1
                 n_ends += 1
                 line_open = 0
-            position += 1
-            continue
-
-        flag = _flag_low(_load(text, np.uint64(position)))
-        length: int = np.int64(_bytes_before(flag))  # type: ignore[assignment]
-        if flag == _ZERO or not is_space(text[np.uint64(position + length)]):
-            length = np.int64(word_end(text, position)) - position
-        key, hashed = word_key(text, position, length)
-        slot, word = find_slot(text, position, length, key, hashed, slots, starts, letters)
-        if word < 0:
-            word = n_words
-            status = _insert(text, position, length, key, hashed, slot, word, slots, starts, counts, letters)
-            if status != DONE:
-                break
-            n_words += 1
-            firsts[word] = base + position
-        counts[word] += 1
-        ids[n_ids] = word
-        n_ids += 1
-        line_open = 1
-        position += length
     state[N_WORDS], state[N_IDS], state[N_ENDS] = n_words, n_ids, n_ends
     state[LINE_OPEN], state[POSITION] = line_open, position
     return status
@@ -251,35 +313,45 @@ def merge_words(
     other_letters: NDArray[np.uint8],
     part: int,
     parts: int,
+    ids: NDArray[np.int32],
+    seeds: NDArray[np.uint64],
     slots: NDArray[np.uint64],
     starts: NDArray[np.int64],
-    counts: NDArray[np.int64],
     firsts: NDArray[np.int64],
     letters: NDArray[np.uint8],
     state: NDArray[np.int64],
 ) -> int:
     """Add the words of another table from ``state.position`` on, with their counts and first places.
 
-    Only words whose hash modulo ``parts``, a power of two, is ``part``. Returns as `scan_words` does.
+    Only words whose hash modulo ``parts``, a power of two, is ``part``; ``ids`` receives their ids, and -1 for the
+    others. Returns as `scan_words` does.
     """
     n_words, position = state[N_WORDS], state[POSITION]
+    keys = np.empty((BATCH, 3), np.uint64)
     status = DONE
-    while position < len(other_counts):
-        start = other_starts[position]
-        length = other_starts[position + 1] - start
-        key, hashed = word_key(other_letters, start, length)
-        if hashed & np.uint64(parts - 1) == np.uint64(part):
-            slot, word = find_slot(other_letters, start, length, key, hashed, slots, starts, letters)
-            if word < 0:
-                word = n_words
-                status = _insert(other_letters, start, length, key, hashed, slot, word, slots, starts, counts, letters)
-                if status != DONE:
-                    break
-                n_words += 1
-                firsts[word] = other_firsts[position]
-            counts[word] += other_counts[position]
-            firsts[word] = min(firsts[word], other_firsts[position])
-        position += 1
+    while position < len(other_firsts) and status == DONE:
+        n = min(BATCH, len(other_firsts) - position)
+        batch_starts, batch_ends = other_starts[position : position + n], other_starts[position + 1 : position + 1 + n]
+        _look_ahead(other_letters, batch_starts, batch_ends, np.uint64(n), seeds, slots, keys)
+        for k in range(n):
+            ids[position] = -1
+            if keys[k, 2] & np.uint64(parts - 1) == np.uint64(part):
+                start, low, high = np.uint64(batch_starts[k]), keys[k, 0], keys[k, 1]
+                slot, known = find_slot(other_letters, start, low, high, keys[k, 2], slots, starts, letters)
+                first = other_firsts[position]
+                if not known:
+                    end = np.uint64(batch_ends[k])
+                    status = _insert(
+                        other_letters, start, end, low, high, slot, n_words, first, slots, starts, firsts, letters
+                    )
+                    if status != DONE:
+                        break
+                    n_words += 1
+                word = slots[slot + _TWO]
+                slots[slot + _THREE] += np.uint64(other_counts[position])
+                firsts[word] = min(firsts[word], first)
+                ids[position] = word
+            position += 1
     state[N_WORDS], state[POSITION] = n_words, position
     return status
 
@@ -288,6 +360,7 @@ def merge_words(
 def find_words(
     other_starts: NDArray[np.int64],
     other_letters: NDArray[np.uint8],
+    seeds: NDArray[np.uint64],
     slots: NDArray[np.uint64],
     starts: NDArray[np.int64],
     letters: NDArray[np.uint8],
@@ -295,22 +368,31 @@ def find_words(
 ) -> None:
     """Write the id that each word of another table has in this one, or -1."""
     for i in range(len(found)):
-        start = other_starts[i]
-        length = other_starts[i + 1] - start
-        key, hashed = word_key(other_letters, start, length)
-        found[i] = find_slot(other_letters, start, length, key, hashed, slots, starts, letters)[1]
+        start, end = np.uint64(other_starts[i]), np.uint64(other_starts[i + 1])
+        low, high = word_key(other_letters, start, end, seeds)
+        hashed = hash_key(low, high, seeds)
+        slot, known = find_slot(other_letters, start, low, high, hashed, slots, starts, letters)
+        found[i] = slots[slot + _TWO] if known else -1
 
 
 @jit(exact=True)
-def rehash(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> None:
+def rehash(old: NDArray[np.uint64], seeds: NDArray[np.uint64], new: NDArray[np.uint64]) -> None:
     """Move every entry of a hash table into a larger, zeroed one."""
-    mask = np.uint64(len(new) // 2 - 1)
-    for i in range(0, len(old), 2):
+    for i in range(0, len(old), SLOT):
         if old[i + 1] != _ZERO:
-            slot = (old[i + 1] >> _SHIFT_32) & mask
-            while new[_TWO * slot + _ONE] != _ZERO:
-                slot = (slot + _ONE) & mask
-            new[_TWO * slot], new[_TWO * slot + _ONE] = old[i], old[i + 1]
+            slot = first_slot(hash_key(old[i], old[i + 1], seeds), new)
+            while new[slot + _ONE] != _ZERO:
+                slot = (slot + _SLOT) & np.uint64(len(new) - 1)
+            for k in range(SLOT):
+                new[slot + np.uint64(k)] = old[i + k]
+
+
+@jit(exact=True)
+def read_counts(slots: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
+    """Write the count of each word of a hash table."""
+    for i in range(0, len(slots), SLOT):
+        if slots[i + 1] != _ZERO:
+            counts[slots[i + 2]] = slots[i + 3]
 
 
 @jit(exact=True)
@@ -394,11 +476,10 @@ class WordTable:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._slots = np.zeros(4 * FIRST_CAPACITY, np.uint64)
-        self._counts = np.zeros(FIRST_CAPACITY, np.int64)
-        self._firsts = np.zeros(FIRST_CAPACITY, np.int64)
-        self._starts = np.zeros(FIRST_CAPACITY + 1, np.int64)
-        self._letters = np.zeros(8 * FIRST_CAPACITY + PADDING, np.uint8)
+        self._slots = np.zeros(SLOT * FIRST_SLOTS, np.uint64)
+        self._firsts = np.zeros(_capacity(FIRST_SLOTS), np.int64)
+        self._starts = np.zeros(len(self._firsts) + 1, np.int64)
+        self._letters = np.zeros(8 * len(self._firsts) + PADDING, np.uint8)
         self._state = np.zeros(5, np.int64)
 
     def __len__(self) -> int:
@@ -418,17 +499,9 @@ class WordTable:
         self._state[[N_IDS, N_ENDS, POSITION]] = 0
         self._state[LINE_OPEN] = 1
         while status := scan_words(
-            text,
-            stop,
-            base,
-            self._slots,
-            self._starts,
-            self._counts,
-            self._firsts,
-            self._letters,
-            self._ids,
-            self._state,
-        ):
+            text, stop, base, SEEDS,
+            self._slots, self._starts, self._firsts, self._letters, self._ids, self._state,
+        ):  # fmt: skip
             self._grow(status, stop)
         n_ids, n_ends = int(self._state[N_IDS]), int(self._state[N_ENDS])
         if ends_file and self._state[LINE_OPEN]:
@@ -436,26 +509,34 @@ class WordTable:
             n_ids, n_ends = n_ids + 1, n_ends + 1
         return self._ids[:n_ids], n_ends
 
-    def add(self, run: Run, part: int = 0, parts: int = 1) -> None:
-        """Take in the words of a run, or of the part of it that `merge_words` says."""
+    def add(self, run: Run, part: int = 0, parts: int = 1) -> NDArray[np.int32]:
+        """Take in the words of a run, or of the part of it that `merge_words` says.
+
+        Returns:
+            The id here of each of them, -1 for the others.
+        """
+        ids = np.empty(len(run.firsts), np.int32)
         self._state[POSITION] = 0
         while status := merge_words(
-            run.starts, run.counts, run.firsts, run.letters, part, parts,
-            self._slots, self._starts, self._counts, self._firsts, self._letters, self._state,
+            run.starts, run.counts, run.firsts, run.letters, part, parts, ids, SEEDS,
+            self._slots, self._starts, self._firsts, self._letters, self._state,
         ):  # fmt: skip
             self._grow(status, int(run.starts[-1]))
+        return ids
 
     def find(self, run: Run) -> NDArray[np.int32]:
         """Return the id here of each word of a run, -1 where it has none."""
-        found = np.empty(len(run.counts), np.int32)
-        find_words(run.starts, run.letters, self._slots, self._starts, self._letters, found)
+        found = np.empty(len(run.firsts), np.int32)
+        find_words(run.starts, run.letters, SEEDS, self._slots, self._starts, self._letters, found)
         return found
 
     def run(self) -> Run:
-        """Return what the table holds, without a copy: valid until it changes."""
+        """Return what the table holds; words and first places without a copy, valid until it changes."""
         n = len(self)
         used = int(self._starts[n]) + PADDING
-        return Run(self._starts[: n + 1], self._letters[:used], self._counts[:n], self._firsts[:n])
+        counts = np.empty(n, np.int64)
+        read_counts(self._slots, counts)
+        return Run(self._starts[: n + 1], self._letters[:used], counts, self._firsts[:n])
 
     def _grow(self, status: int, more: int) -> None:
         if status == LETTERS_FULL:
@@ -464,16 +545,22 @@ class WordTable:
             letters[:used] = self._letters[:used]
             self._letters = letters
             return
-        capacity = 2 * len(self._counts)
-        if capacity > 1 << 31:
+        n_slots = 2 * (len(self._slots) // SLOT)
+        capacity = _capacity(n_slots)
+        if capacity == len(self._firsts):
             raise CorpusError("the corpus has more than 2^31 distinct words: word ids are 32-bit integers")
-        if (size := 56 * capacity + len(self._letters)) > LARGE_BYTES:
+        if (size := 8 * SLOT * n_slots + 16 * capacity + len(self._letters)) > LARGE_BYTES:
             self._bill(f"a word table grows to {capacity:,} words, {size / 1e6:,.0f} MB")
-        slots = np.zeros(4 * capacity, np.uint64)
-        rehash(self._slots, slots)
+        slots = np.zeros(SLOT * n_slots, np.uint64)
+        rehash(self._slots, SEEDS, slots)
         self._slots = slots
-        for name in ("_counts", "_firsts", "_starts"):
+        for name in ("_firsts", "_starts"):
             old = getattr(self, name)
             grown = np.zeros(capacity + (name == "_starts"), np.int64)
             grown[: len(old)] = old
             setattr(self, name, grown)
+
+
+def _capacity(n_slots: int) -> int:
+    """Return how many words a table is to hold: beyond, probing takes longer, or ids are not int32."""
+    return min(3 * n_slots // 4, 1 << 31)

@@ -94,7 +94,7 @@ WORKERS = (1, 2, 3, 7)
 def test_blocks_and_workers_do_not_show(tmp_path, monkeypatch, block):
     """Cuts inside words, characters of several bytes, white space; words longer than a block; tables that grow."""
     monkeypatch.setattr(ingest, "BLOCK_BYTES", block)
-    monkeypatch.setattr(wordtable, "FIRST_CAPACITY", 4)
+    monkeypatch.setattr(wordtable, "FIRST_SLOTS", 4)
     rng = np.random.default_rng(block)
     n = min(60 * block, 5000)
     words = [b"w%d" % n for n in rng.zipf(1.2, n) % 10**6] + [b"L" * 1000, "日本語".encode(), b"\n"] * 3
@@ -104,7 +104,7 @@ def test_blocks_and_workers_do_not_show(tmp_path, monkeypatch, block):
 
 
 def test_random_bytes_in_random_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(wordtable, "FIRST_CAPACITY", 2)
+    monkeypatch.setattr(wordtable, "FIRST_SLOTS", 2)
     rng = np.random.default_rng(0)
     alphabet = np.frombuffer(b"ab\xc3\xa9 \n\t\r\0\x1f", np.uint8)
     for _ in range(40):
@@ -130,32 +130,79 @@ def test_every_byte_is_a_letter_or_white_space(tmp_path):
     assert_like_python(tmp_path, content)
 
 
-def test_last_space_and_word_end():
+def test_last_space():
     rng = np.random.default_rng(0)
     for _ in range(300):
         content = rng.choice(np.frombuffer(b"abcdefgh\x01\xff \n", np.uint8), rng.integers(1, 60)).tobytes()
-        text = np.frombuffer(content + b" " * wordtable.PADDING, np.uint8)
         found = [match.end() for match in SPACE.finditer(content)]
-        assert ingest.last_space(text, len(content)) == (found[-1] if found else 0)
-        for start in range(len(content)):
-            assert wordtable.word_end(text, start) == SPACE.search(text.tobytes(), start).start()
+        assert ingest.last_space(np.frombuffer(content, np.uint8), len(content)) == (found[-1] if found else 0)
 
 
-def test_a_key_is_a_function_of_the_bytes_alone():
+@pytest.mark.parametrize("share_of_letters", [0.02, 0.5, 0.9, 0.999])
+def test_words_and_breaks_as_bits(share_of_letters):
+    """Words, runs of white space and lines at every place of a chunk, and longer than one, from any start on."""
+    rng = np.random.default_rng(0)
+    starts, ends = np.zeros((2, wordtable.BATCH + 64), np.uint64)
+    breaks = np.zeros(wordtable.BATCH + 66, np.uint64)
+    for _ in range(60):
+        stop = int(rng.integers(0, 700))
+        of_letters = rng.random(stop) < share_of_letters
+        letters = rng.choice(np.frombuffer(b"a\0\x08\x0e\x1f!\x80\xff", np.uint8), stop)
+        spaces = rng.choice(np.frombuffer(b" \t\n\v\f\r", np.uint8), stop)
+        content = np.where(of_letters, letters, spaces).tobytes()
+        text = np.frombuffer(content + b" " * wordtable.PADDING, np.uint8)
+        position = int(rng.integers(0, stop + 1))
+        position -= len(content[:position]) - len(content[:position].rstrip(b"a\0\x08\x0e\x1f!\x80\xff"))
+        words, lines = [], set()
+        expected = [match.span() for match in re.finditer(rb"[^ \t\n\v\f\r]+", content) if match.start() >= position]
+        newlines = [match.start() for match in re.finditer(rb"\n", content) if match.start() >= position]
+        expected_lines = {sum(start < newline for start, _ in expected) for newline in newlines}
+        while position < stop:
+            n, n_breaks, position = map(int, wordtable.split_words(text, position, stop, starts, ends, breaks))
+            assert breaks[n_breaks] == n
+            assert (np.diff(breaks[: n_breaks + 1].astype(np.int64))[:-1] > 0).all()
+            lines |= {len(words) + int(words_before) for words_before in breaks[:n_breaks]}
+            words += zip(starts[:n].tolist(), ends[:n].tolist(), strict=True)
+        assert words == expected
+        assert lines == expected_lines
+
+
+def test_a_key_is_a_function_of_the_bytes_and_the_seeds():
     rng = np.random.default_rng(0)
     seen = {}
     for _ in range(2000):
-        word = rng.integers(33, 255, rng.integers(1, 30)).astype(np.uint8)
-        at = int(rng.integers(0, 9))
+        word = rng.integers(33, 255, rng.integers(1, 50)).astype(np.uint8)
+        size, start = len(word), int(rng.integers(0, 9))
         text = np.concatenate(
-            [rng.integers(0, 255, at).astype(np.uint8), word, rng.integers(0, 255, 40).astype(np.uint8)]
+            [rng.integers(0, 255, start).astype(np.uint8), word, rng.integers(0, 255, 40).astype(np.uint8)]
         )
-        key, hashed = wordtable.word_key(text, at, len(word))
-        again = wordtable.word_key(np.concatenate([word, np.zeros(16, np.uint8)]), 0, len(word))
-        assert (key, hashed) == again
-        if len(word) < 8:
-            assert int(key) == int.from_bytes(word.tobytes(), "little") | len(word) << 56
-        assert seen.setdefault(int(key), word.tobytes()) == word.tobytes()
+        key = wordtable.word_key(text, np.uint64(start), np.uint64(start + size), wordtable.SEEDS)
+        zeros = np.concatenate([word, np.zeros(16, np.uint8)])
+        assert key == wordtable.word_key(zeros, np.uint64(0), np.uint64(size), wordtable.SEEDS)
+        low, high = map(int, key)
+        if size < 16:
+            assert low | high << 64 == int.from_bytes(word.tobytes(), "little") | size << 120
+        else:
+            assert high == size | 1 << 63
+            assert key != wordtable.word_key(zeros, np.uint64(0), np.uint64(size), wordtable.SEEDS + np.uint64(2))
+        assert seen.setdefault((low, high), word.tobytes()) == word.tobytes()
+
+
+def test_words_that_differ_little_are_spread_evenly():
+    """Numbered words, short and long: about as many meet in a slot as would by chance, whatever the seeds."""
+    frames = [(b"", b""), (b"x", b""), (b"prefix-long-", b""), (b"", b"-a-long-suffix-of-it"), (b"a" * 60, b"z")]
+    words = [np.frombuffer(b"%s%05d%s" % (a, i, b), np.uint8) for a, b in frames for i in range(4000)]
+    slots = np.zeros(wordtable.SLOT << 15, np.uint64)
+    for seed in range(3):
+        seeds = np.random.default_rng(seed).integers(0, 1 << 64, 2, np.uint64) | np.uint64(1)
+        met = Counter()
+        for word in words:
+            text = np.concatenate([word, np.zeros(16, np.uint8)])
+            key = wordtable.word_key(text, np.uint64(0), np.uint64(len(word)), seeds)
+            hashed = wordtable.hash_key(*map(np.uint64, key), seeds)
+            met[int(wordtable.first_slot(np.uint64(hashed), slots))] += 1
+        assert max(met.values()) < 10
+        assert len(met) == pytest.approx((1 - np.exp(-len(words) / 2**15)) * 2**15, rel=0.1)
 
 
 def test_runs_of_words_on_disk_are_merged_exactly(tmp_path, monkeypatch):
@@ -215,11 +262,11 @@ def _words_of(block, result):
 
 
 def test_a_large_table_says_so_before_it_grows(tmp_path, monkeypatch):
-    monkeypatch.setattr(wordtable, "LARGE_BYTES", 10 << 20)
+    monkeypatch.setattr(wordtable, "LARGE_BYTES", 16 << 20)
     said = []
     content = b" ".join(b"%d" % i for i in range(200_000))
     ingest_bytes(tmp_path, content, bill=said.append)
-    assert said[0].startswith("a word table grows to 262,144 words, 1")
+    assert said[0].startswith("a word table grows to 393,216 words, 2")
     assert len(said) == 1
 
 
@@ -290,9 +337,8 @@ def test_missing_and_empty_folder(tmp_path):
 
 def empty_table(words):
     """Arrays for a table of a power of two of slots that holds one word fewer."""
-    slots, starts = np.zeros(2 * words, np.uint64), np.zeros(words + 1, np.int64)
-    counts, firsts, letters = np.zeros(words - 1, np.int64), np.zeros(words - 1, np.int64), np.zeros(9000, np.uint8)
-    return slots, starts, counts, firsts, letters
+    slots, starts = np.zeros(wordtable.SLOT * words, np.uint64), np.zeros(words + 1, np.int64)
+    return wordtable.SEEDS, slots, starts, np.zeros(words - 1, np.int64), np.zeros(30_000, np.uint8)
 
 
 def scan(content, table, state):
@@ -305,24 +351,21 @@ def scan(content, table, state):
 
 def test_a_crowded_table_tells_words_apart():
     """A table all but full: probing wraps around and passes many strangers on the way."""
-    words = [b"w%d" % i for i in range(255)] + [b"longer-than-8-%d" % i for i in range(256)]
+    words = [b"w%d" % i for i in range(255)] + [b"longer-than-15-letters-%d" % i for i in range(256)]
     table, state = empty_table(512), np.zeros(5, np.int64)
     assert scan(b" ".join(words + words), table, state) == [*range(511), *range(511)]
-    assert (table[2] == 2).all()
+    counts = np.zeros(511, np.int64)
+    wordtable.read_counts(table[1], counts)
+    assert (counts == 2).all()
 
 
-def test_equal_hashes_are_told_apart_by_their_bytes():
-    """Let the slot that has a word's hash lead to other bytes."""
-    table, state = empty_table(8), np.zeros(5, np.int64)
-    assert scan(b"dog-dog-dog", table, state) == [0]
-    letters = table[-1]
-    for other in (b"cat-dog-dog", b"dog-dog-cat", b"dog-cat-dog"):
-        letters[:11] = np.frombuffer(other, np.uint8)
-        assert scan(b"dog-dog-dog", table, state)[0] > 0
-        assert table[2][0] == 1
+def test_equal_keys_are_told_apart_by_their_bytes():
+    """Let the slot that has a long word's key lead to other bytes."""
+    for other in (b"cat-dog-dog-dog-dog", b"dog-dog-dog-dog-cat", b"dog-dog-cat-dog-dog"):
         table, state = empty_table(8), np.zeros(5, np.int64)
-        scan(b"dog-dog-dog", table, state)
-        letters = table[-1]
+        assert scan(b"dog-dog-dog-dog-dog", table, state) == [0]
+        table[-1][:19] = np.frombuffer(other, np.uint8)
+        assert scan(b"dog-dog-dog-dog-dog", table, state) == [1]
 
 
 def test_merge_and_find():

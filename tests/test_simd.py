@@ -17,6 +17,7 @@ from numba.core.extending import _Intrinsic
 
 from fastw2v import _jit, simd
 from fastw2v.simd import (
+    CHUNK,
     COLUMNS_MULTIPLE,
     DOT_COLUMNS,
     DOT_ROWS,
@@ -25,11 +26,14 @@ from fastw2v.simd import (
     ROWS_MULTIPLE,
     add_products,
     at,
+    bits_between,
     block_dots,
     call_at,
     fetch_add,
     find,
     gather_rows,
+    ones,
+    prefetch,
     prefetch_row,
     put,
     row_add,
@@ -43,6 +47,7 @@ from fastw2v.simd import (
     row_store,
     row_sum,
     set_products,
+    trailing_zeros,
     transpose_rows,
 )
 
@@ -177,6 +182,25 @@ def check_find(jit):
         for x in {*array.tolist(), 77}:
             assert search(array, start, n, x) == (part.index(x) if x in part else n)
             assert search(array, start, n, np.int32(x)) == (part.index(x) if x in part else n)
+
+
+def check_bits(jit):
+    @jit
+    def compared(text, start, low, high):
+        prefetch(text, start)  # asks for memory, changes nothing
+        return bits_between(text, start, low, high)
+
+    @jit
+    def counted(bits):
+        return trailing_zeros(bits), ones(bits)
+
+    text = np.random.default_rng(0).permutation(np.tile(np.arange(256, dtype=np.uint8), 2))
+    for start, (low, high) in product([0, 1, 33, 200], [(0, 0), (9, 13), (32, 32), (100, 200), (127, 128), (255, 255)]):
+        chunk = text[start : start + CHUNK]
+        inside = (low <= chunk) & (chunk <= high)
+        assert int(compared(text, start, low, high)) == sum(1 << int(i) for i in np.flatnonzero(inside))
+    for bits in (1, 2, 3, 0xF0, 1 << 63, (1 << 64) - 1, 0x8000_0001_0000_0000):
+        assert counted(np.uint64(bits)) == ((bits & -bits).bit_length() - 1, bits.bit_count())
 
 
 def check_gather(jit):
