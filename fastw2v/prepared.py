@@ -11,6 +11,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
@@ -28,7 +29,7 @@ from .ingest import digest_files, ingest_files, ingest_sentences, write_ids
 from .inputs import expand
 from .screen import announced, say
 from .staging import CACHE, read_manifest, staged, write_errors, write_manifest
-from .vocab import Vocab, build_vocab
+from .vocab import Vocab, build_vocab, choose_words
 
 MANIFEST = "prepared.json"
 BLOCK_IDS = 1 << 22
@@ -123,8 +124,8 @@ def _prepare_into(
                 digested=for_reuse,
                 bill=lambda text: say(progress, f"memory: {text}"),
             )
-        vocab, final_id = build_vocab(ingested, config.min_count, config.max_vocab)
-        n_tokens, n_sentences = int(vocab.counts.sum()), ingested.n_sentences
+        order, final_id = choose_words(ingested, config.min_count, config.max_vocab)
+        n_tokens, n_sentences = int(ingested.counts[order].sum()), ingested.n_sentences
         with write_errors(folder):
             with open(folder / "ids.npy", "wb") as ids_file, open(folder / "offsets.npy", "wb") as offsets_file:
                 _write_header(ids_file, np.int32, n_tokens)
@@ -133,7 +134,12 @@ def _prepare_into(
                 written = write_ids(ingested, final_id, ids_file, offsets_file, config.workers)
             if written != (n_tokens, n_sentences):
                 raise CorpusError(f"the scratch files in {folder} changed while they were being read: prepare again")
-            shutil.rmtree(scratch)
+            with ThreadPoolExecutor(2) as beside:  # the system's work, while words become strings
+                done = [beside.submit(shutil.rmtree, scratch), beside.submit(_synchronise, folder / "ids.npy")]
+                vocab = build_vocab(ingested, order)
+                vocab_sha256 = vocab.write(folder / "vocab.tsv")
+                for task in done:
+                    task.result()
             dropped = ingested.counts[final_id < 0]
             record: dict[str, Any] = {
                 "fastw2v": __version__,
@@ -146,12 +152,17 @@ def _prepare_into(
                 "largest_count_left_out": max(ingested.largest_left_out, int(dropped.max(initial=0))),
                 "words": len(vocab),
                 "sentences": n_sentences,
-                "vocab_sha256": vocab.write(folder / "vocab.tsv"),
+                "vocab_sha256": vocab_sha256,
             }
             if ingested.digests is not None:
                 record["content"] = dict(zip(("first", "all"), ingested.digests, strict=True)) | {"files": before}
             write_manifest(folder, MANIFEST, "prepared", record)
     return vocab
+
+
+def _synchronise(path: Path) -> None:
+    with open(path, "rb+") as written:
+        os.fsync(written.fileno())
 
 
 def _write_header(file: BinaryIO, dtype: DTypeLike, length: int) -> None:
@@ -202,7 +213,7 @@ def prepare(
 
     Raises:
         ConfigError: an option is out of range.
-        CorpusError: see `ingest.ingest_files`, `ingest.ingest_sentences` and `vocab.build_vocab`.
+        CorpusError: see `ingest.ingest_files`, `ingest.ingest_sentences` and `vocab.choose_words`.
         FolderError: the folder can't be written, or is something else.
     """
     config = TrainConfig(min_count=min_count, max_vocab=max_vocab, workers=workers)

@@ -77,11 +77,14 @@ class Vocab:
         return vocab
 
 
-def build_vocab(ingested: Ingested, min_count: int, max_vocab: int | None) -> tuple[Vocab, NDArray[np.int32]]:
+def choose_words(
+    ingested: Ingested, min_count: int, max_vocab: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Choose the vocabulary: words seen at least ``min_count`` times, of these the ``max_vocab`` most frequent.
 
     Returns:
-        The vocabulary, and for each of ``ingested.words`` its id, -1 for a word that is not kept.
+        Which of ``ingested.words`` are kept, in order of their ids; and for each of ``ingested.words`` its id, -1 for a
+        word that is not kept.
 
     Raises:
         CorpusError: no word is frequent enough.
@@ -97,6 +100,11 @@ def build_vocab(ingested: Ingested, min_count: int, max_vocab: int | None) -> tu
     order = kept[np.lexsort((ingested.firsts[kept], -counts[kept]))][:max_vocab]
     final_id = np.full(len(counts), -1, np.int32)
     final_id[order] = np.arange(len(order), dtype=np.int32)
+    return order, final_id
+
+
+def build_vocab(ingested: Ingested, order: NDArray[np.int64]) -> Vocab:
+    """Return the vocabulary of the words that were chosen, in this order."""
     take = getattr(ingested.words, "take", None)
     words = take(order) if take else [ingested.words[i] for i in order.tolist()]
-    return Vocab(words, counts[order]), final_id
+    return Vocab(words, ingested.counts[order])

@@ -7,7 +7,7 @@ import pytest
 
 from fastw2v.errors import CorpusError, FolderError
 from fastw2v.ingest import Ingested
-from fastw2v.vocab import Vocab, build_vocab, printable
+from fastw2v.vocab import Vocab, build_vocab, choose_words, printable
 
 
 def counted(words):
@@ -19,8 +19,14 @@ def counted(words):
     )  # fmt: skip
 
 
+def chosen(words, min_count, max_vocab):
+    ingested = counted(words)
+    order, final_id = choose_words(ingested, min_count, max_vocab)
+    return build_vocab(ingested, order), final_id
+
+
 def test_most_frequent_first_ties_by_first_appearance():
-    vocab, final_id = build_vocab(counted(["z", "b", "a", "b", "a", "c", "y", "y", "y"]), 1, None)
+    vocab, final_id = chosen(["z", "b", "a", "b", "a", "c", "y", "y", "y"], 1, None)
     assert list(vocab.words) == ["y", "b", "a", "z", "c"]
     assert vocab.counts.tolist() == [3, 2, 2, 1, 1]
     assert [final_id[i] for i in range(5)] == [3, 1, 2, 4, 0]  # z b a c y
@@ -29,7 +35,7 @@ def test_most_frequent_first_ties_by_first_appearance():
 
 @pytest.mark.parametrize(("min_count", "kept"), [(1, 5), (2, 3), (3, 1)])
 def test_min_count(min_count, kept):
-    vocab, final_id = build_vocab(counted(["z", "b", "a", "b", "a", "c", "y", "y", "y"]), min_count, None)
+    vocab, final_id = chosen(["z", "b", "a", "b", "a", "c", "y", "y", "y"], min_count, None)
     assert len(vocab) == kept
     assert (vocab.counts >= min_count).all()
     assert (final_id >= 0).sum() == kept
@@ -39,14 +45,14 @@ def test_min_count(min_count, kept):
 def test_max_vocab_is_exactly_the_most_frequent(max_vocab):
     rng = np.random.default_rng(0)
     words = [f"w{i}" for i in rng.zipf(1.5, 3000) % 200]
-    vocab, _ = build_vocab(counted(words), 1, max_vocab)
+    vocab, _ = chosen(words, 1, max_vocab)
     expected = sorted(Counter(words).items(), key=lambda item: -item[1])[:max_vocab]  # stable, as ours
     assert list(zip(vocab.words, vocab.counts.tolist(), strict=True)) == expected
 
 
 def test_no_word_frequent_enough_says_how_many_and_the_largest_count():
     with pytest.raises(CorpusError, match=r"no word occurs 9 times.* 5 distinct words.*'y', 3 times.*--min-count"):
-        build_vocab(counted(["z", "b", "a", "b", "a", "c", "y", "y", "y"]), 9, None)
+        chosen(["z", "b", "a", "b", "a", "c", "y", "y", "y"], 9, None)
 
 
 def test_tsv_round_trip(tmp_path):
