@@ -79,9 +79,9 @@ def renumber(
         if word == SENTENCE_END:
             ends[n_ends] = n_before + n_ids
             n_ends += 1
-        elif final_id[word] >= 0:
-            ids[n_ids] = final_id[word]
-            n_ids += 1
+        else:
+            ids[n_ids] = final_id[word]  # overwritten by the next if it is -1: cheaper than a branch
+            n_ids += final_id[word] >= 0
     return n_ids, n_ends
 
 

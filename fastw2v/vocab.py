@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +25,15 @@ class Vocab:
     Attributes:
         words: distinct words, most frequent first, ties by first appearance.
         counts: int64 ``(n_words,)``.
-        index: word -> id.
     """
 
     words: Sequence[str] = field(repr=False)
     counts: NDArray[np.int64] = field(repr=False)
-    index: dict[str, int] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "index", {word: i for i, word in enumerate(self.words)})
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Word -> id, made when first asked for."""
+        return {word: i for i, word in enumerate(self.words)}
 
     def __len__(self) -> int:
         return len(self.words)
