@@ -229,16 +229,17 @@ def in_threads(work: Callable[[Callable[[], bool]], None], n_threads: int) -> No
             stop.set()
 
     threads = [threading.Thread(target=guarded, daemon=True) for _ in range(n_threads)]
-    for thread in threads:
-        thread.start()
     try:
+        for thread in threads:
+            thread.start()
         for thread in threads:
             thread.join()
     except BaseException:
         stop.set()
         deadline = time.monotonic() + JOIN_SECONDS
         for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.ident is not None:  # the system, or Ctrl-C, may not have let it start
+                thread.join(max(0.0, deadline - time.monotonic()))
         raise
     if errors:
         raise errors[0]

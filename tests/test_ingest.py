@@ -1,6 +1,8 @@
 """Bytes to ids, against str.split and collections.Counter."""
 
 import re
+import threading
+import time
 from collections import Counter
 
 import numpy as np
@@ -253,6 +255,28 @@ def test_blocks_are_the_same_after_a_long_word_for_any_number_of_threads(tmp_pat
     path = tmp_path / "long.txt"
     path.write_bytes(b"x" * 3000 + b"\n" + b"some words here and there\n" * 4000)
     assert len({ingest.digest_files([str(path)], workers) for workers in (1, 1, 2, 3, 1)}) == 1
+
+
+def test_a_thread_that_cannot_start_ends_the_others(monkeypatch):
+    ended = threading.Event()
+
+    def work(stopped):
+        while not stopped():
+            time.sleep(0.001)
+        ended.set()
+
+    start, started = threading.Thread.start, []
+
+    def start_two(thread):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(RuntimeError, match="can't start"):
+        ingest.in_threads(work, 4)
+    assert ended.is_set()
 
 
 def _words_of(block, result):

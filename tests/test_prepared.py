@@ -457,7 +457,7 @@ def test_prepare_says_what_it_does_where_asked(tmp_path, capsys, monkeypatch):
     fastw2v.prepare(tmp_path / "text", tmp_path / "p", min_count=1, progress=False)
     assert capsys.readouterr().err == ""
     fastw2v.prepare(tmp_path / "text", tmp_path / "p", min_count=1)
-    assert "fastw2v: memory: a word table grows to 65,536 words, 4 MB\n" in capsys.readouterr().err
+    assert "fastw2v: memory: a word table grows to 98,304 words, 6 MB\n" in capsys.readouterr().err
 
 
 QUICK = {"vector_size": 4, "epochs": 1, "workers": 1, "min_count": 1}
