@@ -4,10 +4,10 @@ Open addressing with linear probing. A slot is half a cache line, four 64-bit nu
 count. A word of up to 15 bytes is its own key, its length in the top byte. The key of a longer one is a digest, and its
 length with the top bit set; where both agree the bytes are compared, so no two words are ever taken for one.
 
-What takes time is waiting: for a slot that is not in the cache, and after a branch that was foretold wrongly, as where
-words end that are all of other lengths. So a scan takes some dozens of words at a time, in three steps that seldom
-wait: white space is found, 64 bytes at once, as bits; then keys and hashes are computed, and the slots asked for; only
-then is each slot looked at, and the first one is nearly always the right one.
+What takes time is waiting: for a slot that is not in the cache, and after a branch that was mispredicted, as at the
+ends of words of changing length. So a scan takes some dozens of words at a time, in three steps that seldom wait: white
+space is found, 64 bytes at once, as bits; then keys and hashes are computed, and the slots asked for; only then is each
+slot looked at, and the first one is nearly always the right one.
 
 Hashes depend on two numbers drawn when the program starts, so no text can be made for which probing is slow; nothing
 that is returned or kept depends on them.
