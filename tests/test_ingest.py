@@ -392,6 +392,18 @@ def test_equal_keys_are_told_apart_by_their_bytes():
         assert scan(b"dog-dog-dog-dog-dog", table, state) == [1]
 
 
+@pytest.mark.parametrize("table_words", [1 << 22, 100])
+@pytest.mark.parametrize("seeds", [[0, 0], [1, 1], [3, 1 << 63 | 1]])
+def test_seeds_do_not_show(tmp_path, monkeypatch, seeds, table_words):
+    """Nor do hashes: with seeds of 0 all are equal, and so are the keys of long words of one length."""
+    monkeypatch.setattr(wordtable, "SEEDS", np.array(seeds, np.uint64))
+    monkeypatch.setattr(ingest, "TABLE_WORDS", table_words)
+    monkeypatch.setattr(ingest, "BLOCK_BYTES", 500)
+    rng = np.random.default_rng(0)
+    content = b" ".join(b"%d%s" % (i, b"-a-long-word" * (i % 3)) for i in rng.zipf(1.5, 3000) % 500) + b"\n"
+    assert_like_python(tmp_path, content, workers=[1, 2])
+
+
 def test_merge_and_find():
     rng = np.random.default_rng(0)
     tables, counted, firsts = [], Counter(), {}
