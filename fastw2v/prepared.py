@@ -28,7 +28,7 @@ from .errors import ConfigError, CorpusError, FolderError
 from .ingest import digest_files, ingest_files, ingest_sentences, write_ids
 from .inputs import expand
 from .screen import announced, say
-from .staging import CACHE, read_manifest, staged, write_errors, write_manifest
+from .staging import CACHE, read_manifest, staged, synchronise, write_errors, write_manifest
 from .vocab import Vocab, build_vocab, choose_words
 
 MANIFEST = "prepared.json"
@@ -135,7 +135,7 @@ def _prepare_into(
             if written != (n_tokens, n_sentences):
                 raise CorpusError(f"the scratch files in {folder} changed while they were being read: prepare again")
             with ThreadPoolExecutor(2) as beside:  # the system's work, while words become strings
-                done = [beside.submit(shutil.rmtree, scratch), beside.submit(_synchronise, folder / "ids.npy")]
+                done = [beside.submit(shutil.rmtree, scratch), beside.submit(synchronise, folder / "ids.npy")]
                 vocab = build_vocab(ingested, order)
                 vocab_sha256 = vocab.write(folder / "vocab.tsv")
                 for task in done:
@@ -158,11 +158,6 @@ def _prepare_into(
                 record["content"] = dict(zip(("first", "all"), ingested.digests, strict=True)) | {"files": before}
             write_manifest(folder, MANIFEST, "prepared", record)
     return vocab
-
-
-def _synchronise(path: Path) -> None:
-    with open(path, "rb+") as written:
-        os.fsync(written.fileno())
 
 
 def _write_header(file: BinaryIO, dtype: DTypeLike, length: int) -> None:

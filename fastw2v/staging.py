@@ -199,7 +199,7 @@ def publish(partial: Path, made: Path, manifest: str) -> None:
         if manifest not in names:
             return
         for name in names:
-            _sync(made / name)
+            synchronise(made / name)
         parts = [path.name for path in folder.iterdir() if path.name in names or path.name in _PARTS]
         (partial / _OLD_NAMES).write_text("\n".join(parts), "utf-8")
         (partial / _OLD).mkdir()
@@ -208,13 +208,13 @@ def publish(partial: Path, made: Path, manifest: str) -> None:
                 os.rename(folder / name, partial / _OLD / name)
             for name in sorted(names, key=lambda name: name == manifest):
                 os.rename(made / name, folder / name)
-            _sync(folder)
+            synchronise(folder)
         finally:
             _settle(folder, manifest)
         _publish_cache(folder)
 
 
-def _sync(path: Path) -> None:
+def synchronise(path: Path) -> None:
     """Have the system write a file, or the names in a folder, to the disk itself."""
     if path.is_dir() and os.name == "nt":  # no folder can be opened there
         return
@@ -235,7 +235,7 @@ def _publish_cache(folder: Path) -> None:
     if not made.is_dir() or (os.path.lexists(cache) and not (cache / "prepared.json").is_file()):
         return
     for path in made.iterdir():
-        _sync(path)
+        synchronise(path)
     if cache.exists():
         os.rename(cache, folder / PARTIAL / "old-cache")
     os.rename(made, cache)
