@@ -56,7 +56,6 @@ FORKS = (
     SMALL
     + """
 import multiprocessing, numba, os, signal, sys, threading
-sys.stderr = sys.stdout
 try:
     numba.get_num_threads()  # somebody else's kernels: from here on GNU OpenMP ends a child that enters it
 except ValueError:
