@@ -38,7 +38,7 @@ CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 50_000  # tokens per worker, before the speed is known
 SPANS_PER_WORKER = 16  # of a chunk; what is left for one worker alone at its end is a fraction of that
 ROWS_AT_ONCE = 1_024  # so that initialising and checking need little memory beside V and U
-BYTES_A_WORD = 92  # most beside V and U: two tables (12), and the vocabulary while it is written, as text, to its file
+BYTES_A_WORD = 52  # most beside V and U: the tables of noise words and subsampling (12), and what they are made of
 BYTES_A_NAME = 176  # of a word that is a number: string, place in the index, count, and twice that while counting
 
 
