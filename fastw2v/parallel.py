@@ -26,7 +26,6 @@ from typing import Any
 import numba
 import numpy as np
 from numba import prange
-from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import DTypeLike, NDArray
 
 from ._jit import jit
@@ -43,13 +42,6 @@ MAX_THREADS: int = _config.NUMBA_NUM_THREADS
 #: Numba's workqueue threading layer aborts the process when two threads enter parallel kernels at once.
 ENTRY = threading.Lock()
 _PROCESS = os.getpid()
-if hasattr(os, "register_at_fork"):
-    # else a child could find Numba's compiler locked by a thread that it does not have, and wait for ever
-    os.register_at_fork(
-        before=global_compiler_lock.acquire,
-        after_in_parent=global_compiler_lock.release,
-        after_in_child=global_compiler_lock.release,
-    )
 
 
 def aligned_zeros(rows: int, columns: int, dtype: DTypeLike) -> NDArray[Any]:

@@ -55,7 +55,7 @@ def run_python(code, *arguments, status=0, **environment):
 FORKS = (
     SMALL
     + """
-import multiprocessing, numba, os, signal, sys, threading
+import faulthandler, multiprocessing, numba, os, signal, sys, threading
 try:
     numba.get_num_threads()  # somebody else's kernels: from here on GNU OpenMP ends a child that enters it
 except ValueError:
@@ -64,7 +64,8 @@ except ValueError:
 def child(what):
     pid = os.fork()
     if pid == 0:
-        signal.alarm(30)  # a hang is a failure
+        faulthandler.register(signal.SIGALRM, chain=True)
+        signal.alarm(60)  # a hang is a failure
         try:
             what()
             os._exit(0)
