@@ -1,22 +1,28 @@
-"""fastw2v: fast, trustworthy skip-gram embeddings on a CPU."""
+"""fastw2v: fast, trustworthy skip-gram embeddings on a CPU.
+
+The names of `public` are loaded, and Numba with them, when the first of them is used: so that the command ``fastw2v``
+is there to say that it was interrupted when Ctrl-C comes in that half second.
+"""
+
+from importlib import import_module
 
 __version__ = "0.1.0"
+TYPE_CHECKING = False  # as in typing, which takes as long to load as all of this
 
-from .config import TrainConfig as TrainConfig
-from .driver import Progress as Progress
-from .driver import train as train
-from .driver import train_ids as train_ids
-from .embeddings import Embeddings as Embeddings
-from .embeddings import load as load
-from .errors import ConfigError as ConfigError
-from .errors import CorpusError as CorpusError
-from .errors import DivergedError as DivergedError
-from .errors import FastW2VError as FastW2VError
-from .errors import FolderError as FolderError
-from .errors import FormatError as FormatError
-from .errors import Terminated as Terminated
-from .errors import UnknownWordError as UnknownWordError
-from .evaluate import evaluate_analogies as evaluate_analogies
-from .evaluate import evaluate_similarity as evaluate_similarity
-from .prepared import prepare as prepare
-from .word2vec_format import load_word2vec_format as load_word2vec_format
+if TYPE_CHECKING:
+    from .public import *  # noqa: F403
+else:
+
+    def __getattr__(name):
+        if name.startswith("_"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            return import_module(f".{name}", __name__)
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":  # something that a module of ours needs
+                raise
+        globals()[name] = value = getattr(import_module(".public", __name__), name)
+        return value
+
+    def __dir__():
+        return [*globals(), *(name for name in vars(import_module(".public", __name__)) if not name.startswith("_"))]

@@ -1,7 +1,18 @@
-"""``python -m fastw2v`` is the command ``fastw2v``."""
+"""The command ``fastw2v``, also ``python -m fastw2v``: loads the rest, and takes Ctrl-C while it does."""
 
+import os
 import sys
 
-from .cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Run the command and return its exit code."""
+    try:
+        from .cli import main as command
+    except KeyboardInterrupt:
+        print("fastw2v: interrupted", file=sys.stderr, flush=True)
+        os._exit(130)  # there is nothing to save, and libraries that are loaded by halves would complain
+    return command()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

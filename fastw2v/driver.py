@@ -18,26 +18,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .checkpoint import Checkpoints, State, check_state, differences, read_state, remove_previous, restore, start_from
-from .config import IdOptions, TrainConfig, TrainOptions, available_memory
+from .config import IdOptions, TrainConfig, TrainOptions, available_memory, usable_cores
 from .embeddings import MANIFEST, Embeddings, load, versions
 from .errors import ConfigError, CorpusError, DivergedError
 from .finite import Watch, all_finite
 from .interrupts import interruption, signals_noted
 from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
-from .parallel import Workers, aligned_zeros, run_chunk
+from .parallel import Workers, aligned_zeros, bytes_of_workers, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
 from .sampling import build_alias, expected_kept, keep_thresholds, noise_weights
 from .screen import Bar, announced, say
 from .simd import host_cpu
 from .spans import cut, next_cut
 from .staging import staged, write_errors
-from .tile import Tiling, choose_tiling
+from .tile import CENTRES, SHARED, Tiling, choose_tiling
 from .vocab import Vocab
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 50_000  # tokens per worker, before the speed is known
 SPANS_PER_WORKER = 16  # of a chunk; what is left for one worker alone at its end is a fraction of that
 ROWS_AT_ONCE = 1_024  # so that initialising and checking need little memory beside V and U
+BYTES_A_WORD = 52  # most beside V and U: the tables of noise words and subsampling (12), and what they are made of
+BYTES_A_NAME = 176  # of a word that is a number: string, place in the index, count, and twice that while counting
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ def train_ids(
     ids, offsets = check_ids(ids, offsets, n_words)
     if len(ids) == 0:
         raise CorpusError("the corpus is empty: ids has no element")
+    _check_memory(n_words, config, progress=False, names=True)
     counts = np.zeros(n_words, np.int64)
     for start in range(0, len(ids), BLOCK_IDS):
         counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
@@ -272,18 +275,41 @@ def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray
     return V, U
 
 
-def _check_memory(n_words: int, vector_size: int, progress: bool) -> None:
-    """Say what the matrices will take, and refuse if there is not so much.
+def _bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple[int, int, int]:
+    """Return the bytes that V and U will take, tables and vocabulary, and workers; ``names``: words are numbers."""
+    assert config.workers is not None
+    width = aligned_zeros(0, config.vector_size, np.float32).shape[1]
+    largest = Tiling(CENTRES[0], SHARED, 1, 1) if config.kernel == "tile" else None
+    scratch = bytes_of_workers(config.workers, config.window, config.negative, width, largest)
+    return 8 * n_words * width, n_words * (BYTES_A_WORD + names * BYTES_A_NAME), scratch
+
+
+def _check_memory(n_words: int, config: TrainConfig, progress: bool, names: bool = False) -> None:
+    """Say what a training will take, and refuse if there is not so much; see `_bill`.
 
     Raises:
         ConfigError: there is not.
     """
-    width = aligned_zeros(0, vector_size, np.float32).shape[1]
-    need, free = 8 * n_words * width, available_memory()
-    bill = f"V and U take 2 x {n_words:,} x {width} x 4 bytes, {need / 1e6:,.0f} MB"
+    matrices, words, scratch = _bill(n_words, config, names)
+    need, free = matrices + words + scratch, available_memory()
+    bill = (
+        f"V and U take 2 x {n_words:,} x {matrices // (8 * n_words)} x 4 bytes, {matrices / 1e6:,.0f} MB, tables and "
+        f"vocabulary {words / 1e6:,.0f} MB, scratch of workers {scratch / 1e6:,.0f} MB: {need / 1e6:,.0f} MB in all"
+    )
     if free is not None and need > free:
-        raise ConfigError(f"{bill}, but {free / 1e6:,.0f} MB are free: lower vector_size or max_vocab")
+        raise ConfigError(f"{bill}, but {free / 1e6:,.0f} MB are free: lower vector_size, max_vocab or workers")
     say(progress, f"memory: {bill}; ids stay on disk")
+
+
+def _check_threads(workers: int, progress: bool) -> None:
+    """Say so if there are more workers than can run at once: it is allowed, and no faster."""
+    cores = usable_cores()
+    if workers > cores:
+        say(
+            progress,
+            f"{workers:,} workers share {cores:,} core{'s' * (cores > 1)} (usable by affinity mask, cgroup quota and "
+            f"NUMBA_NUM_THREADS): no faster than --workers {cores}",
+        )
 
 
 def _train(
@@ -306,7 +332,8 @@ def _train(
         f"{n_sentences:,} sentences; {config.workers} worker{'s' * (config.workers > 1)} "
         f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
     )
-    _check_memory(len(corpus.vocab), config.vector_size, run.progress)
+    _check_threads(config.workers, run.progress)
+    _check_memory(len(corpus.vocab), config, run.progress)
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
     noise, keep, tiling = _tables(corpus.vocab.counts, config)
     if config.kernel == "tile" and tiling is None:

@@ -13,8 +13,9 @@ Ordinary Python, to prepare what those take: `spawn_streams` (one random state p
 `next_cut` (spans), `aligned_zeros` (matrices whose rows start on cache lines, float32 and C-contiguous as kernels want
 them), `choose_tiling` (a `Tiling` for a vocabulary), `tile_scratch` and `span_scratch` (how much scratch a step or a
 span needs) and `Workers` (everything that belongs to one worker alone). `run_chunk` calls `train_chunk` or
-`tile_chunk` with as many threads as workers, one call at a time in this process (Numba's workqueue layer aborts on
-two). LOSS, PAIRS, TRAINED and LOSS_PAIRS are the columns of a tally; PIECE is the most tokens of a sentence handled at
+`tile_chunk` with as many threads as workers; where Numba's threads can't be entered (by a second thread while one is
+there, which its workqueue layer answers by aborting, or in a child process), it runs the spans on Python threads.
+LOSS, PAIRS, TRAINED and LOSS_PAIRS are the columns of a tally; PIECE is the most tokens of a sentence handled at
 once; SPARE is how far vectors may reach past an array's end. The module `simd` has the vector values and small matrix
 products that the tile kernel is made of; nothing in it is bounds-checked.
 

@@ -7,9 +7,19 @@ random streams, scratch and tallies; each worker has rows of its own, a whole nu
 
 Worker w starts with span w. Further spans are taken by whoever is free, so that a core that other programs slow down
 does not keep the others waiting.
+
+Numba's threads (``prange``) can't be entered everywhere: GNU OpenMP ends or hangs a process forked from one that had
+used it, workqueue aborts when two threads enter at once, and the layer that NUMBA_THREADING_LAYER names may be absent.
+There the same spans run on Python threads, since kernels release the GIL: as fast (see ``bench/NOTES.md``), and nothing
+is inherited.
 """
 
+import itertools
+import multiprocessing
+import os
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +41,7 @@ MAX_THREADS: int = _config.NUMBA_NUM_THREADS
 
 #: Numba's workqueue threading layer aborts the process when two threads enter parallel kernels at once.
 ENTRY = threading.Lock()
+_PROCESS = os.getpid()
 
 
 def aligned_zeros(rows: int, columns: int, dtype: DTypeLike) -> NDArray[Any]:
@@ -78,10 +89,7 @@ class Workers:
             raise ValueError(f"{tiling}: every size is at least 1, and shared a multiple of {COLUMNS_MULTIPLE}")
         rng = aligned_zeros(workers, 1, np.uint64)
         rng[:, 0] = spawn_streams(seed, workers)
-        tokens, integers, floats, negatives = PIECE + 2 * window, 1, width, negative
-        if tiling is not None:
-            tokens, integers, floats = span_scratch(tiling, window, width)
-            negatives = 2 * tiling.shared
+        tokens, negatives, integers, floats = _scratch(window, negative, width, tiling)
         return cls(
             rng=rng,
             tokens=aligned_zeros(workers, tokens, np.int32),
@@ -91,6 +99,19 @@ class Workers:
             tally=aligned_zeros(workers, TALLY_WIDTH, np.float64),
             tiling=tiling,
         )
+
+
+def _scratch(window: int, negative: int, width: int, tiling: Tiling | None) -> tuple[int, int, int, int]:
+    if tiling is None:
+        return PIECE + 2 * window, negative, 1, width
+    tokens, integers, floats = span_scratch(tiling, window, width)
+    return tokens, 2 * tiling.shared, integers, floats
+
+
+def bytes_of_workers(workers: int, window: int, negative: int, width: int, tiling: Tiling | None = None) -> int:
+    """Return how much memory `Workers.create` will take."""
+    scratch = sum(-(-4 * length // CACHE_LINE) * CACHE_LINE for length in _scratch(window, negative, width, tiling))
+    return workers * (scratch + 2 * CACHE_LINE)
 
 
 @jit(parallel=True)
@@ -186,11 +207,13 @@ def run_chunk(
     workers: Workers,
     vector_size: int | None = None,
 ) -> None:
-    """Call `train_chunk`, or `tile_chunk` if the workers have a tiling, alone in this process.
+    """Train the spans between ``cuts`` (from `spans.cut`) with as many threads as workers; safe to call from anywhere.
 
-    There are as many threads as workers, and any number of spans: ``cuts`` from `spans.cut` are their bounds. With one
-    worker the result does not depend on their number. ``vector_size`` is the number of columns in use, by default all
-    of them; the tile kernel leaves the others alone.
+    As a rule that is `train_chunk`, or `tile_chunk` if the workers have a tiling. One worker runs in the calling
+    thread; Python threads run the others where Numba's can't be entered: in a forked or other child process, while
+    another thread of this one is there, or where no threading layer can be loaded. With one worker the result does not
+    depend on the number of spans. ``vector_size`` is the number of columns in use, by default all of them; the tile
+    kernel leaves the others alone.
 
     Raises:
         ValueError: the tile kernel needs rows of a multiple of 16 columns, next to each other (`aligned_zeros`).
@@ -201,21 +224,67 @@ def run_chunk(
     own: tuple[Any, ...] = (workers.rng, workers.tokens, workers.negatives)
     rates = float(alpha), float(alpha_step)
     tiling = workers.tiling
-    if tiling is not None and not all(M.flags.c_contiguous and M.shape[1] % 16 == 0 for M in (V, U)):
+    train: Any
+    if tiling is None:
+        train, model, own = train_span, (*model, *rates), (*own, workers.floats, workers.tally)
+    elif all(M.flags.c_contiguous and M.shape[1] % 16 == 0 for M in (V, U)):
+        model = (*model, int(vector_size or V.shape[1]), *tiling, *rates)
+        train, own = tile_span, (*own, workers.integers, workers.floats, workers.tally)
+    else:
         raise ValueError(f"V and U have shape {V.shape}: the tile kernel needs matrices from kernels.aligned_zeros")
-    with ENTRY:
+    count = len(workers.rng)
+    if count == 1 or not _numba_has_threads() or not ENTRY.acquire(blocking=False):
+        _in_python_threads(train, ids, offsets, cuts, model, own)
+        return
+    try:
         before = numba.get_num_threads()
-        count = len(workers.rng)
         numba.set_num_threads(min(count, MAX_THREADS))
         taken = np.full(1, count, np.int64)
         try:
             if tiling is None:
-                own += (workers.floats, workers.tally)
-                train_chunk(ids, offsets, cuts, *model, *rates, *own, taken)  # type: ignore[call-arg]
+                train_chunk(ids, offsets, cuts, *model, *own, taken)  # type: ignore[call-arg]
             else:
-                own += (workers.integers, workers.floats, workers.tally)
-                model += (int(vector_size or V.shape[1]), *tiling, *rates)
                 span = address_of(tile_span, ids, offsets, 0, 0, *model, *(rows[0] for rows in own))
                 tile_chunk(span, ids, offsets, cuts, *model, *own, taken)  # type: ignore[call-arg]
         finally:
             numba.set_num_threads(before)
+    finally:
+        ENTRY.release()
+
+
+def _numba_has_threads() -> bool:
+    """Tell whether this process may enter Numba's threads; a child can't know what its parent did with OpenMP."""
+    if os.getpid() != _PROCESS or multiprocessing.parent_process() is not None:
+        return False
+    try:
+        numba.get_num_threads()  # loads the threading layer
+    except ValueError:
+        return False
+    return True
+
+
+def _in_python_threads(
+    train: Callable[..., None],
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    cuts: NDArray[np.int64],
+    model: tuple[Any, ...],
+    own: tuple[Any, ...],
+) -> None:
+    """Do what `train_chunk` and `tile_chunk` do, with the span kernel ``train``; one worker in the calling thread."""
+    count = len(own[0])
+    free = itertools.count(count)  # advances in one step, whichever thread asks
+
+    def work(w: int) -> None:
+        mine = [rows[w] for rows in own]
+        k = w
+        while k < len(cuts) - 1:
+            train(ids, offsets, int(cuts[k]), int(cuts[k + 1]), *model, *mine)
+            k = next(free)
+
+    if count == 1:
+        work(0)
+        return
+    with ThreadPoolExecutor(min(count, MAX_THREADS)) as pool:
+        for done in [pool.submit(work, w) for w in range(count)]:
+            done.result()

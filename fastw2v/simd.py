@@ -20,6 +20,7 @@ the same ones, as all centres of a tile meet its noise words, it is faster to tr
 `LANES` is 16 with AVX-512, 8 with AVX, else 4 (SSE2, NEON); ``fmuladd`` fuses where the processor can.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic, models, register_model
 
 _config: Any = numba.config
@@ -43,6 +45,25 @@ def target_features() -> set[str]:
 def host_cpu() -> str:
     """Return the name that LLVM has for this processor, such as ``"znver3"``."""
     return str(_config.CPU_NAME or binding.get_host_cpu_name())
+
+
+def _hold_compiler() -> None:
+    global_compiler_lock.acquire()
+    if _llvm_lock is not None:
+        _llvm_lock.__enter__()
+
+
+def _release_compiler() -> None:
+    if _llvm_lock is not None:
+        _llvm_lock.__exit__(None, None, None)
+    global_compiler_lock.release()
+
+
+#: llvmlite takes a lock for every call, and has no public name for it.
+_llvm_lock = getattr(binding.ffi.lib, "_lock", None)
+if hasattr(os, "register_at_fork"):
+    # else a forked child could find the compiler locked by a thread that it does not have, and wait for ever
+    os.register_at_fork(before=_hold_compiler, after_in_parent=_release_compiler, after_in_child=_release_compiler)
 
 
 def _shape() -> tuple[int, int]:

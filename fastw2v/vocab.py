@@ -1,9 +1,10 @@
 """The vocabulary: which words are kept, in what order, and its file ``vocab.tsv``."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from .errors import CorpusError, FolderError
 from .ingest import Ingested
+
+WORDS_AT_ONCE = 1 << 16
 
 
 def printable(word: str) -> str:
@@ -40,14 +43,23 @@ class Vocab:
 
     def to_tsv(self) -> bytes:
         """Return the contents of vocab.tsv: a line ``word, tab, count`` per word, in order of id."""
-        lines = (f"{word}\t{count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
-        return "".join(lines).encode("utf-8", "surrogateescape")
+        return b"".join(self._blocks_of_tsv())
+
+    def _blocks_of_tsv(self) -> Iterator[bytes]:
+        words = iter(self.words)
+        for start in range(0, len(self), WORDS_AT_ONCE):
+            counts = self.counts[start : start + WORDS_AT_ONCE].tolist()
+            lines = (f"{word}\t{count}\n" for word, count in zip(islice(words, len(counts)), counts, strict=True))
+            yield "".join(lines).encode("utf-8", "surrogateescape")
 
     def write(self, path: Path) -> str:
-        """Write a vocab.tsv and return its SHA-256, in hexadecimal."""
-        content = self.to_tsv()
-        path.write_bytes(content)
-        return hashlib.sha256(content).hexdigest()
+        """Write a vocab.tsv, which needs no memory to speak of, and return its SHA-256, in hexadecimal."""
+        digest = hashlib.sha256()
+        with open(path, "wb") as file:
+            for block in self._blocks_of_tsv():
+                digest.update(block)
+                file.write(block)
+        return digest.hexdigest()
 
     @classmethod
     def read(cls, path: Path, digest: str | None = None) -> "Vocab":

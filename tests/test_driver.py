@@ -354,15 +354,6 @@ def test_numpy_true_stops_too(planted_file, small_chunks):
     assert len(embeddings.metrics) == 1
 
 
-def test_cores_respect_the_cgroup(monkeypatch):
-    from fastw2v import config
-
-    monkeypatch.setattr(config.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    for content, expected in (("max 100000", 8), ("250000 100000", 3), ("50000 100000", 1), ("1600000 100000", 8)):
-        monkeypatch.setattr(config.Path, "read_text", lambda path, content=content: content)
-        assert config.usable_cores() == expected
-
-
 def test_train_ids_equals_train_on_the_same_ids(planted_file, tmp_path):
     corpus = fastw2v.prepare(planted_file, tmp_path / "p", min_count=1)
     options = {name: value for name, value in QUICK.items() if name != "min_count"}

@@ -289,10 +289,10 @@ def test_run_chunk_sets_threads_and_holds_the_lock(monkeypatch):
         seen.append((parallel.ENTRY.locked(), numba.get_num_threads()))
 
     monkeypatch.setattr(parallel, "train_chunk", spy)
-    for n in (1, 2):
+    for n in (2, 3):
         workers = parallel.Workers.create(n, 1, 5, 5, 4)
         parallel.run_chunk(None, None, np.zeros(9, np.int64), None, None, None, None, 5, 5, 0.1, 0, workers)
-    assert seen == [(True, 1), (True, min(2, parallel.MAX_THREADS))]
+    assert seen == [(True, min(n, parallel.MAX_THREADS)) for n in (2, 3)]
     assert not parallel.ENTRY.locked()
 
 
