@@ -13,7 +13,9 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,14 +27,26 @@ from .config import TrainConfig, available_memory
 from .embeddings import MANIFEST, Embeddings, load
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import all_finite
+from .interrupts import signals_noted
 from .prepared import Corpus
 from .spans import next_cut
-from .staging import KEEP_PREVIOUS, PREVIOUS, checksum, publish, read_manifest, write_errors
+from .staging import (
+    KEEP_PREVIOUS,
+    check_own,
+    check_previous,
+    checksum,
+    publish,
+    read_manifest,
+    remove_previous,
+    write_errors,
+)
 from .vocab import printable
 
 FOLDER = "checkpoint"  # in the staging folder, while it is being written
 ROWS_AT_ONCE = 65_536
-MOVED = "moved_to_previous"  # in «progress»: the run found a finished model, to be removed when it is finished too
+# in «progress»
+MOVED = "moved_to_previous"  # the run found a finished model, to be removed when it is finished too
+DIFFERED = "differed"  # what keeps the run from being bit-identical to one without interruption, met so far
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +82,7 @@ def read_state(folder: Path) -> State | None:
         return None
     manifest = read_manifest(folder, MANIFEST, "model")
     again = "restore it from a copy, or train again without --resume"
-    if manifest.get("checksum") != checksum(manifest):
+    if "checksum" in manifest and manifest["checksum"] != checksum(manifest):
         raise FolderError(f"{folder / MANIFEST} is damaged: its checksum is not that of its content; {again}")
     try:
         progress = manifest["progress"]
@@ -77,7 +91,7 @@ def read_state(folder: Path) -> State | None:
         rng = [int(state, 16) for state in progress["rng"]]
         complete = bool(progress["complete"])
         digests = {name: manifest["sha256"][name] for name in ("V.npy", "U.npy", "metrics.jsonl")}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FolderError(f"{folder / MANIFEST} has no state of a training to go on from ({error}); {again}") from None
     if tokens < 0 or not rng or not all(0 <= state < 2**64 for state in rng):
         raise FolderError(f"{folder / MANIFEST} has an impossible state of a training; {again}")
@@ -95,14 +109,20 @@ def _sha256(path: Path) -> str:
         raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def remove_previous(folder: Path, progress: dict[str, Any]) -> None:
+def finish(folder: Path, progress: dict[str, Any]) -> None:
     """Remove the finished model that a run moved aside, once that run is finished."""
     if progress["complete"] and progress.get(MOVED) is True:
-        shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+        remove_previous(folder)
 
 
-def check_state(state: State, corpus: Corpus, tokens_total: int) -> None:
+def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_total: int) -> None:
     """Raise unless a run can go on with this corpus, to this end.
+
+    Args:
+        state: the run.
+        corpus: the corpus.
+        sizes: its sizes and its checksum, as the run's metadata have them in «corpus».
+        tokens_total: corpus tokens to visit, over all epochs.
 
     Raises:
         CorpusError: it is not the corpus of the run.
@@ -111,11 +131,10 @@ def check_state(state: State, corpus: Corpus, tokens_total: int) -> None:
     n_tokens, vocab = len(corpus.ids), state.embeddings.vocab
     same = np.array_equal(corpus.vocab.counts, vocab.counts) and list(corpus.vocab.words) == list(vocab.words)
     of_run = state.embeddings.metadata.get("corpus")
-    sizes = {"tokens": n_tokens, "sentences": len(corpus.offsets) - 1}
     if not same or not isinstance(of_run, dict) or any(of_run.get(name) != size for name, size in sizes.items()):
         raise CorpusError(
             f"the corpus is not the one of the run in {state.folder}: it has {n_tokens:,} tokens of "
-            f"{len(corpus.vocab):,} words, not the same words, counts and sentences; "
+            f"{len(corpus.vocab):,} words, not the same words, counts, sentences and order; "
             "give the corpus of that run, or train into another folder"
         )
     epochs, done = tokens_total // n_tokens, state.tokens / n_tokens
@@ -142,25 +161,32 @@ def restore(
         live.metadata["init_from"] = state.embeddings.metadata["init_from"]
 
 
-def differences(state: State, metadata: dict[str, Any]) -> str:
-    """Say what keeps a run that goes on from being bit-identical to one without interruption."""
+def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]:
+    """Find what keeps a run that goes on from being bit-identical to one without interruption.
+
+    Returns:
+        All that was found, now and whenever the run went on before (DIFFERED); and how to say it.
+    """
     before = state.embeddings.metadata
     found = []
     for name in ("workers", "epochs"):
         was, now = getattr(state.config, name), metadata["config"][name]
         if was != now:
             found.append(f"{name} {was} before, {now} now")
-    for name, now in {**metadata["versions"], "cpu": metadata["cpu"]}.items():
-        was = before.get("cpu") if name == "cpu" else (before.get("versions") or {}).get(name)
+    machine = {name: metadata[name] for name in ("cpu", "cpu_features")}
+    for name, now in {**metadata["versions"], **machine}.items():
+        was = before.get(name) if name in machine else (before.get("versions") or {}).get(name)
         if was != now and name != "python":
             found.append(f"{name} {printable(str(was))} before, {now} now")
-    if metadata["config"]["workers"] > 1 and not found:
-        return "Hogwild: not bit-identical to a run without interruption"
-    return (
-        f"not bit-identical to a run without interruption: {'; '.join(found)}"
-        if found
-        else ("bit-identical to a run without interruption")
-    )
+    given = before["progress"].get(DIFFERED)
+    earlier = [printable(str(text)) for text in given] if isinstance(given, list) else []
+    why = "; ".join([*found, *(f"{text} (earlier)" for text in earlier)])
+    everything = list(dict.fromkeys([*earlier, *found]))
+    if why:
+        return everything, f"not bit-identical to a run without interruption: {why}"
+    if metadata["config"]["workers"] > 1:
+        return everything, "Hogwild: not bit-identical to a run without interruption"
+    return everything, "bit-identical to a run without interruption"
 
 
 def start_from(given: Embeddings, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> dict[str, int]:
@@ -186,13 +212,16 @@ def start_from(given: Embeddings, live: Embeddings, V: NDArray[np.float32], U: N
     return {"words": len(live), "words_taken": len(rows)}
 
 
-def is_finished(folder: Path) -> bool:
-    """Tell whether a folder holds a model that no interruption left unfinished."""
+def unfinished(folder: Path) -> dict[str, Any] | None:
+    """Return the «progress» of the run that a folder holds unfinished; None if it holds anything else, or nothing.
+
+    A manifest that can't be read may be that of a finished model.
+    """
     try:
         progress = read_manifest(folder, MANIFEST, "model").get("progress")
     except FolderError:
-        return False
-    return not (isinstance(progress, dict) and progress.get("complete") is False)
+        return None
+    return progress if isinstance(progress, dict) and progress.get("complete") is False else None
 
 
 class Checkpoints:
@@ -208,10 +237,16 @@ class Checkpoints:
 
     Attributes:
         saved: the model folder, once it holds a state of this run.
+
+    Raises:
+        FolderError: a finished model stands in the folder, and can't move to its subfolder «previous».
     """
 
     def __init__(self, partial: Path, minutes: float, state: State | None) -> None:
+        if os.path.lexists(partial.parent / MANIFEST) and unfinished(partial.parent) is None:
+            check_previous(partial.parent)  # now, not when hours have gone into the new one
         self._partial, self._seconds = partial, 60 * minutes
+        self._own = os.stat(partial)
         self._last = time.monotonic()
         self._due = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="fastw2v-checkpoint")
@@ -248,33 +283,48 @@ class Checkpoints:
             self._write(live, V, U)
             return
         still = Embeddings(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), live.metrics)
-        self._writing = self._pool.submit(self._write, still, V.copy(), U.copy())
+        try:
+            self._writing = self._pool.submit(self._write, still, V.copy(), U.copy())
+        except (MemoryError, RuntimeError):
+            # a limit on the memory of this process; or no more threads, as the interpreter waits for this one to end
+            self._write(live, V, U)
 
     def save(self, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
         """Save the run as it ends, complete or not; arguments and errors as for `after_chunk`."""
         self._wait()
         self._write(live, V, U)
-        remove_previous(self._partial.parent, live.metadata["progress"])
+        finish(self._partial.parent, live.metadata["progress"])
 
     def close(self) -> None:
-        """Let what is being written come to its end, whatever that is."""
-        self._pool.shutdown(wait=True)
+        """Let what is being written come to its end, whatever that is, and however often somebody presses Ctrl-C."""
+        with signals_noted(lets_third_through=False):
+            self._pool.shutdown(wait=True)
 
     def _wait(self) -> None:
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()
 
-    def _write(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+    @contextmanager
+    def remedy(self) -> Iterator[None]:
+        """Have a `FolderError` say what the folder holds of the run."""
         try:
-            self._write_parts(still, V, U)
+            yield
         except FolderError as error:
+            try:
+                check_own(self._partial, self._own)
+            except FolderError as gone:
+                raise gone from error
             if self.saved is None:
                 raise
             raise FolderError(
                 f"{error}; {self.saved} holds the run as it was at token {self._tokens:,}: "
                 "when it can be written again, --resume goes on from there"
-            ) from None
+            ) from error
+
+    def _write(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+        with self.remedy():
+            self._write_parts(still, V, U)
 
     def _write_parts(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
         progress = still.metadata["progress"]
@@ -283,10 +333,14 @@ class Checkpoints:
             raise DivergedError(progress["epoch"], visited, progress["alpha"])
         folder, made = self._partial.parent, self._partial / FOLDER
         columns = still.vector_size
+        check_own(self._partial, self._own)
         with write_errors(made):
             shutil.rmtree(made, ignore_errors=True)
             made.mkdir()
-            if not progress["complete"] and is_finished(folder):
+            there = unfinished(folder)
+            if there is not None:  # of this run, or of one that it takes the place of
+                self._moved = self._moved or there.get(MOVED) is True
+            elif not progress["complete"] and os.path.lexists(folder / MANIFEST):
                 (self._partial / KEEP_PREVIOUS).touch()
                 self._moved = True
         if self._moved:

@@ -4,6 +4,7 @@ Between chunks no kernel runs; then and only then the schedule moves on, progres
 called, Ctrl-C is honoured and the sums are checked for values that are not finite.
 """
 
+import copy
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,18 +18,18 @@ from typing import Any, TypeAlias, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .checkpoint import Checkpoints, State, check_state, differences, read_state, remove_previous, restore, start_from
+from .checkpoint import DIFFERED, Checkpoints, State, check_state, differences, finish, read_state, restore, start_from
 from .config import IdOptions, TrainConfig, TrainOptions, available_memory, usable_cores
 from .embeddings import MANIFEST, Embeddings, load, versions
-from .errors import ConfigError, CorpusError, DivergedError
+from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import Watch, all_finite
-from .interrupts import interruption, signals_noted
+from .interrupts import interruption, signals_noted, sigterm_raises
 from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, bytes_of_workers, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
 from .sampling import build_alias, expected_kept, keep_thresholds, noise_weights
 from .screen import Bar, announced, say
-from .simd import host_cpu
+from .simd import features_digest, host_cpu
 from .spans import cut, next_cut
 from .staging import staged, write_errors
 from .tile import CENTRES, SHARED, Tiling, choose_tiling
@@ -117,7 +118,7 @@ def train(
     run = _Run(output, resume, checkpoint_every, init_from, callbacks, progress)
     given = _given(options)
     config = TrainConfig(**given)
-    with _output_folder(output) as folder, ExitStack() as stack:
+    with sigterm_raises(), _output_folder(output) as folder, ExitStack() as stack:
         state, config = run.go_on(given, config)
         asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
         chosen = opened(corpus, folder, **asked, workers=config.workers, progress=progress)
@@ -178,7 +179,7 @@ def train_ids(
     for start in range(0, len(ids), BLOCK_IDS):
         counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
     corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
-    with _output_folder(output) as folder:
+    with sigterm_raises(), _output_folder(output) as folder:
         state, config = run.go_on(given, config)
         embeddings, stopped_by = _train(corpus, config, folder, state, run)
     if stopped_by is not None:
@@ -202,7 +203,7 @@ class _Run:
         if not isinstance(self.callbacks, Sequence) or not all(map(callable, self.callbacks)):
             raise ConfigError(f"callbacks is {self.callbacks!r:.60}: give a list of functions")
         minutes: Any = self.checkpoint_every
-        if isinstance(minutes, bool) or not isinstance(minutes, Real) or not float(minutes) > 0:
+        if isinstance(minutes, bool) or not isinstance(minutes, Real) or not self.checkpoint_every > 0:
             raise ConfigError(f"checkpoint_every is {minutes!r:.60}: give a number of minutes above 0")
         if self.resume and self.output is None:
             raise ConfigError("resume needs an output: the model folder to go on with")
@@ -318,13 +319,14 @@ def _train(
     """Train; return the embeddings, which ``run.output`` then holds, and what stopped the run early, to be raised."""
     assert config.workers is not None
     n_tokens, n_sentences = len(corpus.ids), len(corpus.offsets) - 1
+    sizes = {"tokens": n_tokens, "sentences": n_sentences} | ({} if folder is None else {"crc32": corpus.crc32()})
     total, done = n_tokens * config.epochs, 0
     if state is not None:
-        check_state(state, corpus, total)
+        check_state(state, corpus, sizes, total)
         done = state.tokens
         if done == total:
             say(run.progress, f"{run.output} is complete (epochs {config.epochs}): nothing to do; more --epochs go on")
-            remove_previous(state.folder, state.embeddings.metadata["progress"])  # a run killed at its end did not
+            finish(state.folder, state.embeddings.metadata["progress"])  # a run killed at its end did not
             return state.embeddings, None
     say(
         run.progress,
@@ -341,14 +343,17 @@ def _train(
     workers = Workers.create(config.workers, config.seed, config.window, config.negative, V.shape[1], tiling)
     step = (config.min_alpha - config.alpha) / total
 
-    metadata: dict[str, Any] = {"versions": versions(), "cpu": host_cpu(), "config": asdict(config)}
+    metadata: dict[str, Any] = {"versions": versions(), "cpu": host_cpu(), "cpu_features": features_digest()}
+    metadata["config"] = asdict(config)
     metadata["tiling"] = None if tiling is None else tiling._asdict()
-    metadata["corpus"] = {"tokens_read": corpus.tokens_read, "tokens": n_tokens, "sentences": n_sentences}
+    metadata["corpus"] = {"tokens_read": corpus.tokens_read, **sizes}
     live = Embeddings(corpus.vocab, V[:, : config.vector_size], U[:, : config.vector_size], metadata)
-    metadata["progress"] = {} if state is None else state.embeddings.metadata["progress"]
+    metadata["progress"] = {}
     if state is not None:
         restore(state, live, V, U, workers.rng[:, 0])
-        say(run.progress, f"going on at token {done:,} of {total:,}; {differences(state, metadata)}")
+        differed, said = differences(state, metadata)
+        metadata["progress"] = state.embeddings.metadata["progress"] | {DIFFERED: differed}
+        say(run.progress, f"going on at token {done:,} of {total:,}; {said}")
     elif run.vectors is not None:
         metadata["init_from"] = start_from(run.vectors, live, V, U)
         say(run.progress, "{words_taken:,} of {words:,} words start from given vectors".format(**metadata["init_from"]))
@@ -374,12 +379,15 @@ def _train(
             if checkpoints is not None:
                 stack.callback(checkpoints.close)
             signalled = stack.enter_context(signals_noted())
-            record = stack.enter_context(_metrics_file(folder, live.metrics))
+            remedy = nullcontext if checkpoints is None else checkpoints.remedy
+            with remedy():
+                record = stack.enter_context(_metrics_file(folder, live.metrics))
             bar = stack.enter_context(Bar(total, run.progress, done))
             for now in _chunks(train_spans, corpus, config, step, workers, watch, began, done):
                 live.metrics.append(asdict(now))
                 metadata["progress"] = _place(now, workers.rng[:, 0], metadata["progress"])
-                record(live.metrics[-1])
+                with remedy():
+                    record(live.metrics[-1])
                 bar.show(now.epoch, config.epochs, now.tokens, now.loss, now.alpha)
                 if checkpoints is not None and now.tokens < total:
                     checkpoints.after_chunk(live, V, U, epoch_ended=now.tokens % n_tokens == 0)
@@ -391,7 +399,10 @@ def _train(
                 if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers) or signalled():
                     break
             if checkpoints is not None:
-                checkpoints.save(live, V, U)
+                try:
+                    checkpoints.save(live, V, U)
+                except FolderError as error:
+                    raise error from stopped_by or error.__cause__
             elif not (all_finite(V) and all_finite(U)):
                 raise DivergedError(now.epoch, now.tokens - (now.epoch - 1) * n_tokens, now.alpha)
             if signalled() and stopped_by is None:
@@ -418,6 +429,7 @@ def _place(now: Progress, rng: NDArray[np.uint64], before: dict[str, Any]) -> di
         before: what this function returned after the chunk before, in this run or in the one it goes on with.
     """
     return {
+        DIFFERED: before.get(DIFFERED, []),
         "complete": now.tokens == now.tokens_total,
         "epoch": now.epoch,
         "tokens": now.tokens,
@@ -495,8 +507,8 @@ def _chunks(
 
 
 def _view(live: Embeddings) -> Embeddings:
-    """A view for a callback: it remembers no norms of an earlier chunk."""
-    return Embeddings(live.vocab, live.vectors, live.outside, live.metadata)
+    """A view for a callback: it remembers no norms of an earlier chunk, and nothing done to it reaches the run."""
+    return Embeddings(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata))
 
 
 @contextmanager
@@ -505,12 +517,13 @@ def _metrics_file(folder: Path | None, before: Sequence[dict[str, Any]]) -> Iter
     if folder is None:
         yield lambda record: None
         return
-    with open(folder / "metrics.jsonl", "a", encoding="utf-8", buffering=1) as file:
+    with write_errors(folder):
+        file = open(folder / "metrics.jsonl", "ab", buffering=0)  # noqa: SIM115
+    with file:  # keeps nothing back that closing it would have to write
 
-        def append(record: dict[str, Any]) -> None:
+        def append(*records: dict[str, Any]) -> None:
             with write_errors(folder):
-                print(json.dumps(record), file=file)
+                file.write("".join(json.dumps(record) + "\n" for record in records).encode())
 
-        for record in before:
-            append(record)
+        append(*before)
         yield append

@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import platform
+import time
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -17,11 +19,12 @@ from numpy.typing import NDArray
 from . import __version__, word2vec_format
 from .errors import FolderError, UnknownWordError
 from .prepared import load_array
-from .staging import read_manifest, staged, write_errors, write_manifest
+from .staging import PARTIAL, read_manifest, staged, write_errors, write_manifest
 from .vocab import Vocab, printable
 
 MANIFEST = "model.json"
 BLOCK_BYTES = 1 << 22
+LOAD_ATTEMPTS, LOAD_PAUSE = 10, 0.01  # seconds; a checkpoint is put in place in a fraction of one of these
 # what model.json says of the folder's other files, and not of the training
 _DESCRIBED = {
     "format",
@@ -285,13 +288,26 @@ def versions() -> dict[str, str]:
 
 
 def load(folder: str | PathLike[str]) -> Embeddings:
-    """Open a model folder; the matrices are mapped, not read.
+    """Open a model folder; the matrices are mapped, not read. Where a training goes on, all is of one checkpoint.
 
     Raises:
         FolderError: a part is missing, truncated, or does not fit the others.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder, MANIFEST, "model")
+    for _ in range(LOAD_ATTEMPTS):
+        try:
+            manifest = read_manifest(folder, MANIFEST, "model")
+            embeddings = _open(folder, manifest)
+            if read_manifest(folder, MANIFEST, "model") == manifest:
+                return embeddings
+        except FolderError:
+            if not os.path.isdir(folder / PARTIAL):  # nobody is putting another in its place
+                raise
+        time.sleep(LOAD_PAUSE)
+    return _open(folder, read_manifest(folder, MANIFEST, "model"))
+
+
+def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
     vocab = Vocab.read(folder / "vocab.tsv", str(manifest.get("vocab_sha256")))
     shape = (manifest.get("n_words"), manifest.get("vector_size"))
     if shape[0] != len(vocab):

@@ -43,6 +43,10 @@ class DivergedError(FastW2VError, ArithmeticError):
             f"with alpha {alpha:.6g}; {remedy}"
         )
 
+    def __reduce__(self) -> tuple[type, tuple[int, int, float, str | None]]:
+        """Let it come out of another process: there an exception is made anew, by default from its text alone."""
+        return type(self), (self.epoch, self.token, self.alpha, self.checkpoint)
+
 
 class UnknownWordError(FastW2VError, KeyError):
     """A word is not in the vocabulary."""

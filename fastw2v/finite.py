@@ -6,6 +6,7 @@ chunk: with up to a sixteenth as many words as the chunk has tokens that is ever
 a larger vocabulary can wait a few chunks. All rows are looked at before anything is saved.
 """
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -70,7 +71,11 @@ class Watch:
             self._marked[self._next : end] = 1
             self._marked[: max(0, end - n_words)] = 1
             self._next = end % n_words
-        return all(self._pool.map(self._is_finite, self._parts))
+        try:
+            found: Iterable[bool] = self._pool.map(self._is_finite, self._parts)
+        except RuntimeError:  # the interpreter is ending, but for this training: pools are closed, work is not
+            found = map(self._is_finite, self._parts)
+        return all(found)
 
     def close(self) -> None:
         """End the threads."""

@@ -9,7 +9,30 @@ from typing import Any
 
 from .errors import Terminated
 
-_DEFAULTS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise interruption(number, "nothing was written")
+
+
+#: Handlers that are nobody's in particular, so that ours may stand there for a while.
+_DEFAULTS: dict[int, Any] = {signal.SIGINT: (signal.default_int_handler,), signal.SIGTERM: (signal.SIG_DFL, _end)}
+
+
+@contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Have SIGTERM raise `Terminated`, as Ctrl-C raises KeyboardInterrupt, so that what is half done is cleared away.
+
+    Outside the main thread, or where SIGTERM is ignored or somebody else handles it, nothing is changed.
+    """
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
@@ -29,14 +52,15 @@ def signals_noted(lets_third_through: bool = True) -> Iterator[Callable[[], int]
             raise interruption(number, "at once, in the middle of something; what had been saved before stays")
 
     mine = threading.current_thread() is threading.main_thread()
-    ours = [number for number, default in _DEFAULTS.items() if mine and signal.getsignal(number) is default]
+    before = {number: signal.getsignal(number) for number in _DEFAULTS}
+    ours = [number for number, defaults in _DEFAULTS.items() if mine and before[number] in defaults]
     for number in ours:
         signal.signal(number, note)
     try:
         yield lambda: noted[0] if noted else 0
     finally:
         for number in ours:
-            signal.signal(number, _DEFAULTS[number])
+            signal.signal(number, before[number])
 
 
 def interruption(number: int, text: str) -> BaseException:

@@ -10,6 +10,7 @@ import shutil
 import stat
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,7 @@ from .config import TrainConfig
 from .errors import ConfigError, CorpusError, FolderError
 from .ingest import digest_files, ingest_files, ingest_sentences, write_ids
 from .inputs import expand
+from .interrupts import sigterm_raises
 from .screen import announced, say
 from .staging import CACHE, read_manifest, staged, synchronise, write_errors, write_manifest
 from .vocab import Vocab, build_vocab, choose_words
@@ -58,6 +60,15 @@ class Corpus:
     tokens_read: int
     min_count: int = 1
     max_vocab: int | None = None
+
+    def crc32(self) -> int:
+        """Return a checksum of all ids and offsets, read in blocks."""
+        value = 0
+        for array in (self.ids, self.offsets):
+            for start in range(0, len(array), BLOCK_IDS):
+                value = zlib.crc32(array[start : start + BLOCK_IDS].data, value)
+                _let_go(array)
+        return value
 
     def let_go(self) -> None:
         """Take the pages read so far out of this process's memory, where they are a file's; it is read again later."""
@@ -212,7 +223,7 @@ def prepare(
         FolderError: the folder can't be written, or is something else.
     """
     config = TrainConfig(min_count=min_count, max_vocab=max_vocab, workers=workers)
-    with staged(Path(output), MANIFEST, "prepared") as partial:
+    with sigterm_raises(), staged(Path(output), MANIFEST, "prepared") as partial:
         vocab = _prepare_into(partial, corpus, config, progress=progress)
     return _map(Path(output), read_manifest(Path(output), MANIFEST, "prepared"), vocab)
 

@@ -20,6 +20,7 @@ the same ones, as all centres of a tile meet its noise words, it is faster to tr
 `LANES` is 16 with AVX-512, 8 with AVX, else 4 (SSE2, NEON); ``fmuladd`` fuses where the processor can.
 """
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -45,6 +46,11 @@ def target_features() -> set[str]:
 def host_cpu() -> str:
     """Return the name that LLVM has for this processor, such as ``"znver3"``."""
     return str(_config.CPU_NAME or binding.get_host_cpu_name())
+
+
+def features_digest() -> str:
+    """Return a digest of `target_features`: machine code, and the order of its sums, follows from them."""
+    return hashlib.sha256(",".join(sorted(target_features())).encode()).hexdigest()[:16]
 
 
 def _hold_compiler() -> None:

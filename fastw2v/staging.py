@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ CACHE = "cache"
 KEEP_PREVIOUS = "keep-previous"
 _OLD = "old"  # in PARTIAL while files are being replaced: what stood there before
 _OLD_NAMES = "old-names"
+_REPLACED = "replaced-"  # what stood there before, on its way out
 _PARTS = {"V.npy", "U.npy", "vocab.tsv", "metrics.jsonl", "model.json", "ids.npy", "offsets.npy", "prepared.json"}
 
 
@@ -122,7 +124,7 @@ def _claim(folder: Path, manifest: str) -> int | None:
         _settle(folder, manifest)  # a run may have been killed while it was publishing
         for left_over in partial.iterdir():
             if left_over.is_dir() and not left_over.is_symlink():
-                shutil.rmtree(left_over)
+                shutil.rmtree(left_over, ignore_errors=left_over.name.startswith(_REPLACED))
             else:
                 left_over.unlink()
     except BaseException:
@@ -152,22 +154,60 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     except (OSError, ValueError) as error:
         _remove_made(made, folder)
         raise FolderError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
+    # whoever is called meanwhile may change the working directory
+    folder, made = folder.absolute(), None if made is None else made.absolute()
     signal_number = 0
+    own = os.stat(folder / PARTIAL)
     try:
         try:
             yield folder / PARTIAL
+            check_own(folder / PARTIAL, own)
             with signals_noted(lets_third_through=False) as noted:
                 publish(folder / PARTIAL, folder / PARTIAL, manifest)
                 signal_number = noted()
         finally:
-            if not _holds_files(folder / PARTIAL / _OLD):  # never the only copy of what stood there before
-                shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+            with suppress(FolderError):
+                check_own(folder / PARTIAL, own)
+                if not _holds_files(folder / PARTIAL / _OLD):  # never the only copy of what stood there before
+                    shutil.rmtree(folder / PARTIAL, ignore_errors=True)
             _remove_made(made, folder)
     finally:
         if lock is not None:
             os.close(lock)
     if signal_number:
         raise interruption(signal_number, f"{folder} was saved")
+
+
+def check_own(partial: Path, own: os.stat_result) -> None:
+    """Raise unless a staging folder is the one that a run made: a folder that was removed can be another run's by now.
+
+    Raises:
+        FolderError: it is gone, or another one.
+    """
+    with write_errors(partial):
+        if not os.path.samestat(own, os.stat(partial)):
+            raise FolderError(f"cannot write {partial.parent}: it was removed, and made again by another run")
+
+
+def check_previous(folder: Path) -> None:
+    """Raise unless a finished model can move to the subfolder PREVIOUS: nobody else's files are there.
+
+    Raises:
+        FolderError: something else has that name.
+    """
+    previous = folder / PREVIOUS
+    if os.path.lexists(previous) and not _is_previous(previous):
+        raise FolderError(f"{previous} is in the way of the finished model: move it, and train again")
+
+
+def remove_previous(folder: Path) -> None:
+    """Remove the model in the subfolder PREVIOUS, and nothing that is not one."""
+    if _is_previous(folder / PREVIOUS):
+        shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+
+
+def _is_previous(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and all(part.name in _PARTS for part in path.iterdir())
 
 
 def _holds_files(folder: Path) -> bool:
@@ -190,11 +230,8 @@ def publish(partial: Path, made: Path, manifest: str) -> None:
     """
     folder = partial.parent
     with write_errors(folder):
-        previous = folder / PREVIOUS
-        if (partial / KEEP_PREVIOUS).exists() and (
-            previous.is_symlink() or (previous.exists() and not previous.is_dir())
-        ):
-            raise FolderError(f"{previous} is in the way of the finished model: move it, and train again")
+        if (partial / KEEP_PREVIOUS).exists():
+            check_previous(folder)
         names = [path.name for path in made.iterdir() if path.is_file() and path.name != KEEP_PREVIOUS]
         if manifest not in names:
             return
@@ -202,6 +239,7 @@ def publish(partial: Path, made: Path, manifest: str) -> None:
             synchronise(made / name)
         parts = [path.name for path in folder.iterdir() if path.name in names or path.name in _PARTS]
         (partial / _OLD_NAMES).write_text("\n".join(parts), "utf-8")
+        synchronise(partial / _OLD_NAMES)  # empty after a power cut, it would have `_settle` remove what has not moved
         (partial / _OLD).mkdir()
         try:
             for name in sorted(parts, key=lambda name: name != manifest):
@@ -252,7 +290,10 @@ def _settle(folder: Path, manifest: str) -> None:
             shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
             os.rename(old, folder / PREVIOUS)
         else:
-            shutil.rmtree(old)
+            # NFS keeps a removed file that is open, and so its folder: that must not be in the way of the next OLD
+            replaced = partial / f"{_REPLACED}{time.monotonic_ns()}"
+            os.rename(old, replaced)
+            shutil.rmtree(replaced, ignore_errors=True)
         (partial / KEEP_PREVIOUS).unlink(missing_ok=True)
         return
     parts = (partial / _OLD_NAMES).read_text("utf-8").split("\n")

@@ -1,8 +1,10 @@
 """A run can be stopped at any moment, by anybody, and goes on where it was."""
 
+import contextlib
 import ctypes
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -16,7 +18,7 @@ import pytest
 from conftest import planted_sentences
 
 import fastw2v
-from fastw2v import checkpoint, driver, staging, tile
+from fastw2v import checkpoint, driver, embeddings, staging, tile
 from fastw2v.errors import ConfigError, CorpusError, DivergedError, FolderError
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
@@ -167,7 +169,8 @@ def test_an_end_where_the_run_stands(planted_file, tmp_path):
 
 def test_a_corpus_that_is_not_that_of_the_run(tmp_path):
     fastw2v.train(corpus(), output=tmp_path, callbacks=[stop_at(2)], **QUICK)
-    for other in (corpus(2999), [*corpus()[1:], [*corpus()[0], "new"]], [s + s for s in corpus()]):
+    reordered = corpus()[:500] + corpus()[:499:-1]  # the same words, counts and first appearances
+    for other in (corpus(2999), [*corpus()[1:], [*corpus()[0], "new"]], [s + s for s in corpus()], reordered):
         with pytest.raises(CorpusError, match="not the one of the run in"):
             fastw2v.train(other, output=tmp_path, resume=True, progress=False)
 
@@ -191,16 +194,30 @@ def test_another_worker_count_works_and_is_said(planted_file, tmp_path, capsys, 
 def test_another_machine_or_version_is_said(planted_file, tmp_path, capsys, monkeypatch):
     fastw2v.train(planted_file, output=tmp_path, callbacks=[stop_at(2)], **QUICK)
     monkeypatch.setattr(driver, "host_cpu", lambda: "another")
+    monkeypatch.setattr(driver, "features_digest", lambda: "fewer")
     monkeypatch.setattr(driver, "versions", lambda: {"fastw2v": "9.9", "numba": "1", "numpy": np.__version__})
     fastw2v.train(planted_file, output=tmp_path, resume=True)
     said = capsys.readouterr().err
     assert re.search(r"not bit-identical .*: fastw2v \S+ before, 9\.9 now; numba \S+ before, 1 now; cpu", said)
+    assert re.search(r"cpu_features \w+ before, fewer now", said)
 
 
 def test_the_same_machine_is_said(planted_file, tmp_path, capsys):
     fastw2v.train(planted_file, output=tmp_path, callbacks=[stop_at(2)], **QUICK)
     fastw2v.train(planted_file, output=tmp_path, resume=True)
     assert "; bit-identical to a run without interruption" in capsys.readouterr().err
+
+
+def test_what_an_earlier_resume_met_is_said_again(planted_file, tmp_path, capsys):
+    fastw2v.train(planted_file, output=tmp_path, callbacks=[stop_at(2)], **QUICK)
+    for options in ({"workers": 2}, {"workers": 1}, {"epochs": 4}):
+        fastw2v.train(planted_file, output=tmp_path, resume=True, callbacks=[stop_at(1)], progress=False, **options)
+    capsys.readouterr()
+    fastw2v.train(planted_file, output=tmp_path, resume=True)
+    assert (
+        "; not bit-identical to a run without interruption: workers 1 before, 2 now (earlier); "
+        "workers 2 before, 1 now (earlier); epochs 3 before, 4 now (earlier)\n" in capsys.readouterr().err
+    )
 
 
 def test_resume_without_an_output(planted_file):
@@ -262,6 +279,27 @@ def test_training_goes_on_while_a_checkpoint_is_written(planted_file, tmp_path, 
     assert_same_run(fastw2v.load(tmp_path), whole)
 
 
+def test_the_main_thread_ends_before_the_training(planted_file, tmp_path):
+    """An interpreter that waits for its last threads takes no more work into pools."""
+    code = """
+import sys, threading
+import fastw2v
+from fastw2v import driver
+driver.CHUNK_SECONDS, driver.FIRST_CHUNK = 0, 3_000
+began = threading.Event()
+def wait(progress, embeddings):
+    began.set()
+    threading.main_thread().join()
+options = dict(vector_size=10, epochs=3, workers=1, min_count=1, progress=False, kernel="pair")
+train = lambda: fastw2v.train(sys.argv[1], output=sys.argv[2], callbacks=[wait], checkpoint_every=1e-9, **options)
+threading.Thread(target=train).start()
+began.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", code, planted_file, tmp_path / "m"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_same_run(fastw2v.load(tmp_path / "m"), fastw2v.train(planted_file, **QUICK, kernel="pair"))
+
+
 def test_no_memory_for_a_copy(planted_file, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "available_memory", lambda: 1000)
     threads = []
@@ -291,6 +329,69 @@ def test_a_checkpoint_is_a_model(tmp_path, monkeypatch):
 
     fastw2v.train(corpus(), output=tmp_path, callbacks=[look], checkpoint_every=1e-9, **QUICK)
     assert len(set(seen)) > 3
+
+
+def test_reading_while_a_checkpoint_is_put_in_place(two_checkpoints, tmp_path, monkeypatch):
+    """What is opened is all of one state."""
+    folder = tmp_path / "m"
+    shutil.copytree(two_checkpoints / "early", folder)
+    real, opened = embeddings.load_array, []
+
+    def load_array(path, dtype):
+        opened.append(path.name)
+        if opened == ["V.npy", "U.npy"]:
+            shutil.copytree(two_checkpoints / "late", folder, dirs_exist_ok=True)
+        return real(path, dtype)
+
+    monkeypatch.setattr(embeddings, "load_array", load_array)
+    assert_same_run(fastw2v.load(folder), fastw2v.load(two_checkpoints / "late"))
+
+
+def test_what_a_callback_does_to_the_metadata_stays_with_it(planted_file, tmp_path):
+    def spoil(progress, embeddings):
+        embeddings.metadata["config"]["window"] = object()
+        embeddings.metadata["progress"].clear()
+
+    fastw2v.train(planted_file, output=tmp_path, callbacks=[spoil], **QUICK)
+    assert checkpoint.read_state(tmp_path).complete
+
+
+def test_a_callback_that_changes_the_working_directory(planted_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    fastw2v.train(planted_file, output="m", callbacks=[lambda *_: os.chdir(tmp_path / "elsewhere")], **QUICK)
+    assert fastw2v.load(tmp_path / "m").metadata["progress"]["complete"]
+    assert not any((tmp_path / "elsewhere").iterdir())
+
+
+# -------------------------------------------------------------------------------------------- a finished model
+
+
+def test_a_new_run_in_the_place_of_one_that_had_moved_a_finished_model(planted_file, tmp_path):
+    first = fastw2v.train(planted_file, output=tmp_path, **QUICK)
+    for seed in (2, 3):
+        fastw2v.train(planted_file, output=tmp_path, callbacks=[stop_at(2)], **QUICK | {"seed": seed})
+        np.testing.assert_array_equal(fastw2v.load(tmp_path / "previous").vectors, first.vectors)
+    fastw2v.train(planted_file, output=tmp_path, resume=True, progress=False)
+    assert not (tmp_path / "previous").exists()
+
+
+def test_files_of_others_in_previous_are_not_touched(planted_file, tmp_path):
+    first = fastw2v.train(planted_file, output=tmp_path, **QUICK)
+    (tmp_path / "previous").mkdir()
+    (tmp_path / "previous" / "thesis.txt").write_text("years")
+    with pytest.raises(FolderError, match="previous is in the way of the finished model: move it"):
+        fastw2v.train(planted_file, output=tmp_path, callbacks=[pytest.fail], **QUICK | {"seed": 2})
+    assert (tmp_path / "previous" / "thesis.txt").read_text() == "years"
+    np.testing.assert_array_equal(fastw2v.load(tmp_path).vectors, first.vectors)
+
+
+def test_a_model_of_a_later_version_is_kept_as_a_finished_one(planted_file, tmp_path):
+    fastw2v.train(planted_file, output=tmp_path, **QUICK)
+    change_manifest(tmp_path, lambda manifest: manifest.update(format_version=2))
+    before = read_files(tmp_path)
+    fastw2v.train(planted_file, output=tmp_path, callbacks=[stop_at(2)], **QUICK | {"seed": 2})
+    assert read_files(tmp_path / "previous") == before
 
 
 # ---------------------------------------------------------------------------------------------------- faults
@@ -357,10 +458,43 @@ def test_sigterm_in_a_program_of_ones_own(planted_file, tmp_path):
     )
 
 
+def test_sigterm_while_the_corpus_is_read(tmp_path):
+    def sentences():
+        yield ["a", "b"]
+        signal.raise_signal(signal.SIGTERM)
+        yield ["a", "b"]
+
+    with pytest.raises(fastw2v.Terminated, match="nothing was written"):
+        fastw2v.train(sentences(), output=tmp_path / "m", **QUICK)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal to send")
+def test_no_signal_breaks_the_wait_for_what_is_being_written(tmp_path):
+    (tmp_path / ".partial").mkdir()
+    checkpoints = checkpoint.Checkpoints(tmp_path / ".partial", 1, None)
+    done = []
+
+    def write():
+        deadline = time.monotonic() + 10
+        while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and time.monotonic() < deadline:
+            time.sleep(0.001)
+        for _ in range(4):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.02)
+        done.append(True)
+
+    checkpoints._pool.submit(write)
+    checkpoints.close()
+    assert done
+
+
 def killed_and_resumed(text, folder, kills, seed, epochs):
     """Kill a run and what goes on with it at random moments; return how often, and the run at its end."""
     rng = np.random.default_rng(seed)
     done = in_checkpoint = 0
+    saved = False  # the first kills can come before the first checkpoint
     while done < kills:
         process = subprocess.Popen(command(text, folder, f"--epochs={epochs}", "--resume"), stderr=subprocess.PIPE)
         try:
@@ -373,8 +507,9 @@ def killed_and_resumed(text, folder, kills, seed, epochs):
         assert process.returncode == -signal.SIGKILL, "the run came to its end: make it longer"
         done += 1
         in_checkpoint += (folder / ".partial" / checkpoint.FOLDER).exists()
-        if not (folder / "model.json").exists():
-            assert done == 1 or (folder / ".partial" / "old").exists()
+        there = (folder / "model.json").exists() or (folder / ".partial" / "old").exists()
+        assert there or not saved
+        saved = there
     assert in_checkpoint > 0
     finished = subprocess.run(command(text, folder, f"--epochs={epochs}", "--resume"), capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
@@ -543,6 +678,16 @@ def test_a_saved_model_is_no_run_to_go_on_with(planted_file, model, tmp_path):
         fastw2v.train(planted_file, output=tmp_path / "m", resume=True, progress=False)
 
 
+def test_a_model_of_a_version_without_checkpoints(two_checkpoints, planted_file, tmp_path):
+    shutil.copytree(two_checkpoints / "late", tmp_path / "m")
+    manifest = json.loads((tmp_path / "m" / "model.json").read_text())
+    del manifest["checksum"], manifest["sha256"]
+    (tmp_path / "m" / "model.json").write_text(json.dumps(manifest))
+    assert fastw2v.load(tmp_path / "m").metadata["progress"]["tokens"]
+    with pytest.raises(FolderError, match="no state of a training to go on from"):
+        fastw2v.train(planted_file, output=tmp_path / "m", resume=True, progress=False)
+
+
 def test_a_second_run_on_the_folder_is_refused(planted_file, tmp_path):
     def intrude(progress, embeddings):
         for resume in (False, True):
@@ -607,6 +752,77 @@ def test_a_folder_removed_while_training(planted_file, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
+def test_a_folder_removed_and_made_again_by_another_run(planted_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "available_memory", lambda: 0)  # nothing is written while it is removed
+    others = tmp_path / "m" / ".partial" / "checkpoint" / "V.npy"
+
+    def remove(progress, embeddings):
+        if not others.exists():
+            shutil.rmtree(tmp_path / "m", ignore_errors=True)
+            others.parent.mkdir(parents=True)
+            others.touch()
+
+    with pytest.raises(FolderError, match=r"it was removed, and made again by another run$"):
+        fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[remove], checkpoint_every=1e-9, **QUICK)
+    assert others.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device")
+@pytest.mark.parametrize("mine", [None, ValueError("mine")])
+def test_a_disk_too_full_for_a_line_of_metrics(planted_file, tmp_path, monkeypatch, mine):
+    monkeypatch.setattr(checkpoint, "available_memory", lambda: 0)
+
+    def no_space(*arguments):
+        raise FolderError("cannot write: No space left")
+
+    def fill(progress, embeddings):
+        if progress.epoch == 2:
+            if mine is not None:
+                monkeypatch.setattr(checkpoint, "publish", no_space)
+                raise mine
+            for number in os.listdir("/proc/self/fd"):
+                with contextlib.suppress(OSError):
+                    if os.readlink(f"/proc/self/fd/{number}") == str(tmp_path / ".partial" / "metrics.jsonl"):
+                        os.dup2(full, int(number))
+
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        with pytest.raises(FolderError, match="No space left") as error:
+            fastw2v.train(planted_file, output=tmp_path, callbacks=[fill], **QUICK)
+    finally:
+        os.close(full)
+    assert mine is None or error.value.__cause__ is mine
+    assert checkpoint.read_state(tmp_path).tokens == 24_000
+    assert "goes on from there" in str(error.value)
+
+
+def test_files_that_stay_open_elsewhere(planted_file, tmp_path, monkeypatch):
+    """NFS gives a removed file that is open another name in its folder, which then can't be removed."""
+    real, kept = os.rmdir, []
+
+    def rmdir(path, **keywords):
+        if os.path.basename(path).startswith(("old", "replaced-")):
+            kept.append(path)
+            raise OSError(39, "Directory not empty")
+        real(path, **keywords)
+
+    monkeypatch.setattr(os, "rmdir", rmdir)
+    whole = fastw2v.train(planted_file, output=tmp_path, checkpoint_every=1e-9, **QUICK)
+    assert len(kept) > 3
+    assert_same_run(fastw2v.load(tmp_path), whole)
+
+
+def test_what_publishing_relies_on_is_on_the_disk_before_it_begins(two_checkpoints, tmp_path, monkeypatch):
+    shutil.copytree(two_checkpoints / "early", tmp_path / "m")
+    steps = []
+    real = os.rename
+    monkeypatch.setattr(staging, "synchronise", lambda path: steps.append(path.name))
+    monkeypatch.setattr(os, "rename", lambda a, b: (steps.append("rename"), real(a, b)))
+    fastw2v.load(two_checkpoints / "late").save(tmp_path / "m")
+    before = steps[: steps.index("rename")]
+    assert sorted(before) == ["U.npy", "V.npy", "metrics.jsonl", "model.json", "old-names", "vocab.tsv"]
+
+
 def test_a_folder_that_becomes_read_only(planted_file, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "available_memory", lambda: 0)
     real = os.rename
@@ -632,6 +848,12 @@ def test_a_folder_that_becomes_read_only(planted_file, tmp_path, monkeypatch):
 
 
 # ------------------------------------------------------------------------------------------------ divergence
+
+
+def test_the_error_comes_out_of_another_process():
+    error = DivergedError(2, 300, 0.5, "m")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.epoch, again.token, again.alpha, again.checkpoint) == (str(error), 2, 300, 0.5, "m")
 
 
 @pytest.mark.parametrize("which", ["vectors", "outside"])
