@@ -285,8 +285,10 @@ def _bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple[int, 
     return 8 * n_words * width, n_words * (BYTES_A_WORD + names * BYTES_A_NAME), scratch
 
 
-def _check_memory(n_words: int, config: TrainConfig, progress: bool, names: bool = False) -> None:
+def _check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool = False, names: bool = False) -> None:
     """Say what a training will take, and refuse if there is not so much; see `_bill`.
+
+    A run that is ``saved`` takes V and U once more while a checkpoint is written, but only if that is free then.
 
     Raises:
         ConfigError: there is not.
@@ -299,7 +301,8 @@ def _check_memory(n_words: int, config: TrainConfig, progress: bool, names: bool
     )
     if free is not None and need > free:
         raise ConfigError(f"{bill}, but {free / 1e6:,.0f} MB are free: lower vector_size, max_vocab or workers")
-    say(progress, f"memory: {bill}; ids stay on disk")
+    copies = f", and V and U again while a checkpoint is written, {matrices / 1e6:,.0f} MB, if free then" * saved
+    say(progress, f"memory: {bill}{copies}; ids stay on disk")
 
 
 def _check_threads(workers: int, progress: bool) -> None:
@@ -335,7 +338,7 @@ def _train(
         f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
     )
     _check_threads(config.workers, run.progress)
-    _check_memory(len(corpus.vocab), config, run.progress)
+    _check_memory(len(corpus.vocab), config, run.progress, saved=folder is not None)
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
     noise, keep, tiling = _tables(corpus.vocab.counts, config)
     if config.kernel == "tile" and tiling is None:
