@@ -2,7 +2,7 @@
 
 A word is a run of bytes between ASCII white space (space, tab, newline, carriage return, vertical tab, form feed);
 nothing else is interpreted, so any encoding that keeps ASCII apart works, invalid UTF-8 stays as it is, and a word can
-have any length. A newline ends a sentence, as does the end of a file; blank lines are no sentences.
+have any length up to WORD_BYTES. A newline ends a sentence, as does the end of a file; blank lines are no sentences.
 
 The text is read in blocks, one after the other, each cut after white space. There is one word table for each worker,
 and one thread more than that: while all tables are at work, it reads (and decompresses) the next block. A thread scans
@@ -11,8 +11,9 @@ to that table's file. Which table saw which block is chance; the result is not: 
 by its first place in the corpus, and blocks are put in order by number. `write_ids` then turns provisional ids into
 final ones by frequency, in a pass over int32 ids rather than over text again.
 
-A table that reaches its share of TABLE_WORDS is set aside on disk as a run, and starts afresh. Runs are merged exactly,
-a part of all hashes at a time, so memory is bounded by the words that are kept and nothing is lost to pruning.
+A table that reaches its share of TABLE_WORDS, or of TABLE_BYTES, is set aside on disk as a run, and starts afresh. Runs
+are merged exactly, a part of all hashes at a time, so memory is bounded by the words that are kept and nothing is lost
+to pruning.
 """
 
 import hashlib
@@ -40,6 +41,8 @@ from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable, is_space
 
 BLOCK_BYTES = 1 << 20
 TABLE_WORDS = 1 << 22  # in all tables together; a word takes 70 to 130 bytes
+TABLE_BYTES = 1 << 28  # of letters in all tables together; only a text made to fill memory gets there first
+WORD_BYTES = 64 << 20  # a small archive can hold a word without end
 JOIN_SECONDS = 2.0
 
 
@@ -173,6 +176,7 @@ class Feed:
         self._stack = stack
         self._open = ExitStack()
         self._stack.push(self._leave)
+        self._name = ""
         self._read: Callable[[NDArray[np.uint8]], int] | None = None
         self._left = np.empty(0, np.uint8)
         self._number = self._base = 0
@@ -186,7 +190,7 @@ class Feed:
             path = next(self._paths, None)
             if path is None:
                 return None
-            self._read = self._open.enter_context(open_text(path)).read
+            self._name, self._read = self._open.enter_context(open_text(path))
         filled = len(self._left)
         room = max(BLOCK_BYTES, filled)  # not all of an array that a long word has made larger
         if len(text) < room + PADDING:
@@ -202,6 +206,8 @@ class Feed:
             stop, ends_file = int(last_space(text, filled)), False
             if stop > 0:
                 break
+            if filled >= WORD_BYTES:
+                raise CorpusError(f"{self._name} has {filled >> 20} MB without white space: these are not words")
             room *= 2  # a word longer than the block
             if len(text) < room + PADDING:
                 text = np.concatenate([text[:filled], np.empty(room + PADDING - filled, np.uint8)])
@@ -357,7 +363,7 @@ def ingest_files(
                         scanned.append(
                             Scanned(block.number, place.path, start, len(ids), n_ends, place.run, ends[0], not ends[1])
                         )
-                    if len(place.table) * workers >= TABLE_WORDS:
+                    if max(len(place.table) / TABLE_WORDS, place.table.n_letters / TABLE_BYTES) * workers >= 1:
                         with write_errors(folder):
                             runs[place.run] = place.table.run().store(folder, f"run-{place.run}")
                         place.table.clear()
@@ -438,7 +444,8 @@ def merge(runs: Sequence[Run], min_count: int, max_vocab: int | None) -> tuple[W
         perhaps more; how many distinct words there are; and the largest count of one that is not in the table.
     """
     parts = 1
-    while sum(len(run.counts) for run in runs) > parts * TABLE_WORDS:
+    n_words, n_letters = (sum(map(len, column)) for column in ([r.counts for r in runs], [r.letters for r in runs]))
+    while max(n_words / TABLE_WORDS, n_letters / TABLE_BYTES) > parts:
         parts *= 2
     survivors = WordTable()
     distinct = left_out = most = 0

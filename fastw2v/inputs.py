@@ -61,16 +61,19 @@ def expand(paths: Sequence[str | PathLike[str]]) -> list[str]:
     found: list[str] = []
     for path in paths:
         name = fspath(path)
-        if os.path.isdir(name):
-            found += _files_below(name)
-        elif any(c in name for c in "*?[") and not os.path.lexists(name):
-            matches = sorted(glob.glob(name, recursive=True))
-            if not matches:
-                raise CorpusError(f"cannot read {name}: no file matches (quote a pattern to hand it on as it is)")
-            for match in matches:
-                found += _files_below(match) if os.path.isdir(match) else [match]
-        else:
-            found.append(name)
+        try:
+            if os.path.isdir(name):
+                found += _files_below(name)
+            elif any(c in name for c in "*?[") and not os.path.lexists(name):
+                matches = sorted(glob.glob(name, recursive=True))
+                if not matches:
+                    raise CorpusError(f"cannot read {name}: no file matches (quote a pattern to hand it on as it is)")
+                for match in matches:
+                    found += _files_below(match) if os.path.isdir(match) else [match]
+            else:
+                found.append(name)
+        except RecursionError:
+            raise CorpusError(f"cannot read {name}: its folders are nested too deep") from None
     return found
 
 
@@ -218,6 +221,10 @@ class _Archive(io.RawIOBase):
             ) from None
         except CorpusError:
             raise
+        except MemoryError:  # an xz or zstd header may ask for gigabytes
+            raise CorpusError(
+                f"{self._name} needs more memory to decompress than there is: decompress it once"
+            ) from None
         except Exception as error:  # each library has its own
             known = isinstance(error, (OSError, zlib.error, lzma.LZMAError)) or type(error).__name__ == "ZstdError"
             if not known:

@@ -46,7 +46,7 @@ DONE, WORDS_FULL, LETTERS_FULL = 0, 1, 2
 _ZERO, _ONE, _TWO, _THREE, _SEVEN, _EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 7, 8))
 _SHIFT_16, _SHIFT_24, _SHIFT_32, _SHIFT_40, _SHIFT_48, _SHIFT_56 = (np.uint64(n) for n in (16, 24, 32, 40, 48, 56))
 _SLOT, _CHUNK, _LAST_BIT, _TWO_WORDS, _SHORT = (np.uint64(n) for n in (SLOT, CHUNK, CHUNK - 1, 128, 15))
-_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
+_ALL_BITS, _LOW_32 = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0xFFFFFFFF)
 _LONG = np.uint64(1 << 63)
 _FINISH = np.uint64(0xD6E8FEB86659FD93)
 
@@ -135,7 +135,8 @@ def word_key(
         return low, _load(text, start + _EIGHT) & (_ALL_BITS >> (_TWO_WORDS - size * _EIGHT)) | size << _SHIFT_56
     digest, last = size, end - _EIGHT
     while start < last:
-        digest = (digest ^ (digest >> _SHIFT_32) ^ _load(text, start)) * seeds[0]
+        mixed = digest ^ _load(text, start)  # by halves: a product alone lets a difference in the top bit through
+        digest = (mixed & _LOW_32) * seeds[0] + (mixed >> _SHIFT_32) * seeds[1]
         start += _EIGHT
     return (digest ^ (digest >> _SHIFT_32) ^ _load(text, last)) * seeds[1], _LONG | size
 
@@ -458,7 +459,7 @@ class Run(NamedTuple):
         for field, array in self._asdict().items():
             path = folder / f"{name}-{field}.npy"
             np.save(path, array)
-            stored.append(np.load(path, mmap_mode="r"))
+            stored.append(np.load(path, mmap_mode="r", allow_pickle=False))
         return Run(*stored)
 
 
@@ -484,6 +485,11 @@ class WordTable:
 
     def __len__(self) -> int:
         return int(self._state[N_WORDS])
+
+    @property
+    def n_letters(self) -> int:
+        """Bytes of all words together."""
+        return int(self._starts[len(self)])
 
     def scan(self, text: NDArray[np.uint8], stop: int, base: int, ends_file: bool) -> tuple[NDArray[np.int32], int]:
         """Take in the words of ``text[:stop]``; see `scan_words`.
