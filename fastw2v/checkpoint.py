@@ -29,18 +29,19 @@ from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import all_finite
 from .interrupts import signals_noted
 from .prepared import Corpus
+from .screen import printable
 from .spans import next_cut
 from .staging import (
     KEEP_PREVIOUS,
     check_own,
     check_previous,
     checksum,
+    open_part,
     publish,
     read_manifest,
     remove_previous,
     write_errors,
 )
-from .vocab import printable
 
 FOLDER = "checkpoint"  # in the staging folder, while it is being written
 ROWS_AT_ONCE = 65_536
@@ -91,19 +92,28 @@ def read_state(folder: Path) -> State | None:
         rng = [int(state, 16) for state in progress["rng"]]
         complete = bool(progress["complete"])
         digests = {name: manifest["sha256"][name] for name in ("V.npy", "U.npy", "metrics.jsonl")}
+        sums = [progress["tokens_trained"], progress["pairs"]]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FolderError(f"{folder / MANIFEST} has no state of a training to go on from ({error}); {again}") from None
-    if tokens < 0 or not rng or not all(0 <= state < 2**64 for state in rng):
+        raise FolderError(
+            f"{folder / MANIFEST} has no state of a training to go on from ({printable(str(error)):.200}); {again}"
+        ) from None
+    fits = 0 <= tokens < 2**63 and 0 <= seconds < 2**63 and all(isinstance(item, int) for item in sums)
+    fits = fits and isinstance(progress["rng"], list) and len(rng) > 0 and all(0 <= state < 2**64 for state in rng)
+    if not fits:
         raise FolderError(f"{folder / MANIFEST} has an impossible state of a training; {again}")
     for name, digest in digests.items():
         if _sha256(folder / name) != digest:
             raise FolderError(f"{folder / name} is damaged or of another checkpoint: its checksum is wrong; {again}")
-    return State(folder, load(folder), config, tokens, complete, rng, seconds)
+    embeddings = load(folder)
+    fits = embeddings.outside is not None and embeddings.vector_size == config.vector_size
+    if not fits or not all("pairs" in record for record in embeddings.metrics):
+        raise FolderError(f"{folder / MANIFEST} does not describe the other files of the run; {again}")
+    return State(folder, embeddings, config, tokens, complete, rng, seconds)
 
 
 def _sha256(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
+        with open_part(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
@@ -174,8 +184,9 @@ def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]
         if was != now:
             found.append(f"{name} {was} before, {now} now")
     machine = {name: metadata[name] for name in ("cpu", "cpu_features")}
+    versions = before.get("versions")
     for name, now in {**metadata["versions"], **machine}.items():
-        was = before.get(name) if name in machine else (before.get("versions") or {}).get(name)
+        was = before.get(name) if name in machine else versions.get(name) if isinstance(versions, dict) else None
         if was != now and name != "python":
             found.append(f"{name} {printable(str(was))} before, {now} now")
     given = before["progress"].get(DIFFERED)

@@ -7,8 +7,10 @@ import argparse
 import difflib
 import io
 import json
+import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,8 +25,8 @@ from .errors import ConfigError, FastW2VError, Terminated, UnknownWordError
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
 from .prepared import MANIFEST as PREPARED_MANIFEST
 from .prepared import is_prepared, open_prepared, prepare
+from .screen import counted, printable
 from .staging import read_manifest
-from .vocab import printable
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
 SPELLINGS_AMONG = 100_000  # most frequent words searched for a close spelling
@@ -141,7 +143,12 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("export", _export, "write the vectors as a word2vec file, for gensim and others")
     sub.add_argument("model", metavar="DIR", help="model folder")
     sub.add_argument("file", metavar="FILE", help="file to write")
-    sub.add_argument("--format", choices=["word2vec-bin", "word2vec-text"], default="word2vec-bin")
+    sub.add_argument(
+        "--format",
+        choices=["word2vec-bin", "word2vec-text"],
+        default="word2vec-bin",
+        help="word2vec.c's binary format, exact and small, or its text format, six decimals (default: word2vec-bin)",
+    )
 
     sub = command("info", _info, "print what is in a model folder or a prepared folder")
     sub.add_argument("folder", metavar="DIR")
@@ -184,15 +191,15 @@ def _train(arguments: argparse.Namespace) -> None:
         )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
-    print(f"{output}: {len(embeddings):,} words, vector_size {embeddings.vector_size}")
+    _print(f"{output}: {counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}")
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
     options = {name: vars(arguments)[name] for name in _OF_PREPARE if name in arguments}
     corpus = prepare(_corpus(arguments.corpus), _output(arguments), **options)
-    print(
-        f"{arguments.output}: {corpus.tokens_read:,} tokens read, {len(corpus.ids):,} in the vocabulary of "
-        f"{len(corpus.vocab):,} words, {len(corpus.offsets) - 1:,} sentences"
+    _print(
+        f"{arguments.output}: {counted(corpus.tokens_read, 'token')} read, {len(corpus.ids):,} in the vocabulary of "
+        f"{counted(len(corpus.vocab), 'word')}, {counted(len(corpus.offsets) - 1, 'sentence')}"
     )
 
 
@@ -217,13 +224,13 @@ def _eval(arguments: argparse.Namespace) -> None:
         return
     for similarity in similarities:
         value = "none" if similarity.spearman is None else f"{100 * similarity.spearman:.1f}"
-        print(
+        _print(
             f"{similarity.file}: Spearman x 100 = {value} ({similarity.attempted}/{similarity.total} pairs attempted)"
         )
     for path, scores in analogies:
-        print(f"{path}: correct/attempted/total, restrict-vocab {arguments.restrict_vocab}, lower-cased")
+        _print(f"{path}: correct/attempted/total, restrict-vocab {arguments.restrict_vocab}, lower-cased")
         for score in scores:
-            print("  " + _analogy_line(score))
+            _print("  " + _analogy_line(score))
         if scores[-1].attempted == 0:
             print("  no question has all its words in the vocabulary (questions are lower-cased; was the corpus?)")
 
@@ -246,9 +253,9 @@ def _neighbors(arguments: argparse.Namespace) -> None:
         return
     for word, nearest in found.items():
         if len(found) > 1:
-            print(printable(word))
+            _print(word)
         for near, cosine in nearest:
-            print(f"{cosine:7.4f}  {printable(near)}")
+            _print(f"{cosine:7.4f}  {near}")
 
 
 def _unknown(embeddings: Embeddings, word: str) -> str:
@@ -260,9 +267,14 @@ def _unknown(embeddings: Embeddings, word: str) -> str:
 
 def _export(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model)
-    embeddings.export(arguments.file, arguments.format)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        embeddings.export(arguments.file, arguments.format)
+    for warning in caught:
+        _remark(f"warning: {warning.message}")
     if os.path.isfile(arguments.file):  # and not a pipe, where this line would follow the vectors
-        print(f"{arguments.file}: {len(embeddings):,} words, vector_size {embeddings.vector_size}, {arguments.format}")
+        size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
+        _print(f"{arguments.file}: {size}, {arguments.format}")
 
 
 def _info(arguments: argparse.Namespace) -> None:
@@ -274,25 +286,30 @@ def _info(arguments: argparse.Namespace) -> None:
         embeddings = load(folder)
         record = read_manifest(folder, MODEL_MANIFEST, "model")
         record["chunks"] = len(embeddings.metrics)
-        record["final_loss"] = embeddings.metrics[-1].get("loss") if embeddings.metrics else None
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+        loss = embeddings.metrics[-1].get("loss") if embeddings.metrics else None
+        record["final_loss"] = round(loss, 4) if isinstance(loss, float) and math.isfinite(loss) else None
+    files = (path for path in sorted([*folder.glob("*"), *folder.glob("*/*")]) if path.is_file())
     record["bytes"] = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     if arguments.json:
         _print_json(record)
         return
     for key, value in record.items():
         if isinstance(value, dict):
-            print(f"{key}:")
+            _print(f"{key}:")
             for name, item in value.items():
-                print(f"  {printable(str(name))}: {printable(str(item))}")
+                _print(f"  {name}: {item}")
         else:
-            print(f"{key}: {printable(str(value))}")
+            _print(f"{key}: {value}")
 
 
 def _demo(arguments: argparse.Namespace) -> None:
     from . import demo
 
     demo.run()
+
+
+def _print(line: str) -> None:
+    print(printable(line))
 
 
 def _print_json(record: Any) -> None:
@@ -319,7 +336,7 @@ def run_command(
     """Parse the arguments, call ``arguments.run(arguments)``, and make one line and an exit code of what it raises."""
 
     def fail(message: str) -> int:
-        remark(f"error: {' '.join(message.splitlines())}")
+        remark(f"error: {printable(' '.join(message.splitlines()))}")
         return EXIT_ERROR
 
     try:
@@ -357,4 +374,4 @@ def _open_standard_streams() -> None:
 
 def _remark(text: str) -> None:
     with suppress(OSError):  # nobody is listening
-        print(f"fastw2v: {text}", file=sys.stderr, flush=True)
+        print(f"fastw2v: {printable(text)}", file=sys.stderr, flush=True)

@@ -175,7 +175,7 @@ def _checked_integer(name: str, value: Any) -> int:
     low, high = _INTEGERS[name]
     is_whole = not isinstance(value, bool) and isinstance(value, Integral)
     if not is_whole or not low <= value <= high:
-        raise ConfigError(f"{name} is {value!r}: give a whole number from {low} to {high}")
+        raise ConfigError(f"{name} is {value!r:.60}: give a whole number from {low} to {high}")
     return int(value)
 
 
@@ -188,7 +188,7 @@ def _checked_real(name: str, value: Any) -> float:
         number = math.inf
     if not low <= number <= high or (number == low and not low_allowed):
         bounds = f"from {low:g} to {high:g}" if low_allowed else f"above {low:g}, at most {high:g}"
-        raise ConfigError(f"{name} is {value!r}: give a number {bounds}")
+        raise ConfigError(f"{name} is {value!r:.60}: give a number {bounds}")
     return number
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from . import pydocs
 from .driver import train
 from .embeddings import Embeddings
-from .vocab import printable
+from .screen import printable
 
 FOLDER = Path("fastw2v-demo")
 WORDS = ("file", "thread", "exception", "socket", "integer", "directory")

@@ -28,7 +28,7 @@ from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, bytes_of_workers, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
 from .sampling import build_alias, expected_kept, keep_thresholds, noise_weights
-from .screen import Bar, announced, say
+from .screen import Bar, announced, counted, say
 from .simd import features_digest, host_cpu
 from .spans import cut, next_cut
 from .staging import staged, write_errors
@@ -333,10 +333,16 @@ def _train(
             return state.embeddings, None
     say(
         run.progress,
-        f"{corpus.tokens_read:,} tokens, {n_tokens:,} of them in the vocabulary of {len(corpus.vocab):,} words, "
-        f"{n_sentences:,} sentences; {config.workers} worker{'s' * (config.workers > 1)} "
+        f"{counted(corpus.tokens_read, 'token')}, {n_tokens:,} of them in the vocabulary of "
+        f"{counted(len(corpus.vocab), 'word')}, {counted(n_sentences, 'sentence')}; "
+        f"{counted(config.workers, 'worker')} "
         f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
     )
+    if len(corpus.vocab) == 1:
+        say(
+            run.progress,
+            "warning: the vocabulary has one word, so nothing can be learnt: raise max_vocab, lower min_count",
+        )
     _check_threads(config.workers, run.progress)
     _check_memory(len(corpus.vocab), config, run.progress, saved=folder is not None)
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)

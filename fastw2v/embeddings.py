@@ -17,10 +17,11 @@ from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 from numpy.typing import NDArray
 
 from . import __version__, word2vec_format
-from .errors import FolderError, UnknownWordError
+from .errors import FolderError, FormatError, UnknownWordError
 from .prepared import load_array
-from .staging import PARTIAL, read_manifest, staged, write_errors, write_manifest
-from .vocab import Vocab, printable
+from .screen import printable
+from .staging import PARTIAL, open_part, read_manifest, staged, write_errors, write_manifest
+from .vocab import Vocab
 
 MANIFEST = "model.json"
 BLOCK_BYTES = 1 << 22
@@ -119,11 +120,21 @@ class Embeddings:
 
     @property
     def norms(self) -> NDArray[np.float32]:
-        """Euclidean length of every vector, shape ``(n_words,)``, 1 in place of 0; computed once."""
+        """Euclidean length of every vector, float32 ``(n_words,)``, 1 in place of 0; computed once.
+
+        Raises:
+            FormatError: a vector holds NaN or infinity, or numbers whose length float32 can't hold.
+        """
         if self._norms is None:
             blocks = (self.vectors[i : i + 65_536] for i in range(0, len(self), 65_536))
             norms = np.concatenate([np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64)) for block in blocks])
             norms[norms == 0] = 1
+            wrong = np.flatnonzero(~(norms <= np.finfo(np.float32).max / 4))
+            if len(wrong):
+                word = self.words[int(wrong[0])]
+                raise FormatError(
+                    f"the vector of the word {word!r:.60} is not finite, or too long to compare: repair it"
+                )
             self._norms = norms.astype(np.float32)
         return self._norms
 
@@ -159,6 +170,7 @@ class Embeddings:
 
         Raises:
             UnknownWordError: a word is not in the vocabulary.
+            FormatError: a vector of the vocabulary is not finite.
             ValueError: nothing was given, a vector has the wrong shape or is not finite, or topn is below 1.
         """
         if not isinstance(topn, (int, np.integer)) or topn < 1:
@@ -237,8 +249,11 @@ class Embeddings:
             path: the file to write.
             format: "word2vec-bin", or "word2vec-text" (six decimals).
 
+        A word that is not valid UTF-8 is written as it was read, with a warning: gensim needs to be told of it.
+
         Raises:
-            FormatError: a word holds white space, which these formats can't express, or the file can't be written.
+            FormatError: a word holds white space, which these formats can't express, a vector is not finite, or the
+                file can't be written.
             ValueError: the format is none of the two.
         """
         if format not in get_args(ExportFormat):
@@ -290,6 +305,9 @@ def versions() -> dict[str, str]:
 def load(folder: str | PathLike[str]) -> Embeddings:
     """Open a model folder; the matrices are mapped, not read. Where a training goes on, all is of one checkpoint.
 
+    A folder from a stranger is safe to open: only files of fixed names in it are read, none is executed, and what they
+    say is checked against their lengths and each other before it is believed.
+
     Raises:
         FolderError: a part is missing, truncated, or does not fit the others.
     """
@@ -312,25 +330,29 @@ def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
     shape = (manifest.get("n_words"), manifest.get("vector_size"))
     if shape[0] != len(vocab):
         raise FolderError(f"{folder / MANIFEST} says {shape[0]!r:.20} words, vocab.tsv has {len(vocab)}")
+    if not len(vocab):
+        raise FolderError(f"{folder / 'vocab.tsv'} is empty: a model has at least one word")
     matrices = []
     for name in ("V.npy", "U.npy")[: 2 if manifest.get("has_outside", True) else 1]:
         matrix = load_array(folder / name, np.float32)
         if matrix.shape != shape:
-            raise FolderError(f"{folder / name} has shape {matrix.shape}, but {MANIFEST} and vocab.tsv say {shape}")
+            raise FolderError(
+                f"{folder / name} has shape {matrix.shape}, but {MANIFEST} and vocab.tsv say {shape!s:.60}"
+            )
         matrices.append(matrix)
     metrics = []
     path = folder / "metrics.jsonl"
     try:
-        with open(path, encoding="utf-8") as lines:
+        with open_part(path) as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    record = json.loads(line)
+                    record = json.loads(line.decode("utf-8"))
                 except (ValueError, RecursionError):
                     record = None
-                if not isinstance(record, dict):
-                    raise FolderError(f"{path} line {number} is not a JSON object")
+                if not isinstance(record, dict) or any(isinstance(item, (dict, list)) for item in record.values()):
+                    raise FolderError(f"{path} line {number} is not a JSON object of numbers and strings")
                 metrics.append(record)
-    except (OSError, UnicodeDecodeError) as error:
-        raise FolderError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
     metadata = {key: value for key, value in manifest.items() if key not in _DESCRIBED}
     return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics)

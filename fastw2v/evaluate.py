@@ -138,7 +138,7 @@ def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
 
     There is none with fewer than two values, or with a side that is constant or has a value that is not finite.
     """
-    if len(a) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()) or np.ptp(a) == 0 or np.ptp(b) == 0:
+    if len(a) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()) or min(a) == max(a) or min(b) == max(b):
         return None
     return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
 
@@ -162,7 +162,7 @@ def evaluate_analogies(
     """Score a file of analogies by 3CosAdd, the words of the question excluded from the answers.
 
     Args:
-        embeddings: the vectors, most frequent word first.
+        embeddings: the vectors, in any order; of words with the same count the first are the more frequent.
         path: file as Google's questions-words.txt.
         restrict_vocab: only this many of the most frequent words are asked about and considered as answers.
 
@@ -176,12 +176,13 @@ def evaluate_analogies(
     if restrict_vocab < 1:
         raise ValueError(f"restrict_vocab is {restrict_vocab}: give at least 1")
     sections = read_analogies(path)
-    unit = embeddings.unit_vectors(slice(0, restrict_vocab))
-    index = embeddings.vocab.index
+    most_frequent = np.argsort(-embeddings.vocab.counts, kind="stable")[:restrict_vocab]
+    unit = embeddings.unit_vectors(most_frequent)
+    place = {embeddings.words[row]: i for i, row in enumerate(most_frequent.tolist())}
     batch = max(1, BATCH_SCORES // len(unit))
     scores = []
     for section, questions in sections.items():
-        rows = [[index.get(word, restrict_vocab) for word in question] for question in questions]
+        rows = [[place.get(word, restrict_vocab) for word in question] for question in questions]
         known = np.array([row for row in rows if max(row) < restrict_vocab], np.int64).reshape(-1, 4)
         correct = sum(_count_correct(unit, known[i : i + batch]) for i in range(0, len(known), batch))
         scores.append(AnalogyScore(section, correct, len(known), len(questions)))

@@ -4,8 +4,10 @@ A prepared folder holds ``prepared.json`` (settings, sizes, versions), ``vocab.t
 all sentences end to end) and ``offsets.npy`` (int64; sentence s is ``ids[offsets[s]:offsets[s + 1]]``).
 """
 
+import math
 import mmap
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -30,11 +32,17 @@ from .ingest import digest_files, ingest_files, ingest_sentences, write_ids
 from .inputs import expand
 from .interrupts import sigterm_raises
 from .screen import announced, say
-from .staging import CACHE, read_manifest, staged, synchronise, write_errors, write_manifest
+from .staging import CACHE, open_part, read_manifest, staged, synchronise, write_errors, write_manifest
 from .vocab import Vocab, build_vocab, choose_words
 
 MANIFEST = "prepared.json"
 BLOCK_IDS = 1 << 22
+# the header of an array of numbers, in format version 1.0, as NumPy writes it
+_NPY = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '([<>|=][a-zA-Z]\d{1,3})', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:\d{1,18},? ?){0,4})\), \} *\n",
+    re.DOTALL,
+)
 SETTLED_NS = 2 * 10**9  # older than the grain of any clock that stamps files
 
 PathOrPaths: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -256,33 +264,51 @@ def _map(folder: Path, manifest: dict[str, Any], vocab: Vocab) -> Corpus:
     if ids.ndim != 1 or offsets.ndim != 1:
         raise FolderError(f"{folder}: ids.npy or offsets.npy has the wrong shape: prepare again")
     expected = (manifest.get("tokens"), manifest.get("sentences"), manifest.get("words"))
-    if expected != (len(ids), len(offsets) - 1, len(vocab)):
+    counts = vocab.counts
+    fit = len(ids) > 0 and counts.min(initial=1) > 0 and counts.max(initial=0) <= len(ids) == counts.sum()
+    if expected != (len(ids), len(offsets) - 1, len(vocab)) or not fit:
         raise FolderError(
             f"{folder}: sizes in {MANIFEST} are not those of ids.npy, offsets.npy and vocab.tsv: prepare again"
         )
     tokens_read = manifest.get("tokens_read")
-    if not isinstance(tokens_read, int) or not isinstance(manifest.get("min_count"), int):
-        raise FolderError(f"{folder / MANIFEST} lacks tokens_read or min_count: prepare again")
-    return Corpus(vocab, ids, offsets, tokens_read, manifest["min_count"], manifest.get("max_vocab"))
+    try:
+        made_with = TrainConfig(min_count=manifest["min_count"], max_vocab=manifest.get("max_vocab"), workers=1)
+    except (KeyError, ConfigError) as error:
+        raise FolderError(f"{folder / MANIFEST} has no valid min_count or max_vocab ({error}): prepare again") from None
+    if not isinstance(tokens_read, int) or tokens_read < len(ids):
+        raise FolderError(f"{folder / MANIFEST} has no valid tokens_read: prepare again")
+    return Corpus(vocab, ids, offsets, tokens_read, made_with.min_count, made_with.max_vocab)
 
 
 def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:
-    """Map a .npy file read-only; never unpickles.
+    """Map a .npy file read-only; nothing in it is unpickled or evaluated.
+
+    Not by `numpy.load`: what a stranger's header says is compared with the length of the file before it is believed.
 
     Raises:
-        FolderError: the file is missing, truncated or not a .npy file, or holds another dtype.
+        FolderError: the file is missing, truncated, too long or not a .npy file, or holds another dtype.
     """
+    wanted = np.dtype(dtype)
     try:
-        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        with open_part(path) as file:
+            head = file.read(1 << 10)
+            header = _NPY.match(head)
+            if header is None or header.end() != 10 + int.from_bytes(head[8:10], "little"):
+                raise FolderError(f"{path} is damaged: truncated, or not an array of numbers")
+            descr, fortran, sizes = (group.decode() for group in header.groups())
+            if descr != wanted.str:
+                raise FolderError(f"{path} holds {descr}, not {wanted.str}: it belongs to something else")
+            if fortran == "True":
+                raise FolderError(f"{path} is in Fortran order: save it with numpy.ascontiguousarray")
+            shape = tuple(map(int, re.findall(r"\d+", sizes)))
+            size, held = header.end() + wanted.itemsize * math.prod(shape), os.fstat(file.fileno()).st_size
+            if size != held or 0 in shape:
+                raise FolderError(f"{path} is damaged: shape {shape} makes {size:,} bytes, the file has {held:,}")
+            return np.memmap(file, wanted, "r", header.end(), shape)
     except FileNotFoundError:
         raise FolderError(f"{path} is missing") from None
     except OSError as error:
         raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # NumPy raises whatever its header parser meets in a damaged file
-        raise FolderError(f"{path} is damaged: truncated, or not an array of numbers") from error
-    if mapped.dtype != dtype:
-        raise FolderError(f"{path} holds {mapped.dtype}, not {np.dtype(dtype)}: it belongs to something else")
-    return mapped
 
 
 # ------------------------------------------------------------------------------------------------------ for one run

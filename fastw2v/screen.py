@@ -1,4 +1,4 @@
-"""What a training shows on standard error: remarks, and a progress bar."""
+"""What is shown to a person: text made safe for a screen; and on standard error, remarks and a progress bar."""
 
 import sys
 import threading
@@ -7,6 +7,16 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from tqdm import tqdm
+
+
+def printable(text: str) -> str:
+    """Return the text with control, bidirectional, invisible and undecodable characters escaped, for a screen."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+def counted(n: int, noun: str) -> str:
+    """Return «1 word», «2,000 words»."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 class Screen:
@@ -39,7 +49,7 @@ def say(progress: bool, text: str) -> None:
     """Print a remark, where ``progress`` is asked for."""
     if progress:
         screen = Screen()
-        screen.write(f"fastw2v: {text}\n")
+        screen.write(f"fastw2v: {printable(text)}\n")
         screen.flush()
 
 

@@ -1,12 +1,17 @@
 """Writing a folder aside: what is being made stays apart from what is finished, until it is finished too."""
 
+import errno
 import hashlib
 import json
+import math
 import os
 import shutil
+import stat
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,7 +33,57 @@ KEEP_PREVIOUS = "keep-previous"
 _OLD = "old"  # in PARTIAL while files are being replaced: what stood there before
 _OLD_NAMES = "old-names"
 _REPLACED = "replaced-"  # what stood there before, on its way out
+_DEPTH = 64  # of lists and objects in a manifest
 _PARTS = {"V.npy", "U.npy", "vocab.tsv", "metrics.jsonl", "model.json", "ids.npy", "offsets.npy", "prepared.json"}
+
+
+def open_part(path: Path) -> BufferedReader:
+    """Open a file of a folder for reading, to be used in ``with``.
+
+    A link is followed (caches of downloads are made of links), but only to a file: a pipe would wait for ever, a device
+    never end.
+
+    Raises:
+        OSError: it can't be opened, or is not a file.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return open(path, "rb")
+
+
+def _object(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(items)
+    if len(value) != len(items):
+        twice = Counter(key for key, _ in items).most_common(1)[0][0]
+        raise ValueError(f"the key {twice!r:.60} is there twice")
+    return value
+
+
+def _number(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, parse_constant=lambda name: None)
+
+
+def parse_json(content: bytes) -> Any:
+    """Return what JSON in UTF-8 says; NaN and infinite numbers, which JSON does not have, as None.
+
+    Raises:
+        ValueError: it is not JSON, an object has a key twice, or it is nested more than `_DEPTH` deep.
+    """
+    try:
+        value = _STRICT.decode(content.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, (dict, list))]:
+        depth += 1
+        if depth > _DEPTH:
+            raise ValueError("it is nested too deep")
+        level = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
+    return value
 
 
 def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
@@ -46,12 +101,13 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
         what = "is not a folder" if os.path.lexists(folder) else "does not exist"
         raise FolderError(f"{folder} {what}: expected a {kind} folder")
     try:
-        manifest = json.loads((folder / name).read_text("utf-8"))
+        with open_part(folder / name) as file:
+            manifest = parse_json(file.read())
     except FileNotFoundError:
         raise FolderError(f"{folder} is not a {kind} folder: it has no {name}") from None
     except OSError as error:
         raise FolderError(f"cannot read {folder / name}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise FolderError(f"{folder / name} is damaged: not JSON ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != f"fastw2v-{kind}":
         raise FolderError(f"{folder / name} is not the manifest of a fastw2v {kind} folder")
@@ -104,6 +160,8 @@ def _claim(folder: Path, manifest: str) -> int | None:
     partial = folder / PARTIAL
     lock = None
     while True:
+        if partial.is_symlink():  # everything in it would be removed
+            raise FolderError(f"{partial} is a link: remove it")
         partial.mkdir(parents=True, exist_ok=True)
         if fcntl is None:
             break
@@ -151,7 +209,7 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     made = next((p for p in [*reversed(folder.parents), folder] if not p.exists()), None)
     try:
         lock = _claim(folder, manifest)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         _remove_made(made, folder)
         raise FolderError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
     # whoever is called meanwhile may change the working directory
@@ -238,7 +296,7 @@ def publish(partial: Path, made: Path, manifest: str) -> None:
         for name in names:
             synchronise(made / name)
         parts = [path.name for path in folder.iterdir() if path.name in names or path.name in _PARTS]
-        (partial / _OLD_NAMES).write_text("\n".join(parts), "utf-8")
+        (partial / _OLD_NAMES).write_bytes(os.fsencode("\n".join(parts)))
         synchronise(partial / _OLD_NAMES)  # empty after a power cut, it would have `_settle` remove what has not moved
         (partial / _OLD).mkdir()
         try:
@@ -283,7 +341,7 @@ def _settle(folder: Path, manifest: str) -> None:
     """Bring a publication to its end, wherever it stopped: forward if the new manifest is in place, back if not."""
     partial = folder / PARTIAL
     old = partial / _OLD
-    if not old.is_dir():
+    if old.is_symlink() or not old.is_dir():
         return
     if (folder / manifest).exists():
         if (partial / KEEP_PREVIOUS).exists() and _holds_files(old):
@@ -296,7 +354,8 @@ def _settle(folder: Path, manifest: str) -> None:
             shutil.rmtree(replaced, ignore_errors=True)
         (partial / KEEP_PREVIOUS).unlink(missing_ok=True)
         return
-    parts = (partial / _OLD_NAMES).read_text("utf-8").split("\n")
+    with open_part(partial / _OLD_NAMES) as file:
+        parts = os.fsdecode(file.read()).split("\n")
     for path in folder.iterdir():
         if path.name in _PARTS and path.name not in parts:  # new, where there was none
             path.unlink()

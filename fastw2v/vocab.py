@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 
 from .errors import CorpusError, FolderError
 from .ingest import Ingested
+from .screen import counted, printable
+from .staging import open_part
 
 WORDS_AT_ONCE = 1 << 16
-
-
-def printable(word: str) -> str:
-    """Return the word with control, bidirectional and undecodable characters escaped, for a screen."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in word)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +66,26 @@ class Vocab:
             FolderError: it is missing or malformed, has a word twice, or its SHA-256 is not ``digest``.
         """
         try:
-            content = path.read_bytes()
+            with open_part(path) as file:
+                content = file.read()
         except OSError as error:
             raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
         if digest is not None and hashlib.sha256(content).hexdigest() != digest:
             raise FolderError(f"{path} is not the vocabulary this folder was saved with: restore or train again")
         words: list[str] = []
         counts: list[int] = []
-        for number, line in enumerate(content.split(b"\n")[:-1] if content else [], 1):
+        lines = content.split(b"\n")[:-1] if content else []
+        # no word holds ASCII white space but a space: looked for in every word only if there is any
+        spaced = content.count(b"\t") != len(lines) or any(space in content for space in (b"\r", b"\v", b"\f"))
+        for number, line in enumerate(lines, 1):
             word, tab, count = line.rpartition(b"\t")
-            if not word or not tab or not count.isdigit() or len(count) > 18:
+            if (
+                not word
+                or not tab
+                or not count.isdigit()
+                or len(count) > 18
+                or (spaced and any(space in word for space in b"\t\r\v\f"))
+            ):
                 raise FolderError(f"{path} line {number} is {line[:60]!r}: expected word, tab, count")
             words.append(word.decode("utf-8", "surrogateescape"))
             counts.append(int(count))
@@ -107,8 +114,9 @@ def choose_words(
     if len(kept) == 0:
         top = int(np.lexsort((ingested.firsts, -counts))[0])
         raise CorpusError(
-            f"no word occurs {min_count} times: the corpus has {ingested.distinct:,} distinct words, most often "
-            f"{printable(ingested.words[top])!r:.60}, {int(counts[top]):,} times; lower --min-count"
+            f"no word occurs {counted(min_count, 'time')}: the corpus has "
+            f"{counted(ingested.distinct, 'distinct word')}, most often {printable(ingested.words[top])!r:.60}, "
+            f"{counted(int(counts[top]), 'time')}; lower --min-count"
         )
     order = kept[np.lexsort((ingested.firsts[kept], -counts[kept]))][:max_vocab]
     final_id = np.full(len(counts), -1, np.int32)

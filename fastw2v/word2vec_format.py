@@ -5,30 +5,51 @@ Both start with a line ``n_words vector_size``. A text row is the word and a spa
 newline; some writers (older gensim) leave that newline out, and reading accepts both.
 """
 
+import io
 import os
 import shutil
+import warnings
 from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FormatError
 from .ingest import check_storable
-from .vocab import Vocab, printable
+from .screen import counted, printable
+from .vocab import Vocab
 
 if TYPE_CHECKING:
     from .embeddings import Embeddings
+
+MAX_COLUMNS = 65_536  # as in `TrainConfig`
+ROWS_AT_ONCE = 4_096
 
 
 def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.float32], *, binary: bool) -> None:
     """Write vectors as word2vec.c does; the file appears complete or not at all.
 
+    Warns:
+        UserWarning: words are not valid UTF-8, so gensim reads the file only if asked to.
+
     Raises:
-        FormatError: a word holds white space, or the file can't be written.
+        FormatError: a word holds white space, a vector is not finite, or the file can't be written.
     """
+    undecodable = [word for word in words if not word.isascii() and any("\ud800" <= c <= "\udfff" for c in word)]
+    if undecodable:
+        warnings.warn(
+            f"{len(undecodable):,} of {counted(len(words), 'word')}, the first {undecodable[0]!r:.60}, not in valid "
+            'UTF-8: gensim reads this file only with unicode_errors="replace"',
+            stacklevel=3,
+        )
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
+        wrong = np.flatnonzero(~np.isfinite(vectors[start : start + ROWS_AT_ONCE]).all(axis=1))
+        if len(wrong):
+            word = words[start + int(wrong[0])]
+            raise FormatError(f"the vector of the word {word!r:.60} is not finite: repair it")
     for word in words:
         if any(c in word for c in " \t\n\r\v\f"):
             raise FormatError(
@@ -45,7 +66,8 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
         path = Path(os.path.realpath(path))  # through a link, to the file it stands for
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with open(aside, "wb") as file:
+            aside.unlink(missing_ok=True)
+            with open(aside, "xb") as file:  # never through a link that stands there
                 _write_rows(file, words, vectors, binary)
                 file.flush()
                 os.fsync(file.fileno())
@@ -82,8 +104,8 @@ def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> "Embeddi
         Embeddings without outside rows; counts are 0, the format has none.
 
     Raises:
-        FormatError: the file is missing or malformed, its header promises more than it holds, a number is not finite,
-            or a word is there twice.
+        FormatError: the file is missing or malformed, its header promises more than it holds or more than 65,536
+            columns, a number is not finite, or a word is there twice.
     """
     from .embeddings import Embeddings
 
@@ -98,10 +120,13 @@ def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> "Embeddi
                 raise FormatError(
                     f"{name}: the header says {n_words} words of {size} numbers, but only {held} bytes follow"
                 )
+            if size > MAX_COLUMNS:
+                raise FormatError(f"{name}: the header says vectors of {size} numbers, more than {MAX_COLUMNS:,}")
             vectors = np.empty((n_words, size), np.float32)
             read_row = _read_binary_row if binary else _read_text_row
-            words = [_checked(read_row(file, name, row, vectors[row]), name, row) for row in range(n_words)]
-            if file.read(1 << 12).strip():
+            with np.errstate(over="ignore"):  # to infinity, which is refused below
+                words = [_checked(read_row(file, name, row, vectors[row]), name, row) for row in range(n_words)]
+            if file.read(1 << 12).strip() or file.read(1):
                 raise FormatError(f"{name} goes on after the {n_words} words that its header says")
     except OSError as error:
         raise FormatError(f"cannot read {name}: {error.strerror or error}") from error
@@ -124,20 +149,21 @@ def _checked(word: str, name: str, row: int) -> str:
     return word
 
 
-def _read_header(file: BinaryIO, name: str) -> tuple[int, int]:
+def _read_header(file: io.BufferedReader, name: str) -> tuple[int, int]:
     fields = file.readline(64).split()
     if len(fields) != 2 or not all(field.isdigit() for field in fields) or not all(map(int, fields)):
         raise FormatError(f"{name} line 1 is not a word2vec header: expected the number of words and of columns")
     return int(fields[0]), int(fields[1])
 
 
-def _read_binary_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.float32]) -> str:
+def _read_binary_row(file: io.BufferedReader, name: str, row: int, vector: NDArray[np.float32]) -> str:
     letters = bytearray()
-    while (byte := file.read(1)) != b" ":
-        if not byte:
+    while not letters.endswith(b" "):
+        ahead = file.peek()
+        if not ahead:
             raise FormatError(f"{name} is truncated or not binary: no word {row + 1} (is it the text format?)")
-        if byte != b"\n" or letters:  # the newline that ends the row before, where there is one
-            letters += byte
+        letters += file.read(ahead.find(b" ") + 1 or len(ahead))
+    letters = letters[:-1].lstrip(b"\n")  # the newline that ends the row before, where there is one
     numbers = file.read(vector.nbytes)
     if len(numbers) < vector.nbytes or not letters:
         raise FormatError(f"{name} is truncated or not binary: no whole word {row + 1} (is it the text format?)")
@@ -145,15 +171,17 @@ def _read_binary_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.flo
     return letters.decode("utf-8", "surrogateescape")
 
 
-def _read_text_row(file: BinaryIO, name: str, row: int, vector: NDArray[np.float32]) -> str:
-    fields = file.readline().rstrip(b"\r\n ").split(b" ")
-    if len(fields) != len(vector) + 1:
+def _read_text_row(file: io.BufferedReader, name: str, row: int, vector: NDArray[np.float32]) -> str:
+    line = file.readline().rstrip(b"\r\n ")
+    spaces = line.count(b" ")
+    if spaces != len(vector):
         raise FormatError(
-            f"{name} line {row + 2} has {len(fields) - 1} numbers, the header says {len(vector)} "
+            f"{name} line {row + 2} has {counted(spaces, 'number')}, the header says {len(vector)} "
             "(is it the binary format?)"
         )
+    fields = line.split(b" ")
     try:
         vector[:] = [float(field) for field in fields[1:]]
     except ValueError as error:
-        raise FormatError(f"{name} line {row + 2}: {error} (is it the binary format?)") from None
+        raise FormatError(f"{name} line {row + 2}: {error!s:.80} (is it the binary format?)") from None
     return fields[0].decode("utf-8", "surrogateescape")

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import re
 import subprocess
 import sys
 
@@ -226,7 +227,7 @@ def test_failed_training_keeps_the_model_that_was_there(capsys, planted_file, in
     other = in_empty_folder / "other.txt"
     other.write_text("a b c\n" * 50)  # a corpus of its own would replace the cache
     assert_refused(capsys, "train", other, "-o", "m", *QUICK, *absurd, "--max-vocab=1", "--ns-exponent=x", said="x")
-    assert_refused(capsys, "train", other, "-o", "m", "--min-count=1000", said="no word occurs 1000 times")
+    assert_refused(capsys, "train", other, "-o", "m", "--min-count=1000", said="no word occurs 1,000 times")
     assert contents(in_empty_folder / "m") == before
 
 
@@ -302,6 +303,28 @@ def test_out_of_memory_is_one_line(capsys, planted_file, in_empty_folder, monkey
     monkeypatch.setattr(driver, "initial_matrices", refuse)
     assert_refused(capsys, "train", planted_file, "-o", "m", said=["out of memory", "9 TiB", "--vector-size"])
     assert not list(in_empty_folder.iterdir())
+
+
+def test_one_word_is_warned_of_and_counted_as_one(capsys, in_empty_folder):
+    (in_empty_folder / "corpus").write_text("a a a b\n")
+    code, out, err = run(capsys, "train", "corpus", "-o", "m", *QUICK, "--max-vocab=1", "--sample=0")
+    assert code == 0
+    assert "warning: the vocabulary has one word, so nothing can be learnt" in err
+    assert "4 tokens, 3 of them in the vocabulary of 1 word, 1 sentence; 1 worker (" in err
+    assert "m: 1 word, vector_size 10" in out
+    code, out, _ = run(capsys, "info", "m")
+    assert re.search(r"^final_loss: \d\.\d{1,4}$", out, re.MULTILINE)
+    _, out, _ = run(capsys, "prepare", "corpus", "-o", "p", "--min-count=1")
+    assert out == "p: 4 tokens read, 4 in the vocabulary of 2 words, 1 sentence\n"
+    assert_refused(capsys, "prepare", "corpus", "-o", "p", said=["no word occurs 5 times", "'a', 3 times"])
+    (in_empty_folder / "corpus").write_text("a\n")
+    assert_refused(capsys, "prepare", "corpus", "-o", "p", said=["has 1 distinct word, most often 'a', 1 time;"])
+
+
+def test_export_says_what_its_formats_are(capsys):
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    assert "six decimals" in capsys.readouterr().out
 
 
 def test_an_error_is_the_only_line(capsys, in_empty_folder):

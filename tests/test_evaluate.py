@@ -84,6 +84,15 @@ def test_restrict_vocab_limits_questions_and_answers(small, tmp_path):
         evaluate_analogies(small, path, restrict_vocab=0)
 
 
+def test_restrict_vocab_goes_by_counts(small, tmp_path):
+    """After `train_ids` the rows are in order of ids."""
+    path = write(tmp_path, ": s\nman king woman queen\nman boy woman girl\n")
+    backwards = Embeddings(Vocab(WORDS[::-1], np.arange(1, 8)), VECTORS[::-1])
+    for restrict_vocab in (5, 6, 7):
+        expected = evaluate_analogies(small, path, restrict_vocab)
+        assert evaluate_analogies(backwards, path, restrict_vocab) == expected
+
+
 def test_question_words_are_never_the_answer(tmp_path):
     """Nearest to b - a + c is b itself here; it must not be taken."""
     vectors = np.array([[1, 0], [1, 0.1], [1, 0.05], [0.9, 0.3]], np.float32)

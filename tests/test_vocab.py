@@ -7,7 +7,8 @@ import pytest
 
 from fastw2v.errors import CorpusError, FolderError
 from fastw2v.ingest import Ingested
-from fastw2v.vocab import Vocab, build_vocab, choose_words, printable
+from fastw2v.screen import printable
+from fastw2v.vocab import Vocab, build_vocab, choose_words
 
 
 def counted(words):

@@ -12,6 +12,8 @@ from fastw2v.embeddings import Embeddings
 from fastw2v.errors import FormatError
 from fastw2v.vocab import Vocab
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*not in valid UTF-8")
+
 WORDS = ["the", "naïve", "caf\udce9"]
 VECTORS = np.array([[0.5, -1.25, 3e-7], [1 / 3, 1000.0, -0.0], [0.1, 0.2, 0.3]], np.float32)
 
