@@ -1,0 +1,615 @@
+"""Bytes from strangers: whatever a file or a folder holds, it is read right, or refused by an error of this package.
+
+Each property has two lengths: 200 examples in every run, the same ones each time, and 20,000 with ``-m long``, others
+each time (``--hypothesis-seed`` repeats them). No example may hang, or take memory beyond what its size explains.
+"""
+
+import bz2
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import os
+import re
+import shutil
+import signal
+import tempfile
+from collections import Counter
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import fastw2v
+from fastw2v import ingest
+from fastw2v.checkpoint import read_state
+from fastw2v.cli import main
+from fastw2v.embeddings import Embeddings
+from fastw2v.errors import FastW2VError
+from fastw2v.prepared import open_prepared
+from fastw2v.screen import printable
+from fastw2v.staging import checksum
+from fastw2v.vocab import Vocab
+
+NORMAL, LONG = 200, 20_000
+SECONDS, MEGABYTES = 60, 1024  # of one example; of address space beyond what the process has
+lengths = pytest.mark.parametrize("examples", [NORMAL, pytest.param(LONG, marks=pytest.mark.long)])
+
+
+def fuzz(examples, check, *strategies):
+    chosen = settings(
+        max_examples=examples,
+        derandomize=examples == NORMAL,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    chosen(given(*strategies)(check))()
+
+
+@pytest.fixture(autouse=True)
+def little_memory():
+    """Let nothing allocate what only a header says is there."""
+    resource = pytest.importorskip("resource")
+    if not os.path.exists("/proc/self/statm"):
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + (MEGABYTES << 20), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture
+def place():
+    """A folder in memory, where there is one."""
+    memory = "/dev/shm"
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def reading():
+    """Let no error out but ours, in one line of reasonable length, and nothing go on for ever."""
+
+    def hang(number, frame):
+        raise AssertionError(f"no end after {SECONDS} seconds")
+
+    before = signal.signal(signal.SIGALRM, hang)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    said = "one line"
+    try:
+        yield
+    except FastW2VError as error:
+        said = str(error)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert "\n" not in said
+    assert 0 < len(said) < 600
+
+
+def run_command(*arguments):
+    """Run a command that may refuse its input, and nothing else; what it shows must not disturb a screen."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), reading():
+        code = main([str(argument) for argument in arguments])
+    assert code in (0, 2)
+    for text in (out.getvalue(), err.getvalue()):
+        assert printable(text.replace("\n", "")) == text.replace("\n", "")
+    assert (code == 2) == err.getvalue().startswith("fastw2v: error: ")
+    assert err.getvalue().count("\n") <= 1
+    if code == 0 and "--json" in arguments:
+        json.loads(out.getvalue(), parse_constant=pytest.fail)
+
+
+# ------------------------------------------------------------------------------------------------------ bytes
+
+TOKENS = [
+    b"a", b"b", b"the", b"1234567", b"12345678", b"123456789abcdefgh", "naïve".encode(), b"\xff", b"caf\xe9",
+    b"\xef\xbb\xbf", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"\x00", b"\x1b[31m",
+    "\u202e".encode(),
+    "\u2028".encode(), "\u00a0".encode(), b"\x85", b"\x1c", b"\x7f", b"x" * 100, b"ustar",
+]  # fmt: skip
+SPACES = [b" ", b" ", b"\n", b"\t", b"\r\n", b"\v", b"\f", b"  \n\n ", b""]
+tokens = st.sampled_from(TOKENS[:8]) | st.sampled_from(TOKENS) | st.binary(max_size=12)
+texts = st.lists(st.tuples(tokens, st.sampled_from(SPACES)), max_size=40).map(lambda pairs: b"".join(sum(pairs, ())))
+
+
+@st.composite
+def damaged(draw, content):
+    """These bytes, with a few of them changed, cut off or added."""
+    content = bytearray(draw(content) if isinstance(content, st.SearchStrategy) else content)
+    for _ in range(draw(st.integers(0, 4))):
+        how = draw(st.sampled_from(["change", "cut", "add", "repeat"]))
+        at = draw(st.integers(0, max(0, len(content) - 1)))
+        if how == "change" and content:
+            content[at] = draw(st.integers(0, 255))
+        elif how == "cut":
+            del content[at : at + draw(st.integers(1, 1 + len(content)))]
+        elif how == "add":
+            content[at:at] = draw(tokens)
+        elif how == "repeat":
+            content[at:at] = content[at : at + draw(st.integers(0, 40))]
+    return bytes(content)
+
+
+# ------------------------------------------------------------------------------------------------------ ingest
+
+MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c")
+PACKED = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lambda text: lzma.compress(text, preset=0),
+}
+
+
+def is_refused(text):
+    return b"\0" in text[: 64 << 10] or text.startswith(MAGIC) or text[257:].startswith(b"ustar")
+
+
+def prepare_twin(files, min_count, max_vocab):
+    """What `prepare` finds, in pure Python; None where it must refuse."""
+    if any(map(is_refused, files)):
+        return None
+    lines = [line for text in files for line in text.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
+    sentences = [line.decode("utf-8", "surrogateescape") for line in lines if line.split()]
+    sentences = [re.split("[ \t\r\v\f]+", sentence.strip(" \t\r\v\f")) for sentence in sentences]
+    counts = Counter(word for sentence in sentences for word in sentence)
+    words = [word for word, count in counts.most_common() if count >= min_count][:max_vocab]
+    if not words:
+        return None
+    index = {word: i for i, word in enumerate(words)}
+    ids = [[index[word] for word in sentence if word in index] for sentence in sentences]
+    return words, [counts[word] for word in words], sum(counts.values()), ids
+
+
+@lengths
+def test_any_bytes_as_text(place, monkeypatch, examples):
+    def check(files, packing, workers, block_bytes, table_words, table_bytes, min_count, max_vocab):
+        monkeypatch.setattr(ingest, "BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr(ingest, "TABLE_WORDS", table_words)
+        monkeypatch.setattr(ingest, "TABLE_BYTES", table_bytes)
+        paths = [place / f"text{i}" for i in range(len(files))]
+        for path, text in zip(paths, files, strict=True):
+            path.write_bytes(PACKED[packing](text))
+        expected = prepare_twin(files, min_count, max_vocab)
+        found = None
+        options = {"min_count": min_count, "max_vocab": max_vocab, "workers": workers, "progress": False}
+        with reading():
+            found = fastw2v.prepare(paths, place / "p", **options)
+        if expected is None or found is None:
+            assert expected is None
+            assert found is None
+            return
+        words, counts, n_tokens, ids = expected
+        assert list(found.vocab.words) == words
+        assert found.vocab.counts.tolist() == counts
+        assert found.tokens_read == n_tokens
+        assert [s.tolist() for s in np.split(found.ids, found.offsets[1:-1])] == ids
+        assert list(open_prepared(place / "p").vocab.words) == words
+
+    fuzz(
+        examples,
+        check,
+        st.lists(texts, min_size=1, max_size=3),
+        st.sampled_from(list(PACKED)),
+        st.sampled_from([1, 2]),
+        st.sampled_from([4, 16, 64, 1 << 20]),
+        st.sampled_from([20, 1 << 22, 1 << 22]),
+        st.sampled_from([200, 1 << 28, 1 << 28]),
+        st.integers(1, 3),
+        st.none() | st.integers(1, 5),
+    )
+
+
+@lengths
+def test_damaged_archives(place, examples):
+    zstandard = pytest.importorskip("zstandard")
+    text = b"".join(b"word%d and more\n" % (i % 7) for i in range(100))
+    archives = [gzip.compress(text, mtime=0), bz2.compress(text, 1), lzma.compress(text, preset=0)]
+    archives.append(zstandard.ZstdCompressor().compress(text))
+
+    def check(content):
+        (place / "text").write_bytes(content)
+        with reading():
+            fastw2v.prepare(place / "text", place / "p", min_count=1, workers=1, progress=False)
+        assert not (place / "p" / ".partial").exists()
+
+    fuzz(examples, check, damaged(st.sampled_from(archives)))
+
+
+# ------------------------------------------------------------------------------------------------------ files
+
+COUNTS = [
+    b"0",
+    b"1",
+    b"007",
+    b"-1",
+    b"1.5",
+    b"999999999999999999",
+    b"9" * 19,
+    b"9" * 5000,
+    b"",
+    b"\xd9\xa1",
+    b"1_0",
+    b" 1",
+]
+tsv_lines = st.tuples(tokens, st.sampled_from([b"\t", b"\t", b" ", b"\t\t", b""]), st.sampled_from(COUNTS))
+good_lines = st.tuples(tokens, st.just(b"\t"), st.sampled_from(COUNTS[:3]))
+tsv = (st.lists(good_lines, max_size=9) | st.lists(tsv_lines, max_size=3)).map(
+    lambda lines: [*map(b"".join, lines), b""]
+)
+tsv = tsv.map(b"\n".join)
+TSV = re.compile(rb"(?:[^\n\t\r\v\f]+\t[0-9]{1,18}\n)*")
+
+
+@lengths
+def test_vocabulary_files(place, examples):
+    path = place / "vocab.tsv"
+
+    def check(content):
+        path.write_bytes(content)
+        pairs = [line.split(b"\t") for line in content.split(b"\n")[:-1]]
+        valid = TSV.fullmatch(content) and len({pair[0] for pair in pairs}) == len(pairs)
+        vocab = None
+        with reading():
+            vocab = Vocab.read(path)
+        assert (vocab is not None) == bool(valid)
+        if vocab is not None:
+            assert [word.encode("utf-8", "surrogateescape") for word in vocab.words] == [word for word, _ in pairs]
+            assert vocab.counts.tolist() == [int(count) for _, count in pairs]
+            assert Vocab.read(path, vocab.write(path)).to_tsv() == path.read_bytes()
+
+    fuzz(examples, check, damaged(tsv) | st.binary(max_size=60))
+
+
+NUMBERS = [
+    b"0.5",
+    b"-1e-3",
+    b"1",
+    b"nan",
+    b"-inf",
+    b"1e39",
+    b"1e308",
+    b"-1e308",
+    b"1e999",
+    b"1_0",
+    b"0x1p3",
+    b"\xd9\xa1",
+    b"",
+    b"5" * 400,
+    b"1e-400",
+]
+SIZES = [1, 2, 3, 0, -1, 10**6, 2**31, 2**32, 2**62, 2**63, 2**64, 10**30]
+numbers = st.sampled_from(NUMBERS)
+
+
+@st.composite
+def word2vec_file(draw):
+    """A file of one of the two formats, right or nearly so, and whether it is binary."""
+    binary = draw(st.booleans())
+    n_words, size = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    usual = draw(st.integers(0, 3)) > 0
+    rows = []
+    for i in range(n_words):
+        word = draw(tokens) if draw(st.integers(0, 3)) == 0 else b"w%d" % i
+        if binary:
+            floats = draw(
+                st.lists(
+                    st.floats(width=32, allow_nan=not usual, allow_infinity=not usual), min_size=size, max_size=size
+                )
+            )
+            rows.append(word + b" " + np.array(floats, "<f4").tobytes() + b"\n" * draw(st.booleans()))
+        else:
+            rows.append(
+                b" ".join([word] + [draw(st.sampled_from(NUMBERS[:3]) if usual else numbers) for _ in range(size)])
+                + draw(st.sampled_from([b"\n", b" \n", b"\r\n"]))
+            )
+    if draw(st.integers(0, 3)) == 0:
+        n_words, size = draw(st.sampled_from(SIZES)), draw(st.sampled_from(SIZES))
+    content = b"%d %d\n" % (n_words, size) + b"".join(rows)
+    return draw(damaged(content)) if draw(st.integers(0, 2)) == 0 else content, binary
+
+
+@lengths
+@pytest.mark.filterwarnings("ignore:.*not in valid UTF-8")
+def test_vectors_files_of_other_programs(place, examples):
+    path = place / "vectors"
+
+    def check(file):
+        content, binary = file
+        path.write_bytes(content)
+        found = None
+        with reading():
+            found = fastw2v.load_word2vec_format(path, binary=binary)
+        if found is None:
+            return
+        header = content.split(b"\n")[0].split()
+        assert found.vectors.shape == (int(header[0]), int(header[1]))
+        assert np.isfinite(found.vectors).all()
+        assert len(set(found.words)) == len(found)
+        with reading():
+            found.most_similar(0)
+        found.export(path, "word2vec-bin")
+        again = fastw2v.load_word2vec_format(path, binary=True)
+        assert list(again.words) == list(found.words)
+        assert np.array_equal(again.vectors, found.vectors)
+
+    fuzz(examples, check, word2vec_file())
+
+
+evaluation_tokens = st.sampled_from([b"w0", b"w1", b"w2", b"w3", b"W4"]) | tokens | numbers
+pairs = st.lists(st.tuples(st.just(b"w0"), st.sampled_from([b"w1", b"w2", b"w3"]), numbers).map(b" ".join), max_size=6)
+evaluation = st.lists(
+    st.tuples(
+        st.sampled_from([b"", b"", b": ", b"# "]),
+        st.lists(evaluation_tokens, min_size=3, max_size=4),
+        st.sampled_from([b" ", b" ", b"\t", b",", b", "]),
+    ).map(lambda line: line[0] + line[2].join(line[1])),
+    max_size=8,
+).map(b"\n".join)
+
+
+@lengths
+def test_evaluation_files(place, examples):
+    rng = np.random.default_rng(0)
+    vocab = Vocab([f"w{i}" for i in range(6)], np.arange(6, 0, -1))
+    embeddings = Embeddings(vocab, rng.normal(size=(6, 3)).astype(np.float32))
+    embeddings.save(place / "m")
+    path = place / "questions"
+
+    def check(content, command):
+        path.write_bytes(content)
+        with reading():
+            score = fastw2v.evaluate_similarity(embeddings, path)
+            assert score.attempted <= score.total
+            assert score.spearman is None or -1.001 <= score.spearman <= 1.001
+        with reading():
+            total = fastw2v.evaluate_analogies(embeddings, path, restrict_vocab=5)[-1]
+            assert total.correct <= total.attempted <= total.total
+        if command is not None:
+            run_command("eval", place / "m", *command, path)
+
+    valid_pairs = b"w0 w1 1\nw1 w2 3\nw2 w3 2\n"
+    valid_questions = b": s\nw0 w1 w2 w3\nw3 w2 w1 w0\n"
+    contents = (
+        evaluation
+        | damaged(evaluation)
+        | pairs.map(b"\n".join)
+        | damaged(st.sampled_from([valid_pairs, valid_questions]))
+    )
+    commands = [None] * 9 + [["--similarity"], ["--json", "--analogies"], ["--analogies"]]
+    fuzz(examples, check, contents, st.sampled_from(commands))
+
+
+# ------------------------------------------------------------------------------------------------------ folders
+
+JSON_LEAVES = [
+    0, -1, 1, 2**31, 2**63, 10**400, 1e308, -0.0, float("nan"), float("inf"), "", "../../../etc/passwd", "/etc/passwd",
+    "\x1b]0;owned\x07", "\u202egnp.exe", "\ud800", "\0", "0x1", [], {}, [[]], {"": None}, True, None,
+]  # fmt: skip
+json_values = st.recursive(
+    st.sampled_from(JSON_LEAVES) | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+RAW_JSON = [
+    b"[" * 100_000, b'{"a":' * 5000, b"[" * 80 + b"]" * 80, b'{"a": 1, "a": 2}', b"1" * 5000, b"NaN", b"\xff\xfe{\0}\0",
+    b"\xef\xbb\xbf{}", b'{"a": "\\ud800"}', b'{"a": "\xed\xa0\x80"}', b"7\n", b"null", b"",
+    b'{"loss": ' + b"9" * 400 + b"}\n", b"\x80\x04N.",
+]  # fmt: skip
+DESCRS = ["<f4", "<f8", ">f4", "<i4", "<i8", "|O", "|b1", "<U9", "<M8[s]", "<f99999999999"]
+DESCRS += [[("a", "<f4")], [("a", "<f4", 2**60)]]
+SHAPES = [-1, 0, 1, 2, 56, 2**31, 2**32, 2**62, 2**63, 2**64, 10**100]
+NOT_FILES = ["/dev/zero", "/dev/tty", "itself", "folder", "pipe", "nowhere"]
+
+
+def npy_header(descr, fortran, shape, version):
+    text = repr({"descr": descr, "fortran_order": fortran, "shape": shape}).encode() + b"\n"
+    return b"\x93NUMPY" + version + len(text).to_bytes(2 if version[0] == 1 else 4, "little") + text
+
+
+@st.composite
+def folder_changes(draw, parts, others, manifest):
+    """What a stranger might have changed in a folder: for some of its files other bytes, one of NOT_FILES, or None.
+
+    Args:
+        draw: Hypothesis's.
+        parts: the files of the folder, ``{name: bytes}``.
+        others: those of another folder of the same kind.
+        manifest: which of them has the checksums.
+    """
+    changed = dict(parts)
+    for _ in range(draw(st.integers(1, 3))):
+        name = draw(st.sampled_from(sorted(parts)))
+        content = changed.get(name)
+        content = content if isinstance(content, bytes) else parts[name]
+        how = draw(
+            st.sampled_from(
+                [
+                    "damage",
+                    "field",
+                    "field",
+                    "other",
+                    "swap",
+                    "whole",
+                    "header",
+                    "values",
+                    "counts",
+                    "missing",
+                    "no file",
+                ]
+            )
+        )
+        if how == "field":
+            try:
+                record = json.loads(changed[manifest])
+                inside = record
+                if draw(st.booleans()):
+                    inside = inside[draw(st.sampled_from([k for k, v in record.items() if isinstance(v, dict)]))]
+                key = draw(st.sampled_from(sorted(inside)) | st.text(max_size=3))
+                inside.pop(key, None)
+                if draw(st.integers(0, 4)):
+                    inside[key] = draw(json_values)
+                changed[manifest] = json.dumps(record).encode()
+            except (ValueError, TypeError, AttributeError, LookupError, RecursionError):  # damaged already
+                assume(False)
+        elif how == "damage":
+            changed[name] = draw(damaged(content))
+        elif how == "other":
+            changed[name] = others[name]
+        elif how == "swap":
+            other = draw(st.sampled_from(sorted(parts)))
+            changed[name], changed[other] = parts[other], parts[name]
+        elif how == "whole":
+            changed[name] = draw(st.sampled_from(RAW_JSON) | texts | json_values.map(lambda v: json.dumps(v).encode()))
+        elif how == "header" and content.startswith(b"\x93NUMPY"):
+            sizes = draw(st.lists(st.sampled_from(SHAPES), max_size=3))
+            descr, fortran = draw(st.sampled_from(DESCRS)), draw(st.booleans())
+            version = draw(st.sampled_from([b"\1\0", b"\1\0", b"\2\0", b"\3\0", b"\7\7"]))
+            changed[name] = npy_header(descr, fortran, tuple(sizes), version) + content[128:]
+        elif how == "values" and content.startswith(b"\x93NUMPY") and len(content) > 128:
+            item = 8 if name == "offsets.npy" else 4
+            at = 128 + item * draw(st.integers(0, (len(content) - 128) // item))
+            wild = draw(st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3))
+            wild = wild.to_bytes(8, "little", signed=True)[:item]
+            wild = draw(st.sampled_from([wild, b"\0\0\x80\x7f", b"\0\0\xc0\x7f", b"\xff\xff\x7f\x7f", b"\1\0\0\0"]))
+            changed[name] = content[:at] + wild + content[at + len(wild) :]
+        elif how == "counts":
+            words = [line.split(b"\t")[0] for line in parts["vocab.tsv"].splitlines()]
+            changed["vocab.tsv"] = b"".join(b"%s\t%s\n" % (word, draw(st.sampled_from(COUNTS[:6]))) for word in words)
+        elif how == "missing":
+            changed[name] = None
+        elif how == "no file":
+            changed[name] = draw(st.sampled_from(NOT_FILES))
+    if draw(st.integers(0, 3)):
+        seal(changed, manifest)
+    return {name: content for name, content in changed.items() if content != parts[name]}
+
+
+def seal(parts, manifest):
+    """Make the checksums right: whoever changes a file can change them too."""
+    try:
+        record = json.loads(parts[manifest])
+        for name, content in parts.items():
+            if isinstance(content, bytes):
+                digest = hashlib.sha256(content).hexdigest()
+                if name == "vocab.tsv":
+                    record["vocab_sha256"] = digest
+                elif name in record.get("sha256", ()):
+                    record["sha256"][name] = digest
+        record["checksum"] = checksum(record)
+        parts[manifest] = json.dumps(record).encode()
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        pass
+
+
+def lay_out(folder, parts):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, content in parts.items():
+        path = folder / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        elif content is None:
+            pass
+        elif content == "folder":
+            path.mkdir()
+        elif content == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(name if content == "itself" else content)
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def corpus(topics):
+    return [[f"t{i % topics}w{(i * j) % 5}" for j in range(6)] for i in range(60)]
+
+
+SMALL = {"vector_size": 3, "window": 2, "min_count": 1, "workers": 1, "sample": 0.0, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory):
+    """Files of two model folders, each of a training that was stopped after its first epoch of three."""
+    folder = tmp_path_factory.mktemp("models")
+    for topics in (2, 3):
+        stop = [lambda progress, embeddings: True]
+        fastw2v.train(corpus(topics), output=folder / str(topics), epochs=3, callbacks=stop, **SMALL)
+    return files_of(folder / "2"), files_of(folder / "3")
+
+
+@pytest.fixture(scope="module")
+def two_prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    for topics in (2, 3):
+        fastw2v.prepare(corpus(topics), folder / str(topics), min_count=1, progress=False)
+    return files_of(folder / "2"), files_of(folder / "3")
+
+
+@lengths
+@pytest.mark.filterwarnings("ignore:.*not in valid UTF-8")
+def test_model_folders(two_models, place, examples):
+    folder = place / "m"
+    commands = [["info"], ["info", "--json"], ["neighbors", "t0w1"], ["export", str(place / "v")]]
+
+    def check(changes, command):
+        lay_out(folder, two_models[0] | changes)
+        with reading():
+            embeddings = fastw2v.load(folder)
+            assert embeddings.vectors.shape == embeddings.outside.shape if embeddings.outside is not None else True
+            assert embeddings.vectors.shape == (len(embeddings), embeddings.vector_size)
+            embeddings.save(place / "again")
+            assert np.array_equal(fastw2v.load(place / "again").vectors, embeddings.vectors, equal_nan=True)
+            embeddings.most_similar(0)
+            embeddings.analogy(0, len(embeddings) - 1, 0)
+        if command is not None:
+            run_command(command[0], folder, *command[1:])
+
+    fuzz(examples, check, folder_changes(*two_models, "model.json"), st.sampled_from([None] * 9 + commands))
+
+
+@lengths
+def test_runs_to_go_on_with(two_models, place, examples):
+    folder = place / "m"
+
+    def check(changes):
+        lay_out(folder, two_models[0] | changes)
+        with reading():
+            if read_state(folder) is not None:
+                fastw2v.train(corpus(2), output=folder, resume=True, epochs=3, **SMALL)
+
+    fuzz(examples, check, folder_changes(*two_models, "model.json"))
+
+
+@lengths
+def test_prepared_folders(two_prepared, place, examples):
+    folder = place / "p"
+    options = SMALL | {"min_count": None}
+
+    def check(changes, command):
+        lay_out(folder, two_prepared[0] | changes)
+        with reading():
+            open_prepared(folder)
+            fastw2v.train(folder, epochs=1, **options)
+        if command is not None:
+            run_command(command[0], folder, *command[1:])
+
+    commands = [None] * 6 + [["info"], ["info", "--json"]]
+    fuzz(examples, check, folder_changes(*two_prepared, "prepared.json"), st.sampled_from(commands))
