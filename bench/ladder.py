@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastw2v import reference
-from fastw2v.config import TrainConfig, usable_cores
+from fastw2v.config import TrainConfig
 from fastw2v.driver import initial_matrices
+from fastw2v.machine import usable_cores
 from fastw2v.prepared import opened
 
 from . import peak, record, report, timing, vectorised

@@ -19,7 +19,7 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastw2v.config import usable_cores
+from fastw2v.machine import usable_cores
 from fastw2v.parallel import ENTRY, MAX_THREADS
 
 from . import record

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from fastw2v.config import TrainConfig, usable_cores
+from fastw2v.config import TrainConfig
+from fastw2v.machine import usable_cores
 
 from . import peak, record, report, timing
 from .ladder import QUICK, corpus_for

@@ -23,11 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import TrainConfig, available_memory
+from .config import TrainConfig
 from .embeddings import MANIFEST, Embeddings, load
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import all_finite
 from .interrupts import signals_noted
+from .machine import available_memory
 from .prepared import Corpus
 from .screen import printable
 from .spans import next_cut

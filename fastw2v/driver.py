@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .checkpoint import DIFFERED, Checkpoints, State, check_state, differences, finish, read_state, restore, start_from
-from .config import IdOptions, TrainConfig, TrainOptions, available_memory, usable_cores
+from .config import IdOptions, TrainConfig, TrainOptions
 from .embeddings import MANIFEST, Embeddings, load, versions
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import Watch, all_finite
 from .interrupts import interruption, signals_noted, sigterm_raises
+from .machine import available_memory, usable_cores
 from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, bytes_of_workers, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened

@@ -394,7 +394,7 @@ def test_tiny_vocabularies(sentences):
 
 def test_seed_never_changes_the_worker_count(planted_file):
     embeddings = fastw2v.train(planted_file, **QUICK | {"workers": None, "seed": 42})
-    assert embeddings.metadata["config"]["workers"] == fastw2v.config.usable_cores()
+    assert embeddings.metadata["config"]["workers"] == fastw2v.machine.usable_cores()
 
 
 def test_more_workers_than_threads(planted_file):

@@ -15,7 +15,7 @@ import pytest
 from conftest import planted_sentences, topic_purity
 
 import fastw2v
-from fastw2v import config, driver, parallel, sampling, spans
+from fastw2v import driver, machine, parallel, sampling, spans
 from fastw2v.errors import ConfigError
 from fastw2v.pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from fastw2v.prepared import check_ids
@@ -231,12 +231,12 @@ def test_two_trainings_at_once_learn_like_one(kernel, monkeypatch):
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch):
+def pretended(tmp_path, monkeypatch):
     """A /proc and a /sys/fs/cgroup to be written: a function that takes files and their contents."""
-    monkeypatch.setattr(config, "PROC", tmp_path / "proc")
-    monkeypatch.setattr(config, "CGROUP", tmp_path / "cgroup")
-    monkeypatch.setattr(config.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    monkeypatch.setattr(config._numba_config, "NUMBA_NUM_THREADS", 8)
+    monkeypatch.setattr(machine, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(machine, "CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(machine._numba_config, "NUMBA_NUM_THREADS", 8)
 
     def write(files):
         for name, content in files.items():
@@ -270,15 +270,15 @@ OWN_V1 = "cgroup/cpu,cpuacct/docker/1/"
         (V1 | {"cgroup/unified/cpu.max": "500000 100000\n"}, 5),
     ],
 )
-def test_cores_respect_the_cgroup(machine, files, expected):
-    machine(files)
-    assert config.usable_cores() == expected
+def test_cores_respect_the_cgroup(pretended, files, expected):
+    pretended(files)
+    assert machine.usable_cores() == expected
     assert fastw2v.TrainConfig().workers == expected
 
 
-def test_cores_respect_numbas_limit(machine, monkeypatch):
-    monkeypatch.setattr(config._numba_config, "NUMBA_NUM_THREADS", 2)
-    assert config.usable_cores() == 2
+def test_cores_respect_numbas_limit(pretended, monkeypatch):
+    monkeypatch.setattr(machine._numba_config, "NUMBA_NUM_THREADS", 2)
+    assert machine.usable_cores() == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
@@ -344,9 +344,9 @@ MEMINFO = {"proc/meminfo": "MemTotal: 9000 kB\nMemAvailable: 8000 kB\n"}
         ),
     ],
 )
-def test_memory_respects_the_cgroup(machine, files, expected):
-    machine(files)
-    assert config.available_memory() == expected
+def test_memory_respects_the_cgroup(pretended, files, expected):
+    pretended(files)
+    assert machine.available_memory() == expected
 
 
 def test_the_bill_is_said_and_refused_with_the_numbers(planted_file, tmp_path, capsys, monkeypatch):

@@ -1,0 +1,71 @@
+"""What this machine, or the part of it that this process may use, has: cores and memory."""
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numba
+
+PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
+_numba_config: Any = numba.config
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: its affinity mask, capped by cgroup quotas and NUMBA_NUM_THREADS."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        cores = os.cpu_count() or 1
+    for folder in _cgroups("cpu"):
+        for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):  # version 2, version 1
+            with suppress(OSError, ValueError):  # the other version, or no quota: "max"
+                quota, period = map(int, " ".join((folder / name).read_text() for name in names).split())
+                if quota > 0 and period > 0:
+                    cores = min(cores, math.ceil(quota / period))
+    return max(1, min(cores, int(_numba_config.NUMBA_NUM_THREADS)))
+
+
+def available_memory() -> int | None:
+    """Return how many bytes can be had without swapping, or None where the system does not say.
+
+    What the machine has left, or, if that is less, the cgroup of this process or one that it is in.
+    """
+    try:
+        fields = dict(line.split(":", 1) for line in (PROC / "meminfo").read_text().splitlines())
+        free = 1024 * int(fields["MemAvailable"].split()[0])
+    except (OSError, ValueError, KeyError, IndexError):  # not Linux
+        return None
+    for folder in _cgroups("memory"):
+        for limited, used, cached in (
+            ("memory.max", "memory.current", "inactive_file"),  # version 2
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),  # version 1
+        ):
+            with suppress(OSError, ValueError):  # the other version, or no limit: "max"
+                left = int((folder / limited).read_text()) - int((folder / used).read_text())
+                stats = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+                free = min(free, left + int(stats.get(cached, 0)))
+    return max(0, free)
+
+
+def _cgroups(controller: str) -> Iterator[Path]:
+    """Give the folders of the cgroups that this process is in and whose limits hold for it, as far as they show."""
+    try:
+        lines = (PROC / "self" / "cgroup").read_text().splitlines()
+    except OSError:
+        lines = ["0::/"]
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if not controllers:  # version 2: all controllers in one tree, a folder of its own where version 1 is there too
+            roots = [CGROUP, CGROUP / "unified"]
+        elif controller in controllers.split(","):
+            roots = [CGROUP / controllers, CGROUP / controller]
+        else:
+            continue
+        group = PurePosixPath("/", path)
+        for root in roots:
+            # within a container the path may be the host's: then none of these exists but the root, which is the group
+            yield from (root / place.relative_to("/") for place in (group, *group.parents))
