@@ -317,13 +317,32 @@ def _check_threads(workers: int, progress: bool) -> None:
         )
 
 
+def _announce(corpus: Corpus, config: TrainConfig, progress: bool, saved: bool) -> None:
+    """Say what will be trained on, by whom, and what memory it will take; raises as `_check_memory`."""
+    assert config.workers is not None
+    say(
+        progress,
+        f"{counted(corpus.tokens_read, 'token')}, {len(corpus.ids):,} of them in the vocabulary of "
+        f"{counted(len(corpus.vocab), 'word')}, {counted(len(corpus.offsets) - 1, 'sentence')}; "
+        f"{counted(config.workers, 'worker')} "
+        f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
+    )
+    if len(corpus.vocab) == 1:
+        say(
+            progress, "warning: the vocabulary has one word, so nothing can be learnt: raise max_vocab, lower min_count"
+        )
+    _check_threads(config.workers, progress)
+    _check_memory(len(corpus.vocab), config, progress, saved)
+
+
 def _train(
     corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: _Run
 ) -> tuple[Embeddings, BaseException | None]:
     """Train; return the embeddings, which ``run.output`` then holds, and what stopped the run early, to be raised."""
     assert config.workers is not None
-    n_tokens, n_sentences = len(corpus.ids), len(corpus.offsets) - 1
-    sizes = {"tokens": n_tokens, "sentences": n_sentences} | ({} if folder is None else {"crc32": corpus.crc32()})
+    n_tokens = len(corpus.ids)
+    sizes = {"tokens": n_tokens, "sentences": len(corpus.offsets) - 1}
+    sizes |= {} if folder is None else {"crc32": corpus.crc32()}
     total, done = n_tokens * config.epochs, 0
     if state is not None:
         check_state(state, corpus, sizes, total)
@@ -332,20 +351,7 @@ def _train(
             say(run.progress, f"{run.output} is complete (epochs {config.epochs}): nothing to do; more --epochs go on")
             finish(state.folder, state.embeddings.metadata["progress"])  # a run killed at its end did not
             return state.embeddings, None
-    say(
-        run.progress,
-        f"{counted(corpus.tokens_read, 'token')}, {n_tokens:,} of them in the vocabulary of "
-        f"{counted(len(corpus.vocab), 'word')}, {counted(n_sentences, 'sentence')}; "
-        f"{counted(config.workers, 'worker')} "
-        f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
-    )
-    if len(corpus.vocab) == 1:
-        say(
-            run.progress,
-            "warning: the vocabulary has one word, so nothing can be learnt: raise max_vocab, lower min_count",
-        )
-    _check_threads(config.workers, run.progress)
-    _check_memory(len(corpus.vocab), config, run.progress, saved=folder is not None)
+    _announce(corpus, config, run.progress, saved=folder is not None)
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
     noise, keep, tiling = _tables(corpus.vocab.counts, config)
     if config.kernel == "tile" and tiling is None:
