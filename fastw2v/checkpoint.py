@@ -10,13 +10,14 @@ stays until the run is finished too.
 
 import copy
 import hashlib
+import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,12 @@ from .screen import printable
 from .spans import next_cut
 from .staging import (
     KEEP_PREVIOUS,
+    NEW_RUN,
     check_own,
     check_previous,
     checksum,
     open_part,
+    parse_json,
     publish,
     read_manifest,
     remove_previous,
@@ -110,6 +113,35 @@ def read_state(folder: Path) -> State | None:
     if not fits or not all("pairs" in record for record in embeddings.metrics):
         raise FolderError(f"{folder / MANIFEST} does not describe the other files of the run; {again}")
     return State(folder, embeddings, config, tokens, complete, rng, seconds)
+
+
+def note_new_run(partial: Path, config: TrainConfig, init_from: bool) -> None:
+    """Note in the staging folder that a new run begins: killed before its first checkpoint, it leaves nothing else.
+
+    Without that, going on would take the model that stands in the folder for the run, and train an old one further.
+    """
+    note = {"found": _digest_of_manifest(partial.parent), "config": asdict(config), "init_from": init_from}
+    with write_errors(partial):
+        (partial / NEW_RUN).write_text(json.dumps(note), "utf-8")
+
+
+def cut_before_saved(partial: Path) -> tuple[TrainConfig, bool] | None:
+    """Return the options of a new run that was killed before it was saved, and if it started from given vectors.
+
+    None where there was none: no note, or another model stands in the folder than when it was made.
+    """
+    try:
+        with open_part(partial / NEW_RUN) as file:
+            note = parse_json(file.read())
+        if note["found"] == _digest_of_manifest(partial.parent):
+            return TrainConfig(**note["config"]), note["init_from"] is True
+    except (OSError, KeyError, TypeError, ValueError):  # the last: killed while it was written, or a stranger's
+        pass
+    return None
+
+
+def _digest_of_manifest(folder: Path) -> str | None:
+    return _sha256(folder / MANIFEST) if os.path.lexists(folder / MANIFEST) else None
 
 
 def _sha256(path: Path) -> str:

@@ -18,7 +18,20 @@ from typing import Any, TypeAlias, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .checkpoint import DIFFERED, Checkpoints, State, check_state, differences, finish, read_state, restore, start_from
+from .checkpoint import (
+    DIFFERED,
+    Checkpoints,
+    State,
+    check_state,
+    cut_before_saved,
+    differences,
+    finish,
+    note_new_run,
+    read_state,
+    restore,
+    start_from,
+    unfinished,
+)
 from .config import IdOptions, TrainConfig, TrainOptions
 from .embeddings import MANIFEST, Embeddings, load, versions
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
@@ -29,7 +42,7 @@ from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, bytes_of_workers, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
 from .sampling import build_alias, expected_kept, keep_thresholds, noise_weights
-from .screen import Bar, announced, counted, say
+from .screen import Bar, announced, counted, printable, say
 from .simd import features_digest, host_cpu
 from .spans import cut, next_cut
 from .staging import staged, write_errors
@@ -120,7 +133,7 @@ def train(
     given = _given(options)
     config = TrainConfig(**given)
     with sigterm_raises(), _output_folder(output) as folder, ExitStack() as stack:
-        state, config = run.go_on(given, config)
+        state, config = run.go_on(folder, given, config)
         asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
         chosen = opened(corpus, folder, **asked, workers=config.workers, progress=progress)
         ready = stack.enter_context(chosen)
@@ -181,7 +194,7 @@ def train_ids(
         counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
     corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
     with sigterm_raises(), _output_folder(output) as folder:
-        state, config = run.go_on(given, config)
+        state, config = run.go_on(folder, given, config)
         embeddings, stopped_by = _train(corpus, config, folder, state, run)
     if stopped_by is not None:
         raise stopped_by
@@ -213,26 +226,46 @@ class _Run:
         given = load(self.init_from) if isinstance(self.init_from, str | PathLike) else self.init_from
         object.__setattr__(self, "vectors", given)
 
-    def go_on(self, given: dict[str, Any], config: TrainConfig) -> tuple[State | None, TrainConfig]:
+    def go_on(
+        self, partial: Path | None, given: dict[str, Any], config: TrainConfig
+    ) -> tuple[State | None, TrainConfig]:
         """Return the state to go on from, None for a new run, and the options to train with.
 
         Args:
+            partial: the staging folder, if there is an output.
             given: the options that the caller gave.
             config: these, and defaults for the others.
         """
         state = None
         if self.resume:
-            assert self.output is not None
-            state = read_state(Path(self.output))
-            if state is None:
-                say(self.progress, f"{self.output} holds no run to go on with: a new one begins")
+            assert partial is not None
+            if cut := cut_before_saved(partial):
+                if cut[1] and self.vectors is None:
+                    raise ConfigError(f"the run in {self.output} started from given vectors: give init_from again")
+                config = replace(cut[0], **{name: getattr(config, name) for name in given})
+                say(self.progress, f"the run in {self.output} was cut before its first checkpoint: it begins anew")
+            else:
+                state = read_state(partial.parent)
+                if state is None:
+                    say(self.progress, f"{self.output} holds no run to go on with: a new one begins")
+        elif partial is not None and (there := unfinished(partial.parent)):
+            at = printable(str(there.get("tokens")))
+            say(
+                self.progress,
+                f"{self.output} holds an unfinished run, at token {at}: the first checkpoint of this new one takes its "
+                "place; --resume would go on with it",
+            )
         if state is None:
             if self.vectors is not None and self.vectors.vector_size != config.vector_size:
                 raise ConfigError(
                     f"vector_size is {config.vector_size}, but init_from has vectors of {self.vectors.vector_size}: "
                     "make them equal"
                 )
+            if partial is not None:
+                note_new_run(partial, config, self.vectors is not None)
             return None, config
+        if self.vectors is not None:
+            say(self.progress, f"init_from is left aside: {self.output} holds a run to go on with")
         for name, value in given.items():
             of_run = getattr(state.config, name)
             if name not in ("epochs", "workers") and getattr(config, name) != of_run:
@@ -423,7 +456,8 @@ def _train(
                 raise DivergedError(now.epoch, now.tokens - (now.epoch - 1) * n_tokens, now.alpha)
             if signalled() and stopped_by is None:
                 where = "training stopped" if folder is None else f"{run.output} holds the vectors as they were"
-                stopped_by = interruption(signalled(), f"{where} at token {now.tokens:,} of {total:,}")
+                text = f"{where} at token {now.tokens:,} of {total:,}"
+                stopped_by = interruption(signalled(), text + ": --resume goes on" * (folder is not None))
     except DivergedError as error:
         saved = None if checkpoints is None or checkpoints.saved is None else str(checkpoints.saved)
         raise DivergedError(error.epoch, error.token, error.alpha, saved) from None

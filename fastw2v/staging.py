@@ -30,6 +30,7 @@ PARTIAL = ".partial"
 PREVIOUS = "previous"
 CACHE = "cache"
 KEEP_PREVIOUS = "keep-previous"
+NEW_RUN = "new-run.json"  # in PARTIAL: see `checkpoint.note_new_run`
 _OLD = "old"  # in PARTIAL while files are being replaced: what stood there before
 _OLD_NAMES = "old-names"
 _REPLACED = "replaced-"  # what stood there before, on its way out
@@ -181,6 +182,8 @@ def _claim(folder: Path, manifest: str) -> int | None:
     try:
         _settle(folder, manifest)  # a run may have been killed while it was publishing
         for left_over in partial.iterdir():
+            if left_over.name == NEW_RUN and left_over.is_file() and not left_over.is_symlink():
+                continue  # of a training that may yet be gone on with
             if left_over.is_dir() and not left_over.is_symlink():
                 shutil.rmtree(left_over, ignore_errors=left_over.name.startswith(_REPLACED))
             else:
@@ -194,7 +197,7 @@ def _claim(folder: Path, manifest: str) -> int | None:
 
 @contextmanager
 def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
-    """Yield an empty folder to write into; on success its files replace those of ``folder``.
+    """Yield a folder to write into; on success its files replace those of ``folder``. It is empty, but for NEW_RUN.
 
     Nothing of an older folder is touched before then. On any exception all that was written is removed, ``folder``
     itself too if it was not there before. Subfolders are scratch and not moved, but for one named CACHE: a prepared
@@ -290,7 +293,7 @@ def publish(partial: Path, made: Path, manifest: str) -> None:
     with write_errors(folder):
         if (partial / KEEP_PREVIOUS).exists():
             check_previous(folder)
-        names = [path.name for path in made.iterdir() if path.is_file() and path.name != KEEP_PREVIOUS]
+        names = [path.name for path in made.iterdir() if path.is_file() and path.name not in (KEEP_PREVIOUS, NEW_RUN)]
         if manifest not in names:
             return
         for name in names:

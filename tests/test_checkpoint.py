@@ -561,7 +561,7 @@ def test_killed_at_any_step_of_saving(tmp_path, had, every):
     whole = fastw2v.train(text, **QUICK)
     before = fastw2v.train(text, output=tmp_path / "before", **QUICK | {"seed": 9})
     moved = []
-    for fatal in range(1, 200, every):
+    for fatal in range(1, 400, every):
         folder = tmp_path / str(fatal)
         if had:
             shutil.copytree(tmp_path / "before", folder)
@@ -686,6 +686,50 @@ def test_a_model_of_a_version_without_checkpoints(two_checkpoints, planted_file,
     assert fastw2v.load(tmp_path / "m").metadata["progress"]["tokens"]
     with pytest.raises(FolderError, match="no state of a training to go on from"):
         fastw2v.train(planted_file, output=tmp_path / "m", resume=True, progress=False)
+
+
+@pytest.mark.parametrize("had", ["a finished model", "an unfinished run", "nothing"])
+@pytest.mark.parametrize("given", [[], ["--epochs=4"]])
+def test_killed_before_the_first_checkpoint_it_begins_anew(planted_file, tmp_path, capsys, had, given):
+    """And the model that stood there is not taken for it, and trained further."""
+    folder = tmp_path / "m"
+    if had != "nothing":
+        callbacks = [stop_at(2)] if had == "an unfinished run" else []
+        fastw2v.train(planted_file, output=folder, callbacks=callbacks, **QUICK)
+    kill = "\ndriver.Checkpoints.after_chunk = lambda *rest, **more: os._exit(9)"
+    run = subprocess.run(command(planted_file, folder, "--epochs=4", "--seed=7", before=kill), capture_output=True)
+    assert run.returncode == 9
+    assert (b"holds an unfinished run, at token 20000" in run.stderr) == (had == "an unfinished run")
+    assert fastw2v.cli.main(["train", str(planted_file), "-o", str(folder), "--resume", *given]) == 0
+    assert "was cut before its first checkpoint: it begins anew" in capsys.readouterr().err
+    assert_same_run(fastw2v.load(folder), fastw2v.train(planted_file, **QUICK | {"epochs": 4, "seed": 7}))
+    assert not (folder / ".partial").exists()
+
+
+def test_killed_after_the_first_checkpoint_it_goes_on_from_there(planted_file, tmp_path, capsys):
+    fastw2v.train(planted_file, output=tmp_path, **QUICK)
+    kill = AT_ONCE + "\nchunks = []\nreal = driver.Checkpoints.after_chunk\ndef after(*rest, **more):\n"
+    kill += "    real(*rest, **more)\n    chunks.append(1)\n    len(chunks) < 2 or os._exit(9)\n"
+    kill += "driver.Checkpoints.after_chunk = after"
+    assert subprocess.run(command(planted_file, tmp_path, "--epochs=4", "--seed=7", before=kill)).returncode == 9
+    assert (tmp_path / ".partial" / "new-run.json").exists()
+    resumed = fastw2v.train(planted_file, output=tmp_path, resume=True)
+    assert "going on at token 20,000" in capsys.readouterr().err
+    assert_same_run(resumed, fastw2v.train(planted_file, **QUICK | {"epochs": 4, "seed": 7}))
+
+
+def test_given_vectors_must_be_given_again_where_nothing_was_saved(planted_file, model, tmp_path):
+    kill = "\ndriver.Checkpoints.after_chunk = lambda *rest, **more: os._exit(9)"
+    run = command(planted_file, tmp_path / "m", "--vector-size=20", f"--init-from={model}", before=kill)
+    assert subprocess.run(run).returncode == 9
+    with pytest.raises(ConfigError, match="started from given vectors: give init_from again"):
+        fastw2v.train(planted_file, output=tmp_path / "m", resume=True)
+
+
+def test_init_from_of_a_run_that_goes_on_is_left_aside(planted_file, model, tmp_path, capsys):
+    fastw2v.train(planted_file, output=tmp_path, callbacks=[stop_at(2)], **QUICK)
+    fastw2v.train(planted_file, output=tmp_path, resume=True, init_from=model)
+    assert "init_from is left aside" in capsys.readouterr().err
 
 
 def test_a_second_run_on_the_folder_is_refused(planted_file, tmp_path):
