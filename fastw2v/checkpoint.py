@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -115,18 +115,18 @@ def read_state(folder: Path) -> State | None:
     return State(folder, embeddings, config, tokens, complete, rng, seconds)
 
 
-def note_new_run(partial: Path, config: TrainConfig, init_from: bool) -> None:
+def note_new_run(partial: Path, options: dict[str, Any], init_from: bool) -> None:
     """Note in the staging folder that a new run begins: killed before its first checkpoint, it leaves nothing else.
 
     Without that, going on would take the model that stands in the folder for the run, and train an old one further.
     """
-    note = {"found": _digest_of_manifest(partial.parent), "config": asdict(config), "init_from": init_from}
+    note = {"found": _digest_of_manifest(partial.parent), "options": options, "init_from": init_from}
     with write_errors(partial):
         (partial / NEW_RUN).write_text(json.dumps(note), "utf-8")
 
 
-def cut_before_saved(partial: Path) -> tuple[TrainConfig, bool] | None:
-    """Return the options of a new run that was killed before it was saved, and if it started from given vectors.
+def cut_before_saved(partial: Path) -> tuple[dict[str, Any], bool] | None:
+    """Return the options that were given to a new run killed before it was saved, and if it had given vectors.
 
     None where there was none: no note, or another model stands in the folder than when it was made.
     """
@@ -134,7 +134,8 @@ def cut_before_saved(partial: Path) -> tuple[TrainConfig, bool] | None:
         with open_part(partial / NEW_RUN) as file:
             note = parse_json(file.read())
         if note["found"] == _digest_of_manifest(partial.parent):
-            return TrainConfig(**note["config"]), note["init_from"] is True
+            TrainConfig(**note["options"])  # raises if they are none
+            return note["options"], note["init_from"] is True
     except (OSError, KeyError, TypeError, ValueError):  # the last: killed while it was written, or a stranger's
         pass
     return None

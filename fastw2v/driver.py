@@ -131,9 +131,9 @@ def train(
     _check_names("train", options, TrainOptions)
     run = _Run(output, resume, checkpoint_every, init_from, callbacks, progress)
     given = _given(options)
-    config = TrainConfig(**given)
+    TrainConfig(**given)  # raises before anything is touched
     with sigterm_raises(), _output_folder(output) as folder, ExitStack() as stack:
-        state, config = run.go_on(folder, given, config)
+        state, given, config = run.go_on(folder, given)
         asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
         chosen = opened(corpus, folder, **asked, workers=config.workers, progress=progress)
         ready = stack.enter_context(chosen)
@@ -180,8 +180,8 @@ def train_ids(
         raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
     _check_names("train_ids", options, IdOptions)
     run = _Run(output, resume, checkpoint_every, init_from, callbacks, progress)
-    given = _given(options)
-    config = TrainConfig(**given, min_count=1)
+    given = _given(options) | {"min_count": 1}
+    config = TrainConfig(**given)
     whole: bool = isinstance(n_words, Integral)
     if not whole or not 1 <= n_words < 2**31:
         raise ConfigError(f"n_words is {n_words!r}: give a whole number from 1 to {2**31 - 1}")
@@ -194,7 +194,7 @@ def train_ids(
         counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
     corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
     with sigterm_raises(), _output_folder(output) as folder:
-        state, config = run.go_on(folder, given, config)
+        state, _, config = run.go_on(folder, given)
         embeddings, stopped_by = _train(corpus, config, folder, state, run)
     if stopped_by is not None:
         raise stopped_by
@@ -226,15 +226,12 @@ class _Run:
         given = load(self.init_from) if isinstance(self.init_from, str | PathLike) else self.init_from
         object.__setattr__(self, "vectors", given)
 
-    def go_on(
-        self, partial: Path | None, given: dict[str, Any], config: TrainConfig
-    ) -> tuple[State | None, TrainConfig]:
-        """Return the state to go on from, None for a new run, and the options to train with.
+    def go_on(self, partial: Path | None, given: dict[str, Any]) -> tuple[State | None, dict[str, Any], TrainConfig]:
+        """Return the state to go on from, None for a new run; the options that were given; and those to train with.
 
         Args:
             partial: the staging folder, if there is an output.
-            given: the options that the caller gave.
-            config: these, and defaults for the others.
+            given: the options that the caller gave. A new run that was killed before it was saved adds its own.
         """
         state = None
         if self.resume:
@@ -242,7 +239,7 @@ class _Run:
             if cut := cut_before_saved(partial):
                 if cut[1] and self.vectors is None:
                     raise ConfigError(f"the run in {self.output} started from given vectors: give init_from again")
-                config = replace(cut[0], **{name: getattr(config, name) for name in given})
+                given = cut[0] | given
                 say(self.progress, f"the run in {self.output} was cut before its first checkpoint: it begins anew")
             else:
                 state = read_state(partial.parent)
@@ -255,6 +252,7 @@ class _Run:
                 f"{self.output} holds an unfinished run, at token {at}: the first checkpoint of this new one takes its "
                 "place; --resume would go on with it",
             )
+        config = TrainConfig(**given)
         if state is None:
             if self.vectors is not None and self.vectors.vector_size != config.vector_size:
                 raise ConfigError(
@@ -262,8 +260,8 @@ class _Run:
                     "make them equal"
                 )
             if partial is not None:
-                note_new_run(partial, config, self.vectors is not None)
-            return None, config
+                note_new_run(partial, {name: getattr(config, name) for name in given}, self.vectors is not None)
+            return None, given, config
         if self.vectors is not None:
             say(self.progress, f"init_from is left aside: {self.output} holds a run to go on with")
         for name, value in given.items():
@@ -273,7 +271,8 @@ class _Run:
                     f"{name} is {value!r}, but {self.output} was trained with {of_run!r}: "
                     "leave it out to go on with that run, or train into another folder"
                 )
-        return state, replace(state.config, **{n: getattr(config, n) for n in ("epochs", "workers") if n in given})
+        changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in given}
+        return state, given, replace(state.config, **changed)
 
 
 def _output_folder(output: str | PathLike[str] | None) -> Any:

@@ -706,6 +706,20 @@ def test_killed_before_the_first_checkpoint_it_begins_anew(planted_file, tmp_pat
     assert not (folder / ".partial").exists()
 
 
+@pytest.mark.parametrize("prepared", [True, False])
+def test_begun_anew_the_vocabulary_is_that_of_the_run(tmp_path, prepared):
+    text = tmp_path / "text"
+    text.write_text("rare " + " ".join(" ".join(sentence) for sentence in corpus(400)))
+    options = [] if prepared else ["--min-count=1"]
+    if prepared:
+        fastw2v.prepare(text, tmp_path / "prepared", min_count=1, progress=False)
+        text = tmp_path / "prepared"
+    code = MAIN + "driver.Checkpoints.after_chunk = lambda *rest, **more: os._exit(9)\nsys.exit(cli.main(sys.argv[1:]))"
+    run = [sys.executable, "-c", code, "train", str(text), "-o", str(tmp_path / "m"), "--workers=1", *options]
+    assert subprocess.run(run).returncode == 9
+    assert "rare" in fastw2v.train(text, output=tmp_path / "m", resume=True, progress=False)
+
+
 def test_killed_after_the_first_checkpoint_it_goes_on_from_there(planted_file, tmp_path, capsys):
     fastw2v.train(planted_file, output=tmp_path, **QUICK)
     kill = AT_ONCE + "\nchunks = []\nreal = driver.Checkpoints.after_chunk\ndef after(*rest, **more):\n"
