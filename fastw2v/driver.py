@@ -52,7 +52,7 @@ from .vocab import Vocab
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 50_000  # tokens per worker, before the speed is known
 SPANS_PER_WORKER = 16  # of a chunk; what is left for one worker alone at its end is a fraction of that
-ROWS_AT_ONCE = 1_024  # so that initialising and checking need little memory beside V and U
+ROWS_AT_ONCE = 1_024  # so that initialising needs little memory beside V and U
 BYTES_A_WORD = 52  # most beside V and U: the tables of noise words and subsampling (12), and what they are made of
 BYTES_A_NAME = 176  # of a word that is a number: string, place in the index, count, and twice that while counting
 
@@ -138,10 +138,7 @@ def train(
         chosen = opened(corpus, folder, **asked, workers=config.workers, progress=progress)
         ready = stack.enter_context(chosen)
         config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
-        embeddings, stopped_by = _train(ready, config, folder, state, run)
-    if stopped_by is not None:
-        raise stopped_by
-    return embeddings
+        return _train(ready, config, folder, state, run)
 
 
 def train_ids(
@@ -195,10 +192,7 @@ def train_ids(
     corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
     with sigterm_raises(), _output_folder(output) as folder:
         state, _, config = run.go_on(folder, given)
-        embeddings, stopped_by = _train(corpus, config, folder, state, run)
-    if stopped_by is not None:
-        raise stopped_by
-    return embeddings
+        return _train(corpus, config, folder, state, run)
 
 
 @dataclass(frozen=True)
@@ -344,7 +338,7 @@ def _check_threads(workers: int, progress: bool) -> None:
     if workers > cores:
         say(
             progress,
-            f"{workers:,} workers share {cores:,} core{'s' * (cores > 1)} (usable by affinity mask, cgroup quota and "
+            f"{workers:,} workers share {counted(cores, 'core')} (usable by affinity mask, cgroup quota and "
             f"NUMBA_NUM_THREADS): no faster than --workers {cores}",
         )
 
@@ -367,10 +361,8 @@ def _announce(corpus: Corpus, config: TrainConfig, progress: bool, saved: bool) 
     _check_memory(len(corpus.vocab), config, progress, saved)
 
 
-def _train(
-    corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: _Run
-) -> tuple[Embeddings, BaseException | None]:
-    """Train; return the embeddings, which ``run.output`` then holds, and what stopped the run early, to be raised."""
+def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: _Run) -> Embeddings:
+    """Train; return the embeddings, which ``run.output`` then holds; raises what stopped the run early, once saved."""
     assert config.workers is not None
     n_tokens = len(corpus.ids)
     sizes = {"tokens": n_tokens, "sentences": len(corpus.offsets) - 1}
@@ -382,7 +374,7 @@ def _train(
         if done == total:
             say(run.progress, f"{run.output} is complete (epochs {config.epochs}): nothing to do; more --epochs go on")
             finish(state.folder, state.embeddings.metadata["progress"])  # a run killed at its end did not
-            return state.embeddings, None
+            return state.embeddings
     _announce(corpus, config, run.progress, saved=folder is not None)
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
     noise, keep, tiling = _tables(corpus.vocab.counts, config)
@@ -466,7 +458,9 @@ def _train(
             "warning: no two words met in a window, so nothing was learnt: the corpus is too small, its sentences "
             "have one word, or subsampling left nothing (--sample 0 turns it off)",
         )
-    return live, stopped_by
+    if stopped_by is not None:
+        raise stopped_by
+    return live
 
 
 def _place(now: Progress, rng: NDArray[np.uint64], before: dict[str, Any]) -> dict[str, Any]:

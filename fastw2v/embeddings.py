@@ -1,6 +1,5 @@
 """The result of training: words, their vectors, and questions about them."""
 
-import hashlib
 import io
 import json
 import os
@@ -13,14 +12,13 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numba
 import numpy as np
-from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 from numpy.typing import NDArray
 
 from . import __version__, word2vec_format
 from .errors import FolderError, FormatError, UnknownWordError
-from .prepared import load_array
+from .prepared import load_array, write_header
 from .screen import printable
-from .staging import PARTIAL, open_part, read_manifest, staged, write_errors, write_manifest
+from .staging import PARTIAL, open_part, read_manifest, staged, write_digested, write_errors, write_manifest
 from .vocab import Vocab
 
 MANIFEST = "model.json"
@@ -225,12 +223,11 @@ class Embeddings:
             FolderError: they can't be written.
         """
         with write_errors(folder):
-            digests = {"V.npy": _write_matrix(folder / "V.npy", self.vectors)}
+            parts: dict[str, Iterator[bytes | memoryview]] = {"V.npy": _npy_blocks(self.vectors)}
             if self.outside is not None:
-                digests["U.npy"] = _write_matrix(folder / "U.npy", self.outside)
-            metrics = "".join(json.dumps(record) + "\n" for record in self.metrics).encode()
-            (folder / "metrics.jsonl").write_bytes(metrics)
-            digests["metrics.jsonl"] = hashlib.sha256(metrics).hexdigest()
+                parts["U.npy"] = _npy_blocks(self.outside)
+            parts["metrics.jsonl"] = ((json.dumps(record) + "\n").encode() for record in self.metrics)
+            digests = {name: write_digested(folder / name, blocks) for name, blocks in parts.items()}
             record = {
                 "versions": versions(),
                 **self.metadata,
@@ -271,25 +268,14 @@ class Embeddings:
         return keyed
 
 
-def _write_matrix(path: Path, matrix: NDArray[np.float32]) -> str:
-    """Write a .npy file, a block of rows at a time, and return its SHA-256, in hexadecimal."""
+def _npy_blocks(matrix: NDArray[np.float32]) -> Iterator[bytes | memoryview]:
+    """Give the contents of a .npy file, a block of rows at a time."""
     header = io.BytesIO()
-    described = {"descr": dtype_to_descr(matrix.dtype), "fortran_order": False, "shape": matrix.shape}
-    write_array_header_1_0(header, described)
-    digest = hashlib.sha256(header.getvalue())
+    write_header(header, matrix.dtype, *matrix.shape)
+    yield header.getvalue()
     at_once = max(1, BLOCK_BYTES // (4 * matrix.shape[1]))
-    with open(path, "wb", buffering=0) as file:
-        file.write(header.getvalue())
-        for start in range(0, len(matrix), at_once):
-            block = np.ascontiguousarray(matrix[start : start + at_once]).data
-            digest.update(block)
-            _write_all(file, block.cast("B"))
-    return digest.hexdigest()
-
-
-def _write_all(file: io.RawIOBase, data: memoryview) -> None:
-    while len(data):
-        data = data[file.write(data) :]
+    for start in range(0, len(matrix), at_once):
+        yield np.ascontiguousarray(matrix[start : start + at_once]).data
 
 
 def versions() -> dict[str, str]:

@@ -147,8 +147,8 @@ def _prepare_into(
         n_tokens, n_sentences = int(ingested.counts[order].sum()), ingested.n_sentences
         with write_errors(folder):
             with open(folder / "ids.npy", "wb") as ids_file, open(folder / "offsets.npy", "wb") as offsets_file:
-                _write_header(ids_file, np.int32, n_tokens)
-                _write_header(offsets_file, np.int64, n_sentences + 1)
+                write_header(ids_file, np.int32, n_tokens)
+                write_header(offsets_file, np.int64, n_sentences + 1)
                 offsets_file.write(np.zeros(1, np.int64).data)
                 written = write_ids(ingested, final_id, ids_file, offsets_file, config.workers)
             if written != (n_tokens, n_sentences):
@@ -179,8 +179,9 @@ def _prepare_into(
     return vocab
 
 
-def _write_header(file: BinaryIO, dtype: DTypeLike, length: int) -> None:
-    header = {"descr": dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (length,)}
+def write_header(file: BinaryIO, dtype: DTypeLike, *shape: int) -> None:
+    """Write the header of a .npy file, as `load_array` reads it."""
+    header = {"descr": dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
     write_array_header_1_0(file, header)
 
 

@@ -9,7 +9,7 @@ import shutil
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -85,6 +85,16 @@ def parse_json(content: bytes) -> Any:
             raise ValueError("it is nested too deep")
         level = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
     return value
+
+
+def write_digested(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
+    """Write a file, block after block, and return its SHA-256, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "wb") as file:
+        for block in blocks:
+            digest.update(block)
+            file.write(block)
+    return digest.hexdigest()
 
 
 def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:

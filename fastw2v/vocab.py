@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .errors import CorpusError, FolderError
 from .ingest import Ingested
 from .screen import counted, printable
-from .staging import open_part
+from .staging import open_part, write_digested
 
 WORDS_AT_ONCE = 1 << 16
 
@@ -51,12 +51,7 @@ class Vocab:
 
     def write(self, path: Path) -> str:
         """Write a vocab.tsv, which needs no memory to speak of, and return its SHA-256, in hexadecimal."""
-        digest = hashlib.sha256()
-        with open(path, "wb") as file:
-            for block in self._blocks_of_tsv():
-                digest.update(block)
-                file.write(block)
-        return digest.hexdigest()
+        return write_digested(path, self._blocks_of_tsv())
 
     @classmethod
     def read(cls, path: Path, digest: str | None = None) -> "Vocab":
