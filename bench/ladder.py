@@ -19,6 +19,7 @@ from fastw2v.config import TrainConfig
 from fastw2v.driver import initial_matrices
 from fastw2v.machine import usable_cores
 from fastw2v.prepared import opened
+from fastw2v.screen import counted
 
 from . import peak, record, report, timing, vectorised
 from .timing import Done, Ids
@@ -90,7 +91,7 @@ def train_vectorised(train: Callable[..., tuple[float, int, int, int]], corpus: 
 def kernel_rung(kernel: str, count: int, tokens: int, config: TrainConfig) -> Rung:
     """Return the rung of a kernel on that many workers."""
     return Rung(
-        f"{kernel} kernel, {count} worker{'s' * (count > 1)}",
+        f"{kernel} kernel, {counted(count, 'worker')}",
         count,
         tokens,
         lambda: timing.validate(kernel, config, count),
@@ -165,7 +166,7 @@ def climb(
     return {
         "rungs": results,
         "peak_gflops": {
-            f"{count} worker{'s' * (count > 1)}": {"best": round(max(each), 1), **timing.summary(each)}
+            f"{counted(count, 'worker')}": {"best": round(max(each), 1), **timing.summary(each)}
             for count, each in peaks.items()
         },
     }

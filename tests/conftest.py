@@ -1,6 +1,8 @@
 """Corpora with a known answer, and the real one where it lies beside the checkout."""
 
 import lzma
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,31 @@ def topic_purity(embeddings, topn=4):
     planted = [word for word in embeddings.words if word.startswith("t")]
     hits = [near.startswith(w[:2]) for w in planted for near, _ in embeddings.most_similar(w, topn=topn)]
     return float(np.mean(hits))
+
+
+def at_once(function, arguments):
+    """Call a function in as many threads as there are arguments; return its answers by argument."""
+    found = {}
+
+    def run(argument):
+        found[argument] = function(argument)
+
+    threads = [threading.Thread(target=run, args=(argument,)) for argument in arguments]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def wait_for_chunks(process, folder, chunks):
+    """Wait until a training in another process has that many chunks behind it."""
+    metrics = folder / ".partial" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_bytes().count(b"\n") >= chunks):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import planted_sentences
+from conftest import planted_sentences, wait_for_chunks
 
 import fastw2v
 from fastw2v import checkpoint, driver, embeddings, staging, tile
@@ -409,15 +409,6 @@ OPTIONS = ["--vector-size=10", "--workers=1", "--min-count=1", "--checkpoint-eve
 def command(text, folder, *options, before=""):
     code = MAIN + before + "\nsys.exit(cli.main(sys.argv[1:]))"
     return [sys.executable, "-c", code, "train", str(text), "-o", str(folder), *OPTIONS, *options]
-
-
-def wait_for_chunks(process, folder, chunks):
-    metrics = folder / ".partial" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while not (metrics.exists() and metrics.read_bytes().count(b"\n") >= chunks):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals to send")

@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import planted_sentences, topic_purity
+from conftest import at_once, planted_sentences, topic_purity, wait_for_chunks
 
 import fastw2v
 from fastw2v import driver, screen, tile
@@ -403,16 +402,7 @@ def test_more_workers_than_threads(planted_file):
 
 
 def test_two_trainings_at_once_in_two_threads(planted_file):
-    results = {}
-
-    def run(seed):
-        results[seed] = fastw2v.train(planted_file, **QUICK | {"seed": seed})
-
-    threads = [threading.Thread(target=run, args=(seed,)) for seed in (1, 2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    results = at_once(lambda seed: fastw2v.train(planted_file, **QUICK | {"seed": seed}), (1, 2))
     for seed in (1, 2):
         expected = fastw2v.train(planted_file, **QUICK | {"seed": seed})
         np.testing.assert_array_equal(results[seed].vectors, expected.vectors)
@@ -504,13 +494,8 @@ def test_ctrl_c_leaves_a_usable_folder(planted_file, tmp_path):
     command = [sys.executable, "-c", code, "train", str(planted_file), "-o", str(folder)]
     command += ["--epochs=100000", "--workers=2", "--vector-size=20"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    metrics = folder / ".partial" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
     try:
-        while not (metrics.exists() and metrics.read_text().count("\n") >= 2):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for_chunks(process, folder, 2)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     finally:

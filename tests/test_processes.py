@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import planted_sentences, topic_purity
+from conftest import at_once, planted_sentences, topic_purity
 
 import fastw2v
 from fastw2v import driver, machine, parallel, sampling, spans
@@ -210,16 +210,7 @@ def test_two_trainings_at_once_learn_like_one(kernel, monkeypatch):
     monkeypatch.setattr(fastw2v.tile, "LEAST_TILES", 1)
     sentences = list(planted_sentences())
     options = {"vector_size": 20, "epochs": 10, "workers": 2, "sample": 0, "progress": False, "kernel": kernel}
-    found = {}
-
-    def run(seed):
-        found[seed] = fastw2v.train(sentences, seed=seed, **options)
-
-    threads = [threading.Thread(target=run, args=(seed,)) for seed in (1, 2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = at_once(lambda seed: fastw2v.train(sentences, seed=seed, **options), (1, 2))
     for seed in (1, 2):
         assert topic_purity(found[seed]) > 0.95
         n_tokens = found[seed].metadata["progress"]["tokens_total"]
