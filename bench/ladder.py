@@ -22,10 +22,13 @@ from fastw2v.prepared import opened
 from fastw2v.screen import counted
 
 from . import peak, record, report, timing, vectorised
+from .steps import steps
 from .timing import Done, Ids
 
+HELP = "from NumPy to all workers of the fastest kernel, rung by rung"
+
 REFERENCE_TOKENS, PAIRS_TOKENS, TILES_TOKENS = 4_000, 100_000, 2_000_000
-QUICK = 50  # how much less --quick trains
+QUICK = 50  # how much less --quick trains, once
 
 
 class Rung(NamedTuple):
@@ -182,6 +185,59 @@ def corpus_for(path: Path | None, tokens: int, config: TrainConfig) -> Ids:
         return first._replace(ids=first.ids.copy())
 
 
+def table(record: report.Record) -> str:
+    """Return the table of a ``ladder`` result, in Markdown."""
+    rows = []
+    for rung in record["rungs"]:
+        tokens = rung["tokens_per_s"]
+        ratios = [
+            report.number(rung[key]) if rung[key] else ""
+            for key in ("over_reference", "over_vectorised", "over_before")
+        ]
+        rows.append(
+            [
+                rung["name"],
+                report.millions(tokens["median"]),
+                report.millions(tokens["spread"]),
+                report.millions(rung["trained_per_s"]["median"]),
+                *ratios,
+                report.number(rung["gflops"]["median"]),
+                report.number(rung["percent_of_peak"]["median"]),
+            ]
+        )
+    header = [
+        "",
+        "M tokens/s",
+        "largest minus smallest",
+        "trained, M/s",
+        "x NumPy by pairs",
+        "x vectorised",
+        "x rung before",
+    ]
+    table = report.markdown([*header, "GFLOP/s", "% of FMA peak"], rows)
+    config, peak = record["config"], record["peak_gflops"]
+    peaks = ", ".join(f"{report.number(value['best'])} GFLOP/s on {count}" for count, value in peak.items())
+    return (
+        f"{table}\n\nMedians of {record['repeats']}; vector_size {config['vector_size']}, window {config['window']}, "
+        f"negative {config['negative']}, sample {config['sample']:g}; FMA peak {peaks}. {report.source(record)}"
+    )
+
+
+def blocks() -> dict[str, str]:
+    """Return the newest table of each vector_size."""
+    newest = {result["config"]["vector_size"]: result for result in report.shown("ladder")}
+    return {f"ladder-{size}": table(newest[size]) for size in sorted(newest)}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    parser.add_argument("corpus", type=Path, nargs="?", help="a text or prepared folder (default: synthetic)")
+    parser.add_argument("--vector-size", type=int, default=100, metavar="N", help="default: 100")
+    parser.add_argument("--tokens", type=int, default=8_000_000, metavar="N", help="for the kernels (default: 8000000)")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument("--quick", action="store_true", help="a fiftieth of the tokens, once: does it run?")
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Climb the ladder, record the result and print its table."""
     config = TrainConfig(epochs=1, vector_size=arguments.vector_size)
@@ -190,7 +246,10 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"OPENBLAS_CORETYPE={blas['OPENBLAS_CORETYPE']} is set: it may slow NumPy down; unset it to measure")
     tokens = arguments.tokens // (QUICK if arguments.quick else 1)
     corpus = corpus_for(arguments.corpus, tokens, config)
-    found = climb(corpus, config, rungs(arguments.tokens, config, arguments.quick), arguments.repeats, print)
+    ladder = rungs(arguments.tokens, config, arguments.quick)
+    repeats = 1 if arguments.quick else arguments.repeats
+    with steps("ladder", len(ladder) * (1 + repeats)) as say:
+        found = climb(corpus, config, ladder, repeats, say)
     name = f" {arguments.corpus.name}" if arguments.corpus else ""
     options = f" --vector-size {config.vector_size} --tokens {arguments.tokens} --repeats {arguments.repeats}"
     done = record.append(
@@ -200,9 +259,9 @@ def run(arguments: argparse.Namespace) -> None:
             "quick": arguments.quick,
             "config": {key: value for key, value in asdict(config).items() if key not in ("seed", "min_count")},
             "corpus": corpus.describe(),
-            "repeats": arguments.repeats,
+            "repeats": repeats,
             "blas": blas,
             **found,
         },
     )
-    print(report.ladder_table(done))
+    print(table(done))

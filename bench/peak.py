@@ -22,7 +22,11 @@ from numba.extending import intrinsic
 from fastw2v.machine import usable_cores
 from fastw2v.parallel import ENTRY, MAX_THREADS
 
-from . import record
+from . import record, report
+from .steps import steps
+from .timing import summary
+
+HELP = "the most GFLOP/s (float32) that one core and all cores can do"
 
 CHAINS = 12
 STEPS = 1 << 20  # of all chains; some ten milliseconds a repeat
@@ -111,8 +115,49 @@ def measure(workers: int, steps: int = STEPS, repeats: int = REPEATS) -> float:
     return workers * steps * CHAINS * LANES * 2 / seconds / 1e9
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--quick", action="store_true", help="one repeat: does it run?")
+
+
+def table(record: report.Record) -> str:
+    """Return the table of a ``peak`` result, in Markdown."""
+    rows = []
+    for count, found in record["gflops"].items():
+        rows.append([count, *(report.number(found[key]) for key in ("best", "median", "spread"))])
+    kind = "fused multiply-adds" if record["fused"] else "multiplications and additions"
+    return (
+        f"{report.markdown(['workers', 'best GFLOP/s', 'median', 'largest minus smallest'], rows)}\n\n"
+        f"{record['repeats']} repeats; {kind} on {record['lanes']} float32 lanes. {report.source(record)}"
+    )
+
+
+def blocks() -> dict[str, str]:
+    """Return the newest table."""
+    found = [result for result in report.shown("peak") if "repeats" in result]
+    return {"peak": table(found[-1])} if found else {}
+
+
 def run(arguments: argparse.Namespace) -> None:
-    """Measure one worker and all of them, and record both."""
-    workers = usable_cores()
-    figures = {str(count): round(measure(count), 1) for count in sorted({1, workers})}
-    record.append("peak", "python -m bench peak", {"lanes": LANES, "fused": FUSED, "gflops": figures})
+    """Measure one worker and all of them in turn, record both and print their table."""
+    counts = sorted({1, usable_cores()})
+    repeats = 1 if arguments.quick else arguments.repeats
+    each: dict[str, list[float]] = {str(count): [] for count in counts}
+    with steps("peak", repeats * len(counts)) as say:
+        for number in range(1, repeats + 1):
+            for count in counts:
+                each[str(count)].append(measure(count))
+                say(f"repeat {number} of {repeats}: {count} workers {each[str(count)][-1]:.1f} GFLOP/s")
+    done = record.append(
+        "peak",
+        f"python -m bench peak --repeats {arguments.repeats}{' --quick' * arguments.quick}",
+        {
+            "quick": arguments.quick,
+            "repeats": repeats,
+            "lanes": LANES,
+            "fused": FUSED,
+            "gflops": {count: {"best": round(max(values), 1), **summary(values)} for count, values in each.items()},
+        },
+    )
+    print(table(done))

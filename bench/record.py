@@ -50,7 +50,7 @@ def blas() -> dict[str, Any]:
 
 
 def append(bench: str, command: str, results: dict[str, Any]) -> dict[str, Any]:
-    """Append one result to ``bench/results/BENCH.jsonl``, print it and return it."""
+    """Append one result to ``bench/results/BENCH.jsonl`` and return it."""
     record = {
         "bench": bench,
         "date": datetime.date.today().isoformat(),
@@ -62,5 +62,4 @@ def append(bench: str, command: str, results: dict[str, Any]) -> dict[str, Any]:
     RESULTS.mkdir(exist_ok=True)
     with open(RESULTS / f"{bench}.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
-    print(json.dumps(record, indent=2))
     return record

@@ -1,10 +1,14 @@
-"""The README's tables, each from the newest line of its file in ``bench/results/`` that has all its figures."""
+"""``report``: the tables, each from the newest results in ``bench/results/``, and what the tables share."""
 
+import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 from .record import RESULTS
+
+HELP = "the tables of the newest results"
 
 Record = dict[str, Any]
 
@@ -15,6 +19,11 @@ def records(bench: str) -> list[Record]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
+def shown(bench: str) -> list[Record]:
+    """Return the results of one bench that tables may show, oldest first: all but those of ``--quick``."""
+    return [record for record in records(bench) if not record.get("quick")]
+
+
 def markdown(header: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table."""
     lines = [f"| {' | '.join(cells)} |" for cells in [header, *rows]]
@@ -23,10 +32,16 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
 
 
 def processor(record: Record) -> str:
-    """Return the sentence under a table that says where its figures come from."""
+    """Return the sentence that says on what machine a result was made."""
     machine = record["machine"]
     cpu = f"{machine['cpu']} (family/model {machine['cpu_family_model']})"
     return f"{cpu}, {machine['usable_cores']} cores, shared with others."
+
+
+def source(record: Record) -> str:
+    """Return the lines under a table that say where its figures come from: command, versions, date, machine."""
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    return f"`{record['command']}`, {record['date']}, {versions}. {processor(record)}"
 
 
 def number(value: float) -> str:
@@ -72,64 +87,6 @@ def quality_table(of_kernels: list[Record]) -> str:
     return f"{markdown(header, rows)}\n\n{processor(first)}"
 
 
-def ladder_table(record: Record) -> str:
-    """Return the table of a ``ladder`` result, in Markdown."""
-    rows = []
-    for rung in record["rungs"]:
-        tokens = rung["tokens_per_s"]
-        ratios = [
-            number(rung[key]) if rung[key] else "" for key in ("over_reference", "over_vectorised", "over_before")
-        ]
-        rows.append(
-            [
-                rung["name"],
-                millions(tokens["median"]),
-                millions(tokens["spread"]),
-                millions(rung["trained_per_s"]["median"]),
-                *ratios,
-                number(rung["gflops"]["median"]),
-                number(rung["percent_of_peak"]["median"]),
-            ]
-        )
-    header = [
-        "",
-        "M tokens/s",
-        "largest minus smallest",
-        "trained, M/s",
-        "x NumPy by pairs",
-        "x vectorised",
-        "x rung before",
-    ]
-    table = markdown([*header, "GFLOP/s", "% of FMA peak"], rows)
-    config, peak = record["config"], record["peak_gflops"]
-    peaks = ", ".join(f"{number(value['best'])} GFLOP/s on {count}" for count, value in peak.items())
-    return (
-        f"{table}\n\nMedians of {record['repeats']}; vector_size {config['vector_size']}, window {config['window']}, "
-        f"negative {config['negative']}, sample {config['sample']:g}; FMA peak {peaks}. {processor(record)}"
-    )
-
-
-def sweep_table(record: Record) -> str:
-    """Return the table of a ``sweep`` result, in Markdown."""
-    kernels = list(record["points"][0]["kernels"])
-    header = [""]
-    for kernel in kernels:
-        header += [f"{kernel}: M tokens/s", "trained, M/s", "GFLOP/s", "% of FMA peak"]
-    rows = []
-    for point in record["points"]:
-        row = [f"{point['axis']} {point['value']:,}"]
-        for kernel in kernels:
-            found = point["kernels"][kernel]
-            row += [millions(found[key]["median"]) for key in ("tokens_per_s", "trained_per_s")]
-            row += [number(found[key]["median"]) for key in ("gflops", "percent_of_peak")]
-        rows.append(row)
-    corpus = record["corpus"]
-    return (
-        f"{markdown(header, rows)}\n\nMedians of {record['repeats']}, {record['workers']} workers, one option changed "
-        f"at a time; corpus: {corpus['name']}, {corpus['words']:,} words; n_words: synthetic. {processor(record)}"
-    )
-
-
 def peers_table(record: Record) -> str:
     """Return the table of a ``peers`` result, in Markdown."""
     first = next(iter(record["vector_size"].values()))
@@ -146,24 +103,6 @@ def peers_table(record: Record) -> str:
     return (
         f"{markdown(header, rows)}\n\nMedians of {record['rounds']} rounds, each system once a round; in brackets the "
         f"largest minus the smallest ratio of a round. {record['config']['workers']} workers. {processor(record)}"
-    )
-
-
-def ingest_table(record: Record) -> str:
-    """Return the table of an ``ingest`` result, in Markdown."""
-    tokens = record["corpus"]["tokens"]
-    rows = []
-    for name, seconds in record["seconds"].items():
-        speed = "" if name.startswith("gzip") else f"{tokens / seconds['median'] / 1e6:.1f}"
-        rows.append([name, number(seconds["median"]), number(seconds["spread"]), speed])
-    ratios = "; ".join(f"{name}: {number(r['median'])} ({number(r['spread'])})" for name, r in record["ratios"].items())
-    peak, base = record["peak_rss_mb"], record["peak_rss_mb_of_ten_words"]
-    peaks = ", ".join(f"{number(value)} MB with {count} worker{'s' * (count != '1')}" for count, value in peak.items())
-    return (
-        f"{markdown(['', 'seconds', 'largest minus smallest', 'M tokens/s'], rows)}\n\n"
-        f"Medians of {record['rounds']} rounds, each once a round. Ratios of seconds within a round, in brackets the "
-        f"largest minus the smallest: {ratios}. Peak memory of `fastw2v prepare` {peaks}; for ten words of text "
-        f"{number(base)} MB. {processor(record)}"
     )
 
 
@@ -210,22 +149,40 @@ def newest_quality() -> list[Record]:
 
 def vector_sizes(record: Record) -> tuple[int, ...]:
     """Return the vector sizes that a result is about; none if it has no such choice."""
-    if record["bench"] == "ladder":
-        return (record["config"]["vector_size"],)
     return tuple(map(int, record["vector_size"])) if record["bench"] == "peers" else ()
 
 
+def collect(modules: Mapping[str, ModuleType]) -> dict[str, str]:
+    """Return the blocks of all commands, in their order.
+
+    Raises:
+        ValueError: two commands give blocks of the same name.
+    """
+    found: dict[str, str] = {}
+    for name, module in modules.items():
+        blocks = module.blocks()
+        if twice := found.keys() & blocks.keys():
+            raise ValueError(f"bench {name} gives the block {min(twice)}, which another command gives too")
+        found |= blocks
+    return found
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """There are none."""
+
+
+def run(arguments: argparse.Namespace, modules: Mapping[str, ModuleType]) -> None:
+    """Print every block that has a result."""
+    for block in collect(modules).values():
+        print(f"{block}\n")
+    main()
+
+
 def main() -> None:
-    """Print every table that has a result, of `ladder` and `peers` one for each vector_size."""
+    """Print the tables of the commands that keep theirs here, of `peers` one for each vector_size."""
     if quality := newest_quality():
         print(f"{quality_table(quality)}\n")
     complete: dict[str, tuple[Callable[[Record], str], Callable[[Record], bool]]] = {
-        "ladder": (ladder_table, lambda record: not record["quick"]),
-        "sweep": (sweep_table, lambda record: not record["quick"]),
-        "ingest": (
-            ingest_table,
-            lambda record: not record["quick"] and {"gensim scan", "gzip -dc"} <= set(record["seconds"]),
-        ),
         "peers": (peers_table, lambda record: {"word2vec.c", "gensim"} <= set(record)),
         "whole": (whole_table, lambda record: True),
         "scale": (scale_table, lambda record: not record["quick"]),

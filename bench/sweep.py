@@ -5,8 +5,10 @@ only one size; its tables are those of the expected counts.
 """
 
 import argparse
+import statistics
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from fastw2v.config import TrainConfig
@@ -14,7 +16,10 @@ from fastw2v.machine import usable_cores
 
 from . import peak, record, report, timing
 from .ladder import QUICK, corpus_for
+from .steps import steps
 from .timing import Done, Ids
+
+HELP = "both kernels over vector sizes, windows, noise words and vocabularies"
 
 AXES = {
     "vector_size": (50, 100, 128, 200, 300, 512, 768, 1024),
@@ -22,18 +27,27 @@ AXES = {
     "negative": (5, 15, 20),
     "n_words": (34, 1_000, 10_000, 80_000, 1_000_000),
 }
+QUICK_AXES: dict[str, tuple[int, ...]] = {
+    "vector_size": (50, 100),
+    "window": (2, 5),
+    "negative": (5, 15),
+    "n_words": (34, 10_000),
+}
 
 
-def measure(
-    corpus: Ids, config: TrainConfig, workers: int, repeats: int, say: Callable[[str], None]
-) -> dict[str, list[Done]]:
+def measure(corpus: Ids, config: TrainConfig, workers: int, repeats: int) -> dict[str, list[Done]]:
     """Run the kernels in turn and return their runs."""
     runs: dict[str, list[Done]] = {kernel: [] for kernel in timing.available_kernels()}
-    for number in range(1, repeats + 1):
+    for _ in range(repeats):
         for kernel, done in runs.items():
             done.append(timing.train_kernel(kernel, corpus, config, workers))
-            say(f"  repeat {number}: {kernel} {done[-1].tokens / done[-1].seconds:,.0f} tokens/s")
     return runs
+
+
+def spoken(axis: str, value: int, config: TrainConfig, runs: dict[str, list[Done]]) -> str:
+    """Return the line about one point."""
+    speeds = {kernel: statistics.median(run.tokens / run.seconds for run in done) for kernel, done in runs.items()}
+    return f"{axis} {value:,}: {', '.join(f'{kernel} {speed:,.0f} tokens/s' for kernel, speed in speeds.items())}"
 
 
 def points(
@@ -46,19 +60,20 @@ def points(
     peaks = []
     for axis, values in axes.items():
         for value in values:
-            say(f"{axis} {value:,}")
             peaks.append(peak.measure(workers))
             if axis == "n_words":
                 synthetic = timing.synthetic(len(corpus.ids), value, config)
-                found.append((axis, value, config, measure(synthetic, config, workers, repeats, say)))
+                found.append((axis, value, config, measure(synthetic, config, workers, repeats)))
+                say(spoken(*found[-1]))
                 continue
             changed = replace(config, **{axis: value})
             if changed != config or default is None:
-                runs = measure(corpus, changed, workers, repeats, say)
+                runs = measure(corpus, changed, workers, repeats)
                 default = runs if changed == config else default
             else:
                 runs = default
             found.append((axis, value, changed, runs))
+            say(spoken(*found[-1]))
     best = max(peaks)
     return {
         "points": [
@@ -73,11 +88,52 @@ def points(
     }
 
 
+def table(record: report.Record) -> str:
+    """Return the table of a ``sweep`` result, in Markdown."""
+    kernels = list(record["points"][0]["kernels"])
+    header = [""]
+    for kernel in kernels:
+        header += [f"{kernel}: M tokens/s", "trained, M/s", "GFLOP/s", "% of FMA peak"]
+    rows = []
+    for point in record["points"]:
+        row = [f"{point['axis']} {point['value']:,}"]
+        for kernel in kernels:
+            found = point["kernels"][kernel]
+            row += [report.millions(found[key]["median"]) for key in ("tokens_per_s", "trained_per_s")]
+            row += [report.number(found[key]["median"]) for key in ("gflops", "percent_of_peak")]
+        rows.append(row)
+    corpus = record["corpus"]
+    return (
+        f"{report.markdown(header, rows)}\n\nMedians of {record['repeats']}, {record['workers']} workers, one option "
+        f"changed at a time; corpus: {corpus['name']}, {corpus['words']:,} words; n_words: synthetic. "
+        f"{report.source(record)}"
+    )
+
+
+def blocks() -> dict[str, str]:
+    """Return the newest table."""
+    found = report.shown("sweep")
+    return {"sweep": table(found[-1])} if found else {}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    parser.add_argument("corpus", type=Path, nargs="?", help="a text or prepared folder (default: synthetic)")
+    parser.add_argument("--tokens", type=int, default=2_000_000, metavar="N", help="of a run (default: 2000000)")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument(
+        "--quick", action="store_true", help="few points of a fiftieth of the tokens, once: does it run?"
+    )
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Sweep all axes, record the result and print its table."""
     config = TrainConfig(epochs=1, workers=usable_cores())
     corpus = corpus_for(arguments.corpus, arguments.tokens // (QUICK if arguments.quick else 1), config)
-    found = points(corpus, config, AXES, arguments.repeats, print)
+    axes = QUICK_AXES if arguments.quick else AXES
+    repeats = 1 if arguments.quick else arguments.repeats
+    with steps("sweep", sum(map(len, axes.values()))) as say:
+        found = points(corpus, config, axes, repeats, say)
     name = f" {arguments.corpus.name}" if arguments.corpus else ""
     done = record.append(
         "sweep",
@@ -88,8 +144,8 @@ def run(arguments: argparse.Namespace) -> None:
             "default": {key: value for key, value in asdict(config).items() if key not in ("seed", "min_count")},
             "workers": config.workers,
             "corpus": corpus.describe(),
-            "repeats": arguments.repeats,
+            "repeats": repeats,
             **found,
         },
     )
-    print(report.sweep_table(done))
+    print(table(done))

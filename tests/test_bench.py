@@ -67,6 +67,16 @@ def test_windows_end_with_sentences():
     ]
 
 
+def test_peak_is_reported(results, monkeypatch, capsys):
+    monkeypatch.setattr(peak, "measure", lambda workers: 50.0 * workers)
+    peak.run(argparse.Namespace(repeats=2, quick=True))
+    assert peak.blocks() == {}  # a quick run is no result
+    peak.run(argparse.Namespace(repeats=2, quick=False))
+    assert report.records("peak")[-1]["gflops"]["1"]["each"] == [50.0, 50.0]
+    assert "| 1 | 50.0 | 50.0 | 0 |" in peak.blocks()["peak"]
+    assert peak.blocks()["peak"] in capsys.readouterr().out
+
+
 def test_peak_is_positive_and_computes_what_it_says():
     assert peak.measure(1, steps=1000, repeats=2) > 0
     out = np.zeros(32, np.float32)
@@ -95,23 +105,24 @@ def test_head_ends_where_a_cut_may_stand(corpus):
     assert first.n_words == corpus.n_words
 
 
-def test_ladder_runs_and_its_table_renders(corpus, results, capsys):
+def test_ladder_runs_and_its_table_renders(corpus, results):
     rungs = ladder.rungs(3000, SMALL, quick=True)
     assert [rung.tokens for rung in rungs] == [500] * len(rungs)
     found = ladder.climb(corpus, SMALL, rungs, 2, silent)
     assert [rung["name"] for rung in found["rungs"]][:2] == ["NumPy, pair by pair", "NumPy, batches of pairs"]
     assert all(len(rung["tokens_per_s"]["each"]) == 2 for rung in found["rungs"])
     assert all(rung["gflops"]["median"] > 0 for rung in found["rungs"])
+    assert ladder.blocks() == {}
     facts = {"quick": False, "config": {"vector_size": 20, "window": 5, "negative": 5, "sample": 1e-3}, "repeats": 2}
     record.append("ladder", "a command", facts | found)
-    capsys.readouterr()
-    report.main()
-    printed = capsys.readouterr().out
-    assert "| NumPy, pair by pair |" in printed
-    assert f"| {found['rungs'][-1]['name']} |" in printed
+    record.append("ladder", "a command", facts | found | {"quick": True})
+    (block,) = ladder.blocks().items()
+    assert block[0] == "ladder-20"
+    assert "| NumPy, pair by pair |" in block[1]
+    assert f"| {found['rungs'][-1]['name']} |" in block[1]
 
 
-def test_sweep_runs_and_its_table_renders(corpus, results, capsys):
+def test_sweep_runs_and_its_table_renders(corpus, results):
     axes = {"vector_size": (20, 33), "window": (5, 1), "negative": (5,), "n_words": (34,)}
     found = sweep.points(corpus, SMALL, axes, 1, silent)
     values = [(point["axis"], point["value"]) for point in found["points"]]
@@ -126,9 +137,7 @@ def test_sweep_runs_and_its_table_renders(corpus, results, capsys):
     assert found["points"][0]["kernels"] == found["points"][2]["kernels"]  # the default, run once
     facts = {"quick": False, "workers": 2, "repeats": 1, "corpus": corpus.describe()}
     record.append("sweep", "a command", facts | found)
-    capsys.readouterr()
-    report.main()
-    assert "| n_words 34 |" in capsys.readouterr().out
+    assert "| n_words 34 |" in sweep.blocks()["sweep"]
 
 
 def text_of(path, folder):
@@ -191,9 +200,8 @@ def test_report_without_results_prints_no_table(results, capsys):
     assert not capsys.readouterr().out
 
 
-def test_ingest_measures_everything_in_turn_and_reports_it(planted_file, results, monkeypatch, capsys):
-    monkeypatch.setattr(ingest, "QUICK_TOKENS", 5000)
-    ingest.run(argparse.Namespace(corpus=planted_file, tokens=None, rounds=2, quick=True))
+def test_ingest_measures_everything_in_turn_and_reports_it(planted_file, results, capsys):
+    ingest.run(argparse.Namespace(corpus=planted_file, tokens=5000, rounds=2, quick=False))
     (written,) = report.records("ingest")
     assert written["corpus"]["tokens"] == 5000
     assert {"fastw2v, 1 worker", "fastw2v, 2 workers"} <= set(written["seconds"])
@@ -203,9 +211,19 @@ def test_ingest_measures_everything_in_turn_and_reports_it(planted_file, results
         assert ratio == pytest.approx(a / b, rel=1e-2)
     assert 20 < written["peak_rss_mb_of_ten_words"] < 2000
     assert "| fastw2v, 1 worker |" in capsys.readouterr().out
-    capsys.readouterr()
-    report.main()
-    assert "fastw2v, 1 worker" not in capsys.readouterr().out  # a quick run is no result
+    complete = {"gensim scan", "gzip -dc"} <= set(written["seconds"])
+    assert list(ingest.blocks()) == ["ingest"] * complete
+
+
+def test_ingest_without_a_corpus_writes_one_and_a_quick_run_is_no_result(results, monkeypatch):
+    monkeypatch.setattr(ingest, "QUICK_TOKENS", 6000)
+    monkeypatch.setattr(ingest, "SYNTHETIC", {"tokens": 10_000, "words": 2000})
+    monkeypatch.setattr(ingest, "measured", lambda *arguments: {"peak_rss_mb": 100.0})
+    ingest.run(argparse.Namespace(corpus=None, tokens=None, rounds=2, quick=True))
+    (written,) = report.records("ingest")
+    assert (written["rounds"], written["corpus"]["tokens"]) == (1, 6000)
+    assert written["command"] == "python -m bench ingest --quick --rounds 2"
+    assert ingest.blocks() == {}
 
 
 def test_peak_memory_is_the_commands_own(planted_file, tmp_path):
