@@ -6,47 +6,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import everything, ingest, ladder, peak, peers, quality, report, scale, sweep, whole
+from . import everything, ingest, ladder, peak, peers, quality, report, scale, sweep
 
 #: In the order of `all` and of RESULTS.md.
 COMMANDS: dict[str, ModuleType] = {
     "peak": peak,
     "ladder": ladder,
     "sweep": sweep,
+    "peers": peers,
+    "quality": quality,
     "ingest": ingest,
 }
 
 
 def add_others(commands: Any) -> dict[str, argparse.ArgumentParser]:
     """Add the commands that still have their parsers here, and return these."""
-    sub = commands.add_parser("quality", help="train a real corpus with several seeds; time, memory and scores")
-    sub.add_argument("corpus", type=Path, help="a text file")
-    sub.add_argument("--similarity", type=Path, action="append", default=[], help="similarity file (repeat for more)")
-    sub.add_argument("--analogies", type=Path, action="append", default=[], help="analogy file (repeat for more)")
-    sub.add_argument("--seeds", type=int, default=3, help="seeds 1..N (default: 3)")
-    sub.add_argument("--kernel", help="passed to fastw2v train, as --option=--kernel=KERNEL")
-    sub.add_argument("--option", action="append", default=[], metavar="--NAME=VALUE", help="passed to fastw2v train")
-    sub.set_defaults(run=quality.run)
-    parsers = {"quality": sub}
-
-    sub = commands.add_parser("peers", help="training throughput beside word2vec.c and gensim, in turn")
-    sub.add_argument("corpus", type=Path, help="a text file, one sentence a line")
-    size_help = "repeat for more (default: 100)"
-    sub.add_argument("--vector-size", type=int, action="append", metavar="N", help=size_help)
-    sub.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
-    sub.add_argument("--epochs", type=int, default=1, help="epochs of a run (default: 1)")
-    sub.add_argument("--rounds", type=int, default=3, help="times each is run (default: 3)")
-    sub.add_argument("--peers", nargs="*", choices=peers.PEERS, default=peers.PEERS, help="default: all")
-    sub.set_defaults(run=peers.run)
-    parsers["peers"] = sub
-
-    sub = commands.add_parser("whole", help="the whole command, text to saved vectors, beside word2vec.c's")
-    sub.add_argument("corpus", type=Path, help="a text file, one sentence a line")
-    sub.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
-    sub.add_argument("--rounds", type=int, default=3, help="times each is run (default: 3)")
-    sub.set_defaults(run=whole.run)
-    parsers["whole"] = sub
-
     sub = commands.add_parser("scale", help="texts of growing length: seconds, memory, and planted words found")
     lengths = [30_000_000, 100_000_000, 300_000_000]
     sub.add_argument("--tokens", type=int, nargs="+", default=lengths, metavar="N", help="default: 30, 100 and 300 M")
@@ -56,8 +30,7 @@ def add_others(commands: Any) -> dict[str, argparse.ArgumentParser]:
     )
     sub.add_argument("--quick", action="store_true", help="a hundredth of all: does it run?")
     sub.set_defaults(run=scale.run)
-    parsers["scale"] = sub
-    return parsers
+    return {"scale": sub}
 
 
 def main() -> None:

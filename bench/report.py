@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -56,68 +56,6 @@ def millions(value: float) -> str:
     return f"{value / 1e6:.2f}" if value >= 1e5 else f"{value / 1e6:.2g}"
 
 
-QUALITY_ROWS = [
-    ("seconds, text to saved vectors", "seconds", "{:.0f}"),
-    ("million corpus tokens a second in training", "tokens_per_s", "{:.2f}"),
-    ("peak resident memory, MB", "peak_rss_mb", "{:.0f}"),
-    ("WordSim-353", "wordsim353", "{:.1f}"),
-    ("SimLex-999", "simlex999", "{:.1f}"),
-    ("Google analogies", "questions-words", "{:.1f}"),
-]
-
-
-def kernel_of(record: Record) -> str:
-    """Return the kernel of a ``quality`` result; when there was only one, it was not recorded."""
-    return str(record["config"].get("kernel", "pair"))
-
-
-def quality_table(of_kernels: list[Record]) -> str:
-    """Return the table of one ``quality`` result for each kernel, in Markdown."""
-    first = of_kernels[0]
-    header = [f"mean of {len(first['runs'])} seeds"]
-    for record in of_kernels:
-        header += [kernel_of(record) if len(of_kernels) > 1 else "", "largest minus smallest"]
-    rows = []
-    for label, key, form in QUALITY_ROWS:
-        scale = 1e-6 if key == "tokens_per_s" else 1
-        row = [label]
-        for record in of_kernels:
-            row += [form.format(scale * record[what][key]) for what in ("mean", "spread")]
-        rows.append(row)
-    return f"{markdown(header, rows)}\n\n{processor(first)}"
-
-
-def peers_table(record: Record) -> str:
-    """Return the table of a ``peers`` result, in Markdown."""
-    first = next(iter(record["vector_size"].values()))
-    ours = [name for name in first["tokens_per_s"] if name.startswith("fastw2v")]
-    rows = []
-    for size, result in record["vector_size"].items():
-        for name, tokens in result["tokens_per_s"].items():
-            row = [size, name, millions(tokens["median"]), millions(tokens["spread"])]
-            for our in ours:
-                ratio = result["ratios"].get(f"{our} / {name}")
-                row.append(f"{number(ratio['median'])} ({number(ratio['spread'])})" if ratio else "")
-            rows.append(row)
-    header = ["vector_size", "", "M tokens/s", "largest minus smallest", *(f"{our} is x" for our in ours)]
-    return (
-        f"{markdown(header, rows)}\n\nMedians of {record['rounds']} rounds, each system once a round; in brackets the "
-        f"largest minus the smallest ratio of a round. {record['config']['workers']} workers. {processor(record)}"
-    )
-
-
-def whole_table(record: Record) -> str:
-    """Return the table of a ``whole`` result, in Markdown."""
-    rows = [[name, number(s["median"]), number(s["spread"])] for name, s in record["seconds"].items()]
-    ratio, share = record["ratio"], record["ingest_share"]
-    return (
-        f"{markdown(['one epoch', 'seconds', 'largest minus smallest'], rows)}\n\n"
-        f"{record['corpus']['tokens'] / 1e6:.1f} M words, medians of {record['rounds']} rounds; ratio within a round "
-        f"{number(ratio['median'])} ({number(ratio['spread'])}); ingest takes {100 * share['median']:.0f} % of our "
-        f"command. {processor(record)}"
-    )
-
-
 def scale_table(record: Record) -> str:
     """Return the table of a ``scale`` result, in Markdown."""
     lengths = record["lengths"]
@@ -136,20 +74,6 @@ def scale_table(record: Record) -> str:
     ):
         rows.append([label, *(f"{length['found'][what]:.1f}" for length in lengths)])
     return f"{markdown(header, rows)}\n\nvector_size 100, min_count 1. {processor(record)}"
-
-
-def newest_quality() -> list[Record]:
-    """Return the newest complete ``quality`` result of each kernel, the kernel measured last first."""
-    complete = [r for r in records("quality") if all(key in r["mean"] for _, key, _ in QUALITY_ROWS)]
-    found: dict[str, Record] = {}
-    for record in reversed(complete):
-        found.setdefault(kernel_of(record), record)
-    return list(found.values())
-
-
-def vector_sizes(record: Record) -> tuple[int, ...]:
-    """Return the vector sizes that a result is about; none if it has no such choice."""
-    return tuple(map(int, record["vector_size"])) if record["bench"] == "peers" else ()
 
 
 def collect(modules: Mapping[str, ModuleType]) -> dict[str, str]:
@@ -179,15 +103,6 @@ def run(arguments: argparse.Namespace, modules: Mapping[str, ModuleType]) -> Non
 
 
 def main() -> None:
-    """Print the tables of the commands that keep theirs here, of `peers` one for each vector_size."""
-    if quality := newest_quality():
-        print(f"{quality_table(quality)}\n")
-    complete: dict[str, tuple[Callable[[Record], str], Callable[[Record], bool]]] = {
-        "peers": (peers_table, lambda record: {"word2vec.c", "gensim"} <= set(record)),
-        "whole": (whole_table, lambda record: True),
-        "scale": (scale_table, lambda record: not record["quick"]),
-    }
-    for bench, (table, is_complete) in complete.items():
-        newest = {vector_sizes(record): record for record in records(bench) if is_complete(record)}
-        for key in sorted(newest):
-            print(f"{table(newest[key])}\n")
+    """Print the tables of the commands that keep theirs here."""
+    for result in shown("scale")[-1:]:
+        print(f"{scale_table(result)}\n")

@@ -1,0 +1,394 @@
+"""The programs that are compared: what each is built from, the command a user would type, and how one run is measured.
+
+Every adapter has one signature: a `Job` becomes the arguments of a program that reads the job's text, trains, and
+leaves word vectors in the job's folder. A run is that program in a process of its own:
+
+- ``seconds``: wall time of the whole command, text to saved vectors.
+- ``train_seconds``: wall time of training alone; no vocabulary scan, tables, compilation, load or save. Programs built
+  here are started with a small library before the others that takes the time from where their first thread is started
+  to where the last one has ended (word2vec.c's own words/thread/sec divides by CPU time, which hides waiting); gensim's
+  is that of its ``train``; ours is in the model folder. word2vec.c, fastText and gensim's ``corpus_file`` read and hash
+  the text in each epoch: that is their way to train, so it counts.
+- ``peak_rss_mb``: the most memory the process had resident, read from /proc every few milliseconds until it ends.
+- ``busy_elsewhere``: share of the machine's cores that anything else took meanwhile, of the cores times the seconds.
+
+word2vec.c and fastText are the unmodified sources of PyPI's ``word2vec`` and ``fasttext``, fetched once and compiled
+here for this processor. word2vec.c and pWord2Vec have no option for a seed: their runs differ by what their threads race
+for.
+"""
+
+import contextlib
+import functools
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import fastw2v
+from fastw2v.config import TrainConfig
+from fastw2v.machine import usable_cores
+
+from . import record
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastw2v-bench"
+C_FLAGS = ("-O3", "-march=native", "-ffast-math", "-funroll-loops", "-pthread")
+CPP_FLAGS = ("-O3", "-march=native", "-funroll-loops", "-pthread", "-std=c++17")
+POLL_SECONDS = 0.005
+
+# Loaded before the other libraries of a program: its source stays as it is.
+CLOCK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+
+static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+static int (*join)(pthread_t, void **);
+static double began;
+static int threads;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg) {
+  if (!create) create = dlsym(RTLD_NEXT, "pthread_create");
+  if (threads++ == 0) began = now();
+  return create(thread, attr, start, arg);
+}
+
+int pthread_join(pthread_t thread, void **value) {
+  if (!join) join = dlsym(RTLD_NEXT, "pthread_join");
+  int answer = join(thread, value);
+  if (--threads == 0) fprintf(stderr, "\ntrained %.6f\n", now() - began);
+  return answer;
+}
+"""
+
+
+class Job(NamedTuple):
+    """What one run trains: a text in a folder of its own, and the options. Vectors go into the folder."""
+
+    text: Path
+    config: TrainConfig
+
+    @property
+    def folder(self) -> Path:
+        """Where the text lies and the program runs."""
+        return self.text.parent
+
+
+class System(NamedTuple):
+    """One program: the command for a job, the file or folder of vectors it leaves, what it was made from."""
+
+    command: Callable[[Job], list[str]]
+    vectors: str
+    made: dict[str, str]
+    preload: Path | None = None
+
+
+# -------------------------------------------------------------------------------------- what is fetched and compiled
+
+
+def fetch(package: str) -> Path:
+    """Return the source archive of a package on PyPI, downloading it once.
+
+    Raises:
+        SystemExit: it can't be had.
+    """
+    if not list(CACHE.glob(f"{package}-*.tar.gz")):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-binary", ":all:", "--no-deps", package]
+        if subprocess.run([*download, "--dest", str(CACHE)]).returncode:
+            sys.exit(f"the source of {package} can't be fetched from PyPI: name the other systems only (--systems)")
+    return max(CACHE.glob(f"{package}-*.tar.gz"))
+
+
+def unpack(archive: Path, inside: str, folder: Path) -> None:
+    """Put the files of one folder of a source archive into ``folder``."""
+    with tarfile.open(archive) as packed:
+        for member in packed.getmembers():
+            path = Path(member.name)
+            if member.isfile() and str(path.parent).endswith(inside):
+                content = packed.extractfile(member)
+                assert content is not None
+                (folder / path.name).write_bytes(content.read())
+
+
+def about(compiler: str) -> str:
+    """Return a compiler's first line about itself.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    if shutil.which(compiler) is None:
+        sys.exit(f"there is no {compiler}: install it, or name the systems that need none (--systems)")
+    return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+
+
+def compile_files(compiler: str, flags: tuple[str, ...], files: list[Path], output: Path, *libraries: str) -> None:
+    """Compile C or C++ files.
+
+    Raises:
+        SystemExit: the compiler fails.
+    """
+    command = [compiler, *flags, "-w", *map(str, files), "-o", str(output), *libraries]
+    if subprocess.run(command).returncode:
+        sys.exit(f"{output.name} does not compile: name the other systems only (--systems)")
+
+
+@functools.cache
+def build(
+    package: str, inside: str, compiler: str, flags: tuple[str, ...], pattern: str
+) -> tuple[Path, dict[str, str]]:
+    """Fetch and compile a program; return it and what it was made from.
+
+    What an earlier call compiled is used again if source, compiler, flags and processor are the same.
+
+    Raises:
+        SystemExit: it can't be fetched or compiled.
+    """
+    folder = CACHE / package
+    program, stamp = folder / package, folder / "made.json"
+    made = {
+        "source": fetch(package).name.removesuffix(".tar.gz"),
+        "compiler": about(compiler),
+        "flags": " ".join(flags),
+    }
+    stamped = json.dumps(made | {"cpu": record.machine()}, sort_keys=True)
+    if stamp.is_file() and stamp.read_text() == stamped:
+        return program, made
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    unpack(fetch(package), inside, folder)
+    compile_files(compiler, flags, sorted(folder.glob(pattern)), program, "-lm")
+    stamp.write_text(stamped)
+    return program, made
+
+
+@functools.cache
+def clock() -> Path:
+    """Return the library that takes the time of threads, compiled."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    source, library = CACHE / "clock.c", CACHE / "clock.so"
+    source.write_text(CLOCK)
+    about("gcc")
+    compile_files("gcc", ("-O2", "-shared", "-fPIC"), [source], library, "-ldl")
+    return library
+
+
+# -------------------------------------------------------------------------------------------------- the adapters
+
+
+def options(separator: str, values: dict[str, Any]) -> list[str]:
+    """Return names and values as words of a command line: ``-size 100`` or ``--epochs=5``."""
+    if separator == "=":
+        return [f"--{name}={value}" for name, value in values.items()]
+    return [word for name, value in values.items() for word in (f"-{name}", str(value))]
+
+
+def word2vec_c() -> System:
+    """Return word2vec.c."""
+    program, made = build("word2vec", "word2vec/includes", "gcc", C_FLAGS, "word2vec.c")
+
+    def command(job: Job) -> list[str]:
+        config = job.config
+        return [str(program), *options(" ", {
+            "train": job.text.name, "output": "vectors.bin", "binary": 1, "cbow": 0, "hs": 0, "debug": 0,
+            "iter": config.epochs, "size": config.vector_size, "window": config.window, "negative": config.negative,
+            "sample": config.sample, "alpha": config.alpha, "min-count": config.min_count, "threads": config.workers,
+        })]  # fmt: skip
+
+    return System(command, "vectors.bin", made, clock())
+
+
+def fasttext_with(own: Callable[[TrainConfig], dict[str, Any]]) -> System:
+    """Return fastText's skip-gram with further options."""
+    program, made = build("fasttext", "/src", "g++", CPP_FLAGS, "*.cc")
+
+    def command(job: Job) -> list[str]:
+        config = job.config
+        asked = {
+            "input": job.text.name, "output": "vectors", "dim": config.vector_size, "epoch": config.epochs,
+            "minCount": config.min_count, "thread": config.workers, "seed": config.seed, "verbose": 0,
+        }  # fmt: skip
+        return [str(program), "skipgram", *options(" ", asked | own(config))]
+
+    return System(command, "vectors.vec", made, clock())
+
+
+def fasttext() -> System:
+    """Return fastText without subwords, with our options."""
+    return fasttext_with(
+        lambda config: {
+            "minn": 0, "maxn": 0, "ws": config.window, "neg": config.negative, "lr": config.alpha, "t": config.sample
+        }
+    )  # fmt: skip
+
+
+def fasttext_defaults() -> System:
+    """Return fastText as it comes: subwords of 3 to 6 characters, rate 0.05, t 1e-4, window and negative 5."""
+    return fasttext_with(lambda config: {})
+
+
+def pword2vec(program: Path) -> System:
+    """Return a pWord2Vec that somebody compiled."""
+
+    def command(job: Job) -> list[str]:
+        config = job.config
+        return [str(program.resolve()), *options(" ", {
+            "train": job.text.name, "output": "vectors.bin", "binary": 1, "debug": 0, "iter": config.epochs,
+            "size": config.vector_size, "window": config.window, "negative": config.negative, "sample": config.sample,
+            "alpha": config.alpha, "min-count": config.min_count, "threads": config.workers,
+            "batch-size": 2 * config.window + 1,
+        })]  # fmt: skip
+
+    return System(command, "vectors.bin", {"program": program.name})
+
+
+def gensim_from(corpus: str) -> System:
+    """Return gensim, which reads the text through ``corpus`` ("corpus_file" or "iterable")."""
+
+    def command(job: Job) -> list[str]:
+        config = job.config
+        given = {
+            "vector_size": config.vector_size, "window": config.window, "negative": config.negative,
+            "sample": config.sample, "alpha": config.alpha, "min_alpha": config.min_alpha,
+            "min_count": config.min_count, "epochs": config.epochs, "workers": config.workers, "seed": config.seed,
+        }  # fmt: skip
+        script = str(Path(__file__).with_name("gensim_run.py"))
+        return [sys.executable, script, corpus, job.text.name, "vectors.bin", json.dumps(given)]
+
+    return System(command, "vectors.bin", {"version": f"gensim {importlib.metadata.version('gensim')}"})
+
+
+def fastw2v_with(kernel: str) -> System:
+    """Return this package's command with one of its kernels."""
+
+    def command(job: Job) -> list[str]:
+        config = job.config
+        given = {
+            "vector-size": config.vector_size, "window": config.window, "negative": config.negative,
+            "sample": config.sample, "alpha": config.alpha, "min-alpha": config.min_alpha,
+            "min-count": config.min_count, "epochs": config.epochs, "workers": config.workers, "seed": config.seed,
+            "kernel": kernel,
+        }  # fmt: skip
+        return [sys.executable, "-m", "fastw2v", "train", job.text.name, "-o", "model", *options("=", given)]
+
+    return System(command, "model", {"version": f"fastw2v {fastw2v.__version__}"})
+
+
+#: In the order in which they take turns.
+SYSTEMS: dict[str, Callable[[], System]] = {
+    "fastw2v": lambda: fastw2v_with("tile"),
+    "gensim corpus_file": lambda: gensim_from("corpus_file"),
+    "gensim iterable": lambda: gensim_from("iterable"),
+    "word2vec.c": word2vec_c,
+    "fastText": fasttext,
+    "fastText defaults": fasttext_defaults,
+    "fastw2v pair": lambda: fastw2v_with("pair"),
+}
+
+
+def chosen(names: list[str] | None, pword2vec_path: Path | None) -> dict[str, System]:
+    """Build the systems of these names, or all that can be had here, and pWord2Vec where its path is given.
+
+    Raises:
+        SystemExit: one was asked for by name and can't be had.
+    """
+    found = {}
+    for name in names if names is not None else SYSTEMS:
+        if name.startswith("gensim") and importlib.util.find_spec("gensim") is None:
+            if names:
+                sys.exit(f"{name} is not installed: pip install -e '.[bench]'")
+            print(f"{name} is not installed: left out")
+            continue
+        try:
+            found[name] = SYSTEMS[name]()
+        except SystemExit as problem:
+            if names:
+                raise
+            print(f"{name} is left out: {problem}")
+    if pword2vec_path is not None:
+        if not os.access(pword2vec_path, os.X_OK):
+            sys.exit(f"{pword2vec_path} is not a program: give the path of a compiled pWord2Vec")
+        found["pWord2Vec"] = pword2vec(pword2vec_path)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------- one run
+
+
+def busy_seconds() -> float:
+    """Return the seconds that all cores together have been busy since the machine started; 0 where it is not known."""
+    try:
+        with open("/proc/stat") as stat:
+            fields = [int(field) for field in stat.readline().split()[1:]]
+    except OSError:
+        return 0.0
+    idle, wait = fields[3:5]
+    return float(sum(fields[:8]) - idle - wait) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_peak(process: int) -> float:
+    """Return the peak of a running process's resident memory in MB; 0 when it has none any more."""
+    with contextlib.suppress(OSError), open(f"/proc/{process}/status") as status:
+        for line in status:
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def run_once(system: System, job: Job) -> dict[str, Any]:
+    """Run a system's command and return what the module's docstring lists.
+
+    Raises:
+        SystemExit: it fails; its last lines are shown.
+    """
+    vectors = job.folder / system.vectors
+    if vectors.is_dir():
+        shutil.rmtree(vectors)  # ours keeps the ids there, which would spare it reading the text
+    vectors.unlink(missing_ok=True)
+    environment = os.environ | ({"LD_PRELOAD": str(system.preload)} if system.preload else {})
+    messages = job.folder / "messages.txt"
+    busy, began, peak = busy_seconds(), time.perf_counter(), 0.0
+    with open(messages, "wb") as said:
+        process = subprocess.Popen(system.command(job), cwd=job.folder, stdout=said, stderr=said, env=environment)
+        while True:
+            peak = max(peak, resident_peak(process.pid))
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if ended:
+                break
+            time.sleep(POLL_SECONDS)
+    seconds = time.perf_counter() - began
+    busy = busy_seconds() - busy - usage.ru_utime - usage.ru_stime
+    process.returncode = os.waitstatus_to_exitcode(status)
+    lines = messages.read_text(errors="replace").splitlines()
+    if process.returncode:
+        sys.exit(f"{' '.join(system.command(job))} failed with {process.returncode}:\n" + "\n".join(lines[-5:]))
+    trained = [line.split()[1] for line in lines if line.startswith("trained ")]
+    if vectors.is_dir():
+        trained = [str(fastw2v.load(vectors).metadata["progress"]["seconds"])]
+    return {
+        "seconds": round(seconds, 3),
+        "train_seconds": round(float(trained[-1]), 3) if trained else None,
+        "peak_rss_mb": round(peak, 1),
+        "busy_elsewhere": round(max(busy, 0.0) / (seconds * usable_cores()), 3),
+    }
+
+
+def load_vectors(system: System, job: Job) -> fastw2v.Embeddings:
+    """Read what a run left."""
+    path = job.folder / system.vectors
+    return fastw2v.load(path) if path.is_dir() else fastw2v.load_word2vec_format(path, binary=path.suffix == ".bin")
