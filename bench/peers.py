@@ -20,6 +20,7 @@ from corpora import synthetic
 from fastw2v import prepare
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
+from fastw2v.prepared import Corpus
 
 from . import record, systems
 from .steps import steps
@@ -51,8 +52,8 @@ def first_tokens(source: Path, tokens: int | None, target: Path) -> None:
 
 
 @contextmanager
-def text_of(source: Path | None, tokens: int | None) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Give a text in a folder of its own, the first words of ``source`` or synthetic ones, and its name and sizes."""
+def text_of(source: Path | None, tokens: int | None) -> Iterator[tuple[Path, Corpus, dict[str, Any]]]:
+    """Give a text in a folder of its own, the first words of ``source`` or synthetic ones, its ids, and its sizes."""
     with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as temporary:
         text = Path(temporary) / "corpus.txt"  # word2vec.c's buffers for names hold 100 bytes
         if source is None:
@@ -62,6 +63,7 @@ def text_of(source: Path | None, tokens: int | None) -> Iterator[tuple[Path, dic
         corpus = prepare(text, Path(temporary) / "prepared", progress=False)
         yield (
             text,
+            corpus,
             {
                 "name": source.name if source else "synthetic",
                 "tokens": corpus.tokens_read,
@@ -127,11 +129,9 @@ def run_all(
     """
     batch = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     results = []
-    few = text.with_name("few.txt")
-    few.write_text("ten words of text to be read by this program\n" * 5)
     for name in found:
         if name.startswith("fastw2v"):  # its kernels are compiled now, if they never were; `startup` has the time
-            systems.run_once(found[name], Job(few, replace(configs[0], epochs=1)))
+            systems.run_once(found[name], Job(text, replace(configs[0], epochs=1)))
     with steps(bench, len(configs) * len(found)) as done:
         for (number, config), (name, system) in itertools.product(enumerate(configs, 1), found.items()):
             job = Job(text, config)
@@ -177,7 +177,7 @@ def run(arguments: argparse.Namespace) -> None:
     options += f" --epochs {arguments.epochs}" * (arguments.epochs != 1)
     command = f"python -m bench peers{choice_of(arguments)}{options} --rounds {arguments.rounds}"
     found = systems.chosen(arguments.systems, arguments.pword2vec)
-    with text_of(arguments.corpus, tokens_of(arguments)) as (text, sizes):
+    with text_of(arguments.corpus, tokens_of(arguments)) as (text, _, sizes):
         for size in vector_sizes:
             config = TrainConfig(vector_size=size, epochs=arguments.epochs, workers=usable_cores())
             configs = [replace(config, seed=seed) for seed in range(1, rounds + 1)]

@@ -16,6 +16,7 @@ from corpora import synthetic
 from fastw2v import evaluate_analogies, evaluate_similarity
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
+from fastw2v.vocab import Vocab
 
 from . import peers, systems
 from .systems import Job, System
@@ -29,9 +30,9 @@ def scored(score: float | None, attempted: int, total: int) -> dict[str, Any]:
     return {"score": None if score is None else round(100 * score, 2), "attempted": attempted, "total": total}
 
 
-def scores(system: System, job: Job, similarity: list[Path], analogies: list[Path]) -> dict[str, Any]:
+def scores(system: System, job: Job, vocab: Vocab, similarity: list[Path], analogies: list[Path]) -> dict[str, Any]:
     """Evaluate what a run saved: 100 x Spearman's correlation, and per cent of the attempted analogies."""
-    embeddings = systems.load_vectors(system, job)
+    embeddings = systems.in_order(systems.load_vectors(system, job), vocab)
     found = {}
     for path in similarity:
         pairs = evaluate_similarity(embeddings, path)
@@ -69,14 +70,14 @@ def run(arguments: argparse.Namespace) -> None:
         for seed in seeds
         for count in epochs
     ]
-    with peers.text_of(arguments.corpus, peers.tokens_of(arguments)) as (text, sizes):
+    with peers.text_of(arguments.corpus, peers.tokens_of(arguments)) as (text, corpus, sizes):
         similarity, analogies = arguments.similarity, arguments.analogies
         if arguments.corpus is None and not similarity + analogies:
             planted_analogies, planted_similarity = synthetic.answer_paths(text)
             similarity, analogies = [planted_similarity], [planted_analogies]
 
         def look(system: System, job: Job) -> dict[str, Any]:
-            return scores(system, job, similarity, analogies)
+            return scores(system, job, corpus.vocab, similarity, analogies)
 
         peers.run_all("quality", command, found, text, sizes, configs, arguments.quick, look)
 

@@ -35,6 +35,7 @@ from typing import Any, NamedTuple
 import fastw2v
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
+from fastw2v.vocab import Vocab
 
 from . import record
 
@@ -42,6 +43,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fast
 C_FLAGS = ("-O3", "-march=native", "-ffast-math", "-funroll-loops", "-pthread")
 CPP_FLAGS = ("-O3", "-march=native", "-funroll-loops", "-pthread", "-std=c++17")
 POLL_SECONDS = 0.005
+#: fastText 0.9.3 lets each thread initialise a tenth of V: with fewer than ten the other rows stay zeros, which would
+#: cost it scores. Its own default is 12; threads beyond the cores cost it little.
+FASTTEXT_THREADS = 10
 
 # Loaded before the other libraries of a program: its source stays as it is.
 CLOCK = r"""
@@ -221,7 +225,8 @@ def fasttext_with(own: Callable[[TrainConfig], dict[str, Any]]) -> System:
         config = job.config
         asked = {
             "input": job.text.name, "output": "vectors", "dim": config.vector_size, "epoch": config.epochs,
-            "minCount": config.min_count, "thread": config.workers, "seed": config.seed, "verbose": 0,
+            "minCount": config.min_count, "seed": config.seed, "verbose": 0,
+            "thread": max(config.workers or 1, FASTTEXT_THREADS),
         }  # fmt: skip
         return [str(program), "skipgram", *options(" ", asked | own(config))]
 
@@ -389,6 +394,19 @@ def run_once(system: System, job: Job) -> dict[str, Any]:
 
 
 def load_vectors(system: System, job: Job) -> fastw2v.Embeddings:
-    """Read what a run left."""
+    """Read what a run left, all rows in the order in which they stand there."""
     path = job.folder / system.vectors
     return fastw2v.load(path) if path.is_dir() else fastw2v.load_word2vec_format(path, binary=path.suffix == ".bin")
+
+
+def in_order(found: fastw2v.Embeddings, vocab: Vocab) -> fastw2v.Embeddings:
+    """Return the rows of the words of ``vocab`` in its order, so that everybody's vectors are asked the same questions.
+
+    Words of equal count stand in each program's own order, and so another word may be the 30,000th.
+
+    Raises:
+        SystemExit: a word has no vector.
+    """
+    if missing := [word for word in vocab.words if word not in found]:
+        sys.exit(f"{len(missing):,} words have no vector, among them {missing[0]!r}: the vocabularies differ")
+    return fastw2v.Embeddings(vocab, found.vectors[[found.vocab.index[word] for word in vocab.words]])

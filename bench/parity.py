@@ -1,0 +1,278 @@
+"""``parity``: in what the programs differ although their options are the same: read in their sources, or found by running.
+
+Found by running, each with options under which the answer can be read off the saved vectors:
+
+- Initial scale: one epoch with a learning rate of 1e-12 leaves V as it was; the largest element times vector_size.
+- Learning rate over the text: every word of this text occurs once, in a sentence of two. U starts at 0, so the outside word
+  of a pair ends at ``alpha / 2`` times the centre's row, plus noise words' rows, which point anywhere. Its component along
+  the centre's row therefore gives alpha at that place of the text. word2vec.c saves no U; its own message says the rate.
+- Words: what the vocabulary saved has become of a long word, other white space than blanks, capitals, an invalid byte.
+"""
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastw2v
+from fastw2v.config import TrainConfig
+from fastw2v.errors import FastW2VError
+
+from . import record, report, systems
+from .steps import steps
+from .systems import Job, System
+
+HELP = "in what the programs differ although their options are the same"
+PAIRS = 200_000
+QUICK_PAIRS = 20_000
+PLACES = (0.05, 0.25, 0.45, 0.55, 0.75, 0.95)  # of the text, with half a BIN before and after
+BIN = 0.04
+WORKERS = 2
+
+#: What was read in the sources: word2vec 0.11.1, fastText 0.9.3, gensim 4.4.0, pWord2Vec of 2017, and here.
+READ: dict[str, dict[str, str]] = {
+    "noise words drawn by": {
+        "fastw2v": "count^0.75, alias table",
+        "gensim": "count^0.75, bisection in cumulated counts",
+        "word2vec.c": "count^0.75, table of 10^8",
+        "fastText": "count^0.5, shuffled table of 10^7",
+        "pWord2Vec": "count^0.75, table of 10^8; one set a window",
+    },
+    "a noise word equal to the outside word": {
+        "fastw2v": "skipped",
+        "gensim": "skipped",
+        "word2vec.c": "skipped",
+        "fastText": "drawn again",
+        "pWord2Vec": "kept",
+    },
+    "the sigmoid": {
+        "fastw2v": "exact, no limit",
+        "gensim": "table; beyond ±6 no update",
+        "word2vec.c": "table; beyond ±6 as 0 or 1",
+        "fastText": "table; beyond ±8 as 0 or 1",
+        "pWord2Vec": "table; beyond ±6 as 0 or 1",
+    },
+    "rate's end": {
+        "fastw2v": "min_alpha",
+        "gensim": "min_alpha",
+        "word2vec.c": "alpha / 10,000",
+        "fastText": "0",
+        "pWord2Vec": "alpha / 10,000",
+    },
+    "subsampling keeps": {
+        "fastw2v": "sqrt(t/f) + t/f",
+        "gensim": "sqrt(t/f) + t/f",
+        "word2vec.c": "sqrt(t/f) + t/f",
+        "fastText": "sqrt(t/f) + t/f",
+        "pWord2Vec": "sqrt(t/f) + t/f",
+    },
+    "longest sentence, words": {
+        "fastw2v": "no limit",
+        "gensim": "10,000",
+        "word2vec.c": "1,000 after subsampling",
+        "fastText": "1,024",
+        "pWord2Vec": "1,000 after subsampling",
+    },
+    "a seed may be given": {
+        "fastw2v": "yes",
+        "gensim": "yes",
+        "word2vec.c": "no",
+        "fastText": "yes",
+        "pWord2Vec": "no",
+    },
+}
+
+
+def family(name: str) -> str:
+    """Return under which name `READ` has a system."""
+    return next(known for known in READ["the sigmoid"] if name.startswith(known))
+
+
+# ------------------------------------------------------------------------------------------------ found by running
+
+
+def with_outside(name: str, system: System) -> tuple[System, str | None]:
+    """Return the system told to save U as well, and the file it goes to; None where U can't be had."""
+    more = {"gensim": ["outside.bin"], "fastText": ["-saveOutput"]}.get(family(name), [])
+    if family(name) in ("word2vec.c", "pWord2Vec"):
+        return system, None
+    files = {"gensim": "outside.bin", "fastText": "vectors.output", "fastw2v": "model"}
+    return system._replace(command=lambda job: [*system.command(job), *more]), files[family(name)]
+
+
+def rows_of(embeddings: fastw2v.Embeddings, letter: str, count: int) -> NDArray[np.float32]:
+    """Return the rows of the words ``letter0``, ``letter1``, ..., in this order, ``(count, vector_size)``."""
+    index = embeddings.vocab.index
+    return np.asarray(embeddings.vectors[[index[f"{letter}{i}"] for i in range(count)]])
+
+
+def initial_scale(system: System, folder: Path) -> float:
+    """Return the largest element of V before training, times vector_size."""
+    text = folder / "corpus.txt"
+    rng = np.random.default_rng(1)
+    words = np.array([f"w{n}" for n in range(1000)])
+    text.write_text("".join(" ".join(words[rng.integers(0, 1000, 20)]) + "\n" for _ in range(1000)))
+    job = Job(text, TrainConfig(vector_size=100, epochs=1, alpha=1e-12, min_alpha=0, min_count=1, workers=WORKERS))
+    systems.run_once(system, job)
+    embeddings = systems.load_vectors(system, job)
+    return float(np.abs(rows_of(embeddings, "w", 1000)).max()) * 100
+
+
+def places_of(alphas: NDArray[np.float32]) -> list[float]:
+    """Return the medians of the learning rate around each of `PLACES`, of one value for each sentence in order."""
+    n = len(alphas)
+    return [
+        round(float(np.median(alphas[round((place - BIN / 2) * n) : round((place + BIN / 2) * n)])), 5)
+        for place in PLACES
+    ]
+
+
+def rate_by_rows(V: fastw2v.Embeddings, U: fastw2v.Embeddings, pairs: int) -> NDArray[np.float32]:
+    """Return the learning rate at each sentence ``a{i} b{i}``, from V's row of a and U's of b; ``(pairs,)``."""
+    centre, outside = rows_of(V, "a", pairs), rows_of(U, "b", pairs)
+    along: NDArray[np.float32] = 2 * (centre * outside).sum(axis=1) / (centre * centre).sum(axis=1)
+    return along
+
+
+def rate_by_message(said: str) -> list[float]:
+    """Return the learning rate at `PLACES` as word2vec.c and pWord2Vec print it beside their progress."""
+    seen = [(float(p) / 100, float(a)) for a, p in re.findall(r"Alpha: ([\d.]+)\s+Progress: ([\d.]+)%", said)]
+    return [round(min(seen, key=lambda pair: abs(pair[0] - place))[1], 5) for place in PLACES] if seen else []
+
+
+def rate(name: str, system: System, folder: Path, pairs: int) -> list[float]:
+    """Return the learning rate at `PLACES` of a text, with two workers and one epoch."""
+    text = folder / "corpus.txt"
+    text.write_text("".join(f"a{i} b{i}\n" for i in range(pairs)))
+    config = TrainConfig(vector_size=20, window=1, min_count=1, negative=1, epochs=1, workers=WORKERS)
+    job = Job(text, config)
+    told, outside = with_outside(name, system)
+    if outside is None:
+        spoken = system._replace(command=lambda job: [
+            "2" if before == "-debug" else word
+            for before, word in zip(["", *system.command(job)], system.command(job), strict=False)
+        ])  # fmt: skip
+        systems.run_once(spoken, job)
+        return rate_by_message((folder / "messages.txt").read_text(errors="replace"))
+    systems.run_once(told, job)
+    V = systems.load_vectors(system, job)
+    if outside == "model":
+        U = fastw2v.Embeddings(V.vocab, V.outside)
+    else:
+        U = fastw2v.load_word2vec_format(folder / outside, binary=outside.endswith(".bin"))
+    return places_of(rate_by_rows(V, U, pairs))
+
+
+LONG = "x" * 300
+WORDS = f"Capital capital {LONG} tab\there form\x0cfeed nbsp\u00a0here carriage\r\n"
+
+
+def saved_words(system: System, folder: Path, line: bytes) -> list[str] | None:
+    """Return the vocabulary a program saves of a line that is repeated; None where it fails or it can't be read."""
+    text = folder / "corpus.txt"
+    text.write_bytes((line + b"once more and once more for the rest of the line\n") * 100)
+    job = Job(text, TrainConfig(vector_size=10, epochs=1, min_count=1, workers=1, kernel="pair"))
+    try:
+        systems.run_once(system, job)
+        return list(systems.load_vectors(system, job).words)
+    except (SystemExit, FastW2VError):
+        return None
+
+
+def words(system: System, folder: Path) -> dict[str, str]:
+    """Return what a program takes for a word."""
+    found = saved_words(system, folder, WORDS.encode())
+    if found is None:
+        return {}
+    kept = max((len(word) for word in found if word.startswith("xxx")), default=0)
+    marks = [word for word in found if word.startswith("<")]
+    splits = [
+        label
+        for label, whole in (("tab", "tab\there"), ("form feed", "form\x0cfeed"), ("no-break space", "nbsp\u00a0here"))
+        if whole.split()[0] in found
+    ]
+    stripped = "carriage" in found
+    invalid = saved_words(system, folder, b"caf\xe9 ")
+    return {
+        "a word of 300 bytes": "kept" if kept == len(LONG) else f"cut at {kept}" if kept else "dropped",
+        "words end at blanks, newlines and": ", ".join(splits + ["carriage return"] * stripped) or "nothing else",
+        "a word for the sentence's end": marks[0] if marks else "none",
+        "capitals": "kept" if "Capital" in found else "lost",
+        "an invalid byte": "an error" if invalid is None else "kept" if "caf\udce9" in invalid else "changed",
+    }
+
+
+def measure(found: dict[str, System], pairs: int) -> dict[str, Any]:
+    """Run every system's checks."""
+    results: dict[str, Any] = {}
+    with steps("parity", len(found)) as done:
+        for name, system in found.items():
+            with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as temporary:
+                folder = Path(temporary)
+                results[name] = {
+                    "made": system.made,
+                    "initial_scale": round(initial_scale(system, folder), 2),
+                    "rate": rate(name, system, folder, pairs),
+                    "words": words(system, folder),
+                }
+            done(f"{name}: {results[name]}")
+    return results
+
+
+# ------------------------------------------------------------------------------------------------------- the table
+
+
+def table(result: report.Record) -> str:
+    """Return the table of a ``parity`` result, in Markdown."""
+    found = result["systems"]
+    names = [name for name in found if name not in ("fastw2v pair", "fastText defaults")]
+    rows = [[label, *(of[family(name)] for name in names)] for label, of in READ.items()]
+    rows.append(
+        [
+            "run: V starts within ±",
+            *(f"{report.number(found[name]['initial_scale'])} / vector_size" for name in names),
+        ]
+    )
+    at = ", ".join(f"{100 * place:g}" for place in PLACES)
+    rows.append(
+        [
+            f"run: rate, in 1/1000, at {at} % of the text",
+            *(", ".join(f"{1000 * value:.1f}" for value in found[name]["rate"]) or "not seen" for name in names),
+        ]
+    )
+    for label in next(found[name]["words"] for name in names if found[name]["words"]):
+        rows.append([f"run: {label}", *(found[name]["words"].get(label, "not seen") for name in names)])
+    return (
+        f"{report.markdown(['', *names], rows)}\n\nRows that begin with `run` were found by running, see bench/parity.py; the "
+        f"others were read in the sources. {WORKERS} workers, one epoch, alpha {1000 * result['alpha']:g}/1000. "
+        f"{report.source(result)}"
+    )
+
+
+def blocks() -> dict[str, str]:
+    """Return the newest table."""
+    return {"parity": table(report.shown("parity")[-1])} if report.shown("parity") else {}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    parser.add_argument("--pword2vec", type=Path, metavar="PROGRAM", help="a compiled pWord2Vec, to be one of them")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_PAIRS:,} sentences instead of {PAIRS:,}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure, record the result and print its table."""
+    found = systems.chosen(None, arguments.pword2vec)
+    found = {name: system for name, system in found.items() if name not in ("fastw2v pair", "fastText defaults")}
+    results = measure(found, QUICK_PAIRS if arguments.quick else PAIRS)
+    program = f" --pword2vec {arguments.pword2vec.name}" if arguments.pword2vec else ""
+    done = record.append(
+        "parity",
+        f"python -m bench parity{program}{' --quick' * arguments.quick}",
+        {"quick": arguments.quick, "alpha": TrainConfig().alpha, "systems": results},
+    )
+    print(table(done))
