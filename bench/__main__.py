@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import everything, ingest, ladder, peak, peers, quality, report, scale, sweep
+from . import complexity, everything, ingest, ladder, parity, peak, peers, quality, report, scale, sweep
 
 #: In the order of `all` and of RESULTS.md.
 COMMANDS: dict[str, ModuleType] = {
@@ -15,6 +15,8 @@ COMMANDS: dict[str, ModuleType] = {
     "sweep": sweep,
     "peers": peers,
     "quality": quality,
+    "parity": parity,
+    "complexity": complexity,
     "ingest": ingest,
 }
 

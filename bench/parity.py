@@ -1,15 +1,20 @@
-"""``parity``: in what the programs differ although their options are the same: read in their sources, or found by running.
+"""``parity``: in what the programs differ although their options are the same.
 
-Found by running, each with options under which the answer can be read off the saved vectors:
+Some of it was read in their sources (`READ`). Found by running, each with options under which the answer can be read
+off the saved vectors:
 
 - Initial scale: one epoch with a learning rate of 1e-12 leaves V as it was; the largest element times vector_size.
-- Learning rate over the text: every word of this text occurs once, in a sentence of two. U starts at 0, so the outside word
-  of a pair ends at ``alpha / 2`` times the centre's row, plus noise words' rows, which point anywhere. Its component along
-  the centre's row therefore gives alpha at that place of the text. word2vec.c saves no U; its own message says the rate.
-- Words: what the vocabulary saved has become of a long word, other white space than blanks, capitals, an invalid byte.
+- Learning rate: every word of this text occurs once, in a sentence of two. U starts at 0, so the outside word of a
+  pair ends at ``alpha / 2`` times the centre's row, plus noise words' rows, which point anywhere. Its component along
+  the centre's row therefore gives alpha at that place of the text. Threads that walk through a piece of the text each
+  are at the same share of their pieces at about the same time, so places are counted within the pieces. word2vec.c
+  saves no U; its own message says the rate.
+- Words: what has become, in the vocabulary saved, of a long word, of other white space than blanks, of capitals and of
+  an invalid byte.
 """
 
 import argparse
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -20,7 +25,6 @@ from numpy.typing import NDArray
 
 import fastw2v
 from fastw2v.config import TrainConfig
-from fastw2v.errors import FastW2VError
 
 from . import record, report, systems
 from .steps import steps
@@ -29,9 +33,11 @@ from .systems import Job, System
 HELP = "in what the programs differ although their options are the same"
 PAIRS = 200_000
 QUICK_PAIRS = 20_000
-PLACES = (0.05, 0.25, 0.45, 0.55, 0.75, 0.95)  # of the text, with half a BIN before and after
-BIN = 0.04
+SHARES = (0.1, 0.5, 0.9)  # of the text, or of each thread's piece of it, with half a BIN before and after
+BIN = 0.06
 WORKERS = 2
+#: Into how many pieces the threads divide the text; the others take what comes next in it.
+PIECES = {"gensim corpus_file": WORKERS, "fastText": systems.FASTTEXT_THREADS}
 
 #: What was read in the sources: word2vec 0.11.1, fastText 0.9.3, gensim 4.4.0, pWord2Vec of 2017, and here.
 READ: dict[str, dict[str, str]] = {
@@ -47,7 +53,7 @@ READ: dict[str, dict[str, str]] = {
         "gensim": "skipped",
         "word2vec.c": "skipped",
         "fastText": "drawn again",
-        "pWord2Vec": "kept",
+        "pWord2Vec": "skipped",
     },
     "the sigmoid": {
         "fastw2v": "exact, no limit",
@@ -122,13 +128,10 @@ def initial_scale(system: System, folder: Path) -> float:
     return float(np.abs(rows_of(embeddings, "w", 1000)).max()) * 100
 
 
-def places_of(alphas: NDArray[np.float32]) -> list[float]:
-    """Return the medians of the learning rate around each of `PLACES`, of one value for each sentence in order."""
-    n = len(alphas)
-    return [
-        round(float(np.median(alphas[round((place - BIN / 2) * n) : round((place + BIN / 2) * n)])), 5)
-        for place in PLACES
-    ]
+def rate_at_shares(alphas: NDArray[np.float32], pieces: int) -> list[float]:
+    """Return the medians of the learning rate around each of `SHARES` of the pieces; one value a sentence is given."""
+    share = np.arange(len(alphas)) * pieces / len(alphas) % 1
+    return [round(float(np.median(alphas[np.abs(share - at) < BIN / 2])), 5) for at in SHARES]
 
 
 def rate_by_rows(V: fastw2v.Embeddings, U: fastw2v.Embeddings, pairs: int) -> NDArray[np.float32]:
@@ -139,13 +142,13 @@ def rate_by_rows(V: fastw2v.Embeddings, U: fastw2v.Embeddings, pairs: int) -> ND
 
 
 def rate_by_message(said: str) -> list[float]:
-    """Return the learning rate at `PLACES` as word2vec.c and pWord2Vec print it beside their progress."""
+    """Return the learning rate at `SHARES` as word2vec.c and pWord2Vec print it beside their progress."""
     seen = [(float(p) / 100, float(a)) for a, p in re.findall(r"Alpha: ([\d.]+)\s+Progress: ([\d.]+)%", said)]
-    return [round(min(seen, key=lambda pair: abs(pair[0] - place))[1], 5) for place in PLACES] if seen else []
+    return [round(min(seen, key=lambda pair: abs(pair[0] - share))[1], 5) for share in SHARES] if seen else []
 
 
 def rate(name: str, system: System, folder: Path, pairs: int) -> list[float]:
-    """Return the learning rate at `PLACES` of a text, with two workers and one epoch."""
+    """Return the learning rate at `SHARES` of a text, with two workers and one epoch."""
     text = folder / "corpus.txt"
     text.write_text("".join(f"a{i} b{i}\n" for i in range(pairs)))
     config = TrainConfig(vector_size=20, window=1, min_count=1, negative=1, epochs=1, workers=WORKERS)
@@ -164,45 +167,62 @@ def rate(name: str, system: System, folder: Path, pairs: int) -> list[float]:
         U = fastw2v.Embeddings(V.vocab, V.outside)
     else:
         U = fastw2v.load_word2vec_format(folder / outside, binary=outside.endswith(".bin"))
-    return places_of(rate_by_rows(V, U, pairs))
+    return rate_at_shares(rate_by_rows(V, U, pairs), PIECES.get(name, 1))
 
 
 LONG = "x" * 300
-WORDS = f"Capital capital {LONG} tab\there form\x0cfeed nbsp\u00a0here carriage\r\n"
+WORDS = f"Capital capital {LONG} tab\there form\x0cfeed nbsp\u00a0here carriage\r\n".encode()
 
 
-def saved_words(system: System, folder: Path, line: bytes) -> list[str] | None:
-    """Return the vocabulary a program saves of a line that is repeated; None where it fails or it can't be read."""
+def words_in(path: Path) -> list[bytes]:
+    """Return the words of a vectors file as they stand there, of the binary format or of the text format."""
+    content = path.read_bytes()
+    header, _, rest = content.partition(b"\n")
+    if path.suffix != ".bin":
+        return [line.split(b" ", 1)[0] for line in rest.split(b"\n")[:-1]]
+    count, size = map(int, header.split())
+    found = []
+    for _ in range(count):
+        word, _, rest = rest.partition(b" ")
+        found.append(word.lstrip(b"\n"))
+        rest = rest[4 * size :]
+    return found
+
+
+def saved_words(system: System, folder: Path, line: bytes) -> list[bytes] | None:
+    """Return the vocabulary a program saves of a text with this line in it; None where it fails."""
     text = folder / "corpus.txt"
-    text.write_bytes((line + b"once more and once more for the rest of the line\n") * 100)
+    others = b"".join(b" ".join(b"other%d" % (i * j % 997) for i in range(12)) + b"\n" for j in range(1000))
+    text.write_bytes(others + line * 20 + others)
     job = Job(text, TrainConfig(vector_size=10, epochs=1, min_count=1, workers=1, kernel="pair"))
     try:
         systems.run_once(system, job)
-        return list(systems.load_vectors(system, job).words)
-    except (SystemExit, FastW2VError):
+    except SystemExit:
         return None
+    path = job.folder / system.vectors
+    return [os.fsencode(word) for word in fastw2v.load(path).words] if path.is_dir() else words_in(path)
 
 
 def words(system: System, folder: Path) -> dict[str, str]:
     """Return what a program takes for a word."""
-    found = saved_words(system, folder, WORDS.encode())
+    found = saved_words(system, folder, WORDS)
     if found is None:
         return {}
-    kept = max((len(word) for word in found if word.startswith("xxx")), default=0)
-    marks = [word for word in found if word.startswith("<")]
+    kept = max((len(word) for word in found if word.startswith(b"xxx")), default=0)
+    marks = [word.decode() for word in found if word.startswith(b"<")]
     splits = [
         label
         for label, whole in (("tab", "tab\there"), ("form feed", "form\x0cfeed"), ("no-break space", "nbsp\u00a0here"))
-        if whole.split()[0] in found
+        if whole.split()[0].encode() in found
     ]
-    stripped = "carriage" in found
-    invalid = saved_words(system, folder, b"caf\xe9 ")
+    stripped = b"carriage" in found
+    invalid = saved_words(system, folder, b"caf\xe9 and so on\n")
     return {
         "a word of 300 bytes": "kept" if kept == len(LONG) else f"cut at {kept}" if kept else "dropped",
         "words end at blanks, newlines and": ", ".join(splits + ["carriage return"] * stripped) or "nothing else",
         "a word for the sentence's end": marks[0] if marks else "none",
-        "capitals": "kept" if "Capital" in found else "lost",
-        "an invalid byte": "an error" if invalid is None else "kept" if "caf\udce9" in invalid else "changed",
+        "capitals": "kept" if b"Capital" in found else "lost",
+        "an invalid byte": "an error" if invalid is None else "kept" if b"caf\xe9" in invalid else "changed",
     }
 
 
@@ -237,18 +257,19 @@ def table(result: report.Record) -> str:
             *(f"{report.number(found[name]['initial_scale'])} / vector_size" for name in names),
         ]
     )
-    at = ", ".join(f"{100 * place:g}" for place in PLACES)
+    at = ", ".join(f"{100 * share:g}" for share in SHARES)
     rows.append(
         [
-            f"run: rate, in 1/1000, at {at} % of the text",
+            f"run: rate, in 1/1000, after {at} % of the work",
             *(", ".join(f"{1000 * value:.1f}" for value in found[name]["rate"]) or "not seen" for name in names),
         ]
     )
     for label in next(found[name]["words"] for name in names if found[name]["words"]):
         rows.append([f"run: {label}", *(found[name]["words"].get(label, "not seen") for name in names)])
+    body = report.markdown(["", *names], rows)
     return (
-        f"{report.markdown(['', *names], rows)}\n\nRows that begin with `run` were found by running, see bench/parity.py; the "
-        f"others were read in the sources. {WORKERS} workers, one epoch, alpha {1000 * result['alpha']:g}/1000. "
+        f"{body}\n\nRows that begin with `run` were found by running, see bench/parity.py; "
+        f"the others were read in the sources. {WORKERS} workers, one epoch, alpha {1000 * result['alpha']:g}/1000. "
         f"{report.source(result)}"
     )
 

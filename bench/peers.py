@@ -1,8 +1,8 @@
 """``peers``: this package beside every other program that can be had, in turn, on one text.
 
 A round runs every system once, each in a process of its own (bench/systems.py); ratios are taken within a round. All
-have the same text, vocabulary, window, negative, sample, alpha and number of workers, but "fastText defaults", which has
-its own. What else differs between them is in the table of ``parity``.
+have the same text, vocabulary, window, negative, sample, alpha and number of workers, but "fastText defaults", which
+has its own. What else differs between them is in the table of ``parity``.
 """
 
 import argparse

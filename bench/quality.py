@@ -2,8 +2,8 @@
 
 The same evaluator (`fastw2v.evaluate_similarity`, `fastw2v.evaluate_analogies`) reads what each program saved. A seed
 is one round: every system once for each number of epochs, each in a process of its own (bench/systems.py), so that time
-and peak memory are those a user sees. More epochs give the curve of score against time; each is a run of its own, with its
-own schedule of the learning rate, as somebody would choose who has that time.
+and peak memory are those a user sees. More epochs give the curve of score against time; each is a run of its own, with
+its own schedule of the learning rate, as somebody would choose who has that time.
 
 Every run is a line of its own, so that a bench of hours can be made in parts: systems, epochs and seeds at will.
 """

@@ -13,8 +13,8 @@ leaves word vectors in the job's folder. A run is that program in a process of i
 - ``busy_elsewhere``: share of the machine's cores that anything else took meanwhile, of the cores times the seconds.
 
 word2vec.c and fastText are the unmodified sources of PyPI's ``word2vec`` and ``fasttext``, fetched once and compiled
-here for this processor. word2vec.c and pWord2Vec have no option for a seed: their runs differ by what their threads race
-for.
+here for this processor. word2vec.c and pWord2Vec have no option for a seed: their runs differ by what their threads
+race for.
 """
 
 import contextlib
