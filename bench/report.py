@@ -56,26 +56,6 @@ def millions(value: float) -> str:
     return f"{value / 1e6:.2f}" if value >= 1e5 else f"{value / 1e6:.2g}"
 
 
-def scale_table(record: Record) -> str:
-    """Return the table of a ``scale`` result, in Markdown."""
-    lengths = record["lengths"]
-    header = ["", *(f"{length['tokens'] / 1e6:g} M tokens" for length in lengths)]
-    rows = [["text, MB", *(f"{length['text_mb']:,}" for length in lengths)]]
-    rows.append(["distinct words", *(f"{length['words']:,}" for length in lengths)])
-    for step, label in (("prepare", "prepare"), ("train", "train, one epoch")):
-        rows.append([f"{label}: seconds", *(number(length[step]["seconds"]) for length in lengths)])
-        rates = [1e3 * length[step]["seconds"] / (length["tokens"] / 1e6) for length in lengths]
-        rows.append([f"{label}: ns a token", *(number(rate) for rate in rates)])
-        rows.append([f"{label}: peak memory, MB", *(number(length[step]["peak_rss_mb"]) for length in lengths)])
-    for what, label in (
-        ("twins", "planted twins found, %"),
-        ("analogies", "planted analogies, %"),
-        ("similarity", "similarity, 100 x Spearman"),
-    ):
-        rows.append([label, *(f"{length['found'][what]:.1f}" for length in lengths)])
-    return f"{markdown(header, rows)}\n\nvector_size 100, min_count 1. {processor(record)}"
-
-
 def collect(modules: Mapping[str, ModuleType]) -> dict[str, str]:
     """Return the blocks of all commands, in their order.
 
@@ -99,10 +79,3 @@ def run(arguments: argparse.Namespace, modules: Mapping[str, ModuleType]) -> Non
     """Print every block that has a result."""
     for block in collect(modules).values():
         print(f"{block}\n")
-    main()
-
-
-def main() -> None:
-    """Print the tables of the commands that keep theirs here."""
-    for result in shown("scale")[-1:]:
-        print(f"{scale_table(result)}\n")

@@ -1,7 +1,8 @@
 """``sweep``: the kernels on all workers as one option at a time leaves its default.
 
 The kernels run in turn at every point. The vocabulary axis is synthetic (Zipf) whatever the corpus, for real text has
-only one size; its tables are those of the expected counts.
+only one size; its tables are those of the expected counts. How the seconds of a trained token grow along an axis is
+fitted on logarithms, beside how its multiply-adds do.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from typing import Any
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
 
-from . import peak, record, report, timing
+from . import fit, peak, record, report, timing
 from .ladder import QUICK, corpus_for
 from .steps import steps
 from .timing import Done, Ids
@@ -88,8 +89,44 @@ def points(
     }
 
 
+def growth(points: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return for each axis and kernel the exponents of a trained token's seconds and of its multiply-adds."""
+    found: dict[str, dict[str, Any]] = {}
+    for axis in dict.fromkeys(point["axis"] for point in points):
+        on_axis = [point for point in points if point["axis"] == axis]
+        if len(on_axis) < 2:
+            continue
+        values = [point["value"] for point in on_axis]
+        for kernel in on_axis[0]["kernels"]:
+            figures = [point["kernels"][kernel] for point in on_axis]
+            seconds = [1 / each["trained_per_s"]["median"] for each in figures]
+            work = [each["gflops"]["median"] * time for each, time in zip(figures, seconds, strict=True)]
+            found.setdefault(axis, {})[kernel] = {
+                "seconds": fit.power_law(values, seconds),
+                "multiply_adds": fit.power_law(values, work),
+            }
+    return found
+
+
+def growth_table(record: report.Record) -> str:
+    """Return the table of the exponents of a ``sweep`` result, in Markdown."""
+    found = growth(record["points"])
+    kernels = list(record["points"][0]["kernels"])
+    header = ["a trained token's cost grows as"]
+    for kernel in kernels:
+        header += [f"{kernel}: seconds", "multiply-adds"]
+    rows = [
+        [
+            f"{axis} to the",
+            *(fit.spoken(of[kernel][what]) for kernel in kernels for what in ("seconds", "multiply_adds")),
+        ]
+        for axis, of in found.items()
+    ]
+    return report.markdown(header, rows)
+
+
 def table(record: report.Record) -> str:
-    """Return the table of a ``sweep`` result, in Markdown."""
+    """Return the tables of a ``sweep`` result, in Markdown."""
     kernels = list(record["points"][0]["kernels"])
     header = [""]
     for kernel in kernels:
@@ -104,7 +141,8 @@ def table(record: report.Record) -> str:
         rows.append(row)
     corpus = record["corpus"]
     return (
-        f"{report.markdown(header, rows)}\n\nMedians of {record['repeats']}, {record['workers']} workers, one option "
+        f"{report.markdown(header, rows)}\n\n{growth_table(record)}\n\n"
+        f"Medians of {record['repeats']}, {record['workers']} workers, one option "
         f"changed at a time; corpus: {corpus['name']}, {corpus['words']:,} words; n_words: synthetic. "
         f"{report.source(record)}"
     )
