@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from bench import command, ingest, ladder, peak, peers, record, report, scale, sweep, timing, vectorised
+from bench import command, ingest, ladder, peak, peers, record, report, sweep, timing, vectorised
 from fastw2v.config import TrainConfig
 from fastw2v.prepared import prepare
 
@@ -233,17 +233,6 @@ def test_peak_memory_is_the_commands_own(planted_file, tmp_path):
     assert found["seconds"] > 0
     with pytest.raises(SystemExit, match=r"prepare nowhere\.txt"):
         command.measured("prepare", "nowhere.txt", "-o", tmp_path / "other")
-
-
-def test_scale_finds_what_is_planted_at_every_length(results, tmp_path, capsys):
-    scale.run(argparse.Namespace(tokens=[10_000, 1_000_000], words=2_000, scratch=tmp_path, quick=False))
-    (written,) = report.records("scale")
-    few, many = written["lengths"]
-    assert few["tokens"] == 10_000
-    assert many["words"] == 2_000
-    assert many["found"]["twins"] > 50 > few["found"]["twins"]
-    report.main()
-    assert capsys.readouterr().out.count("| planted twins found, % |") == 2
 
 
 def test_the_table_of_whole_commands():
