@@ -3,7 +3,8 @@
 Some of it was read in their sources (`READ`). Found by running, each with options under which the answer can be read
 off the saved vectors:
 
-- Initial scale: one epoch with a learning rate of 1e-12 leaves V as it was; the largest element times vector_size.
+- Initial scale: one epoch with a learning rate of 1e-12 leaves V as it was; the largest element times vector_size, and
+  how many rows are zeros. (fastText is otherwise given ten threads, for that reason.)
 - Learning rate: every word of this text occurs once, in a sentence of two. U starts at 0, so the outside word of a
   pair ends at ``alpha / 2`` times the centre's row, plus noise words' rows, which point anywhere. Its component along
   the centre's row therefore gives alpha at that place of the text. Threads that walk through a piece of the text each
@@ -14,6 +15,7 @@ off the saved vectors:
 """
 
 import argparse
+import itertools
 import os
 import re
 import tempfile
@@ -116,16 +118,22 @@ def rows_of(embeddings: fastw2v.Embeddings, letter: str, count: int) -> NDArray[
     return np.asarray(embeddings.vectors[[index[f"{letter}{i}"] for i in range(count)]])
 
 
-def initial_scale(system: System, folder: Path) -> float:
-    """Return the largest element of V before training, times vector_size."""
+def initial_rows(system: System, folder: Path) -> NDArray[np.float32]:
+    """Return V as it is before training, ``(1000, 100)``, made by `WORKERS` threads."""
     text = folder / "corpus.txt"
     rng = np.random.default_rng(1)
     words = np.array([f"w{n}" for n in range(1000)])
     text.write_text("".join(" ".join(words[rng.integers(0, 1000, 20)]) + "\n" for _ in range(1000)))
     job = Job(text, TrainConfig(vector_size=100, epochs=1, alpha=1e-12, min_alpha=0, min_count=1, workers=WORKERS))
-    systems.run_once(system, job)
-    embeddings = systems.load_vectors(system, job)
-    return float(np.abs(rows_of(embeddings, "w", 1000)).max()) * 100
+    threads = str(systems.FASTTEXT_THREADS)
+    few = system._replace(
+        command=lambda job: [
+            str(WORKERS) if (before, word) == ("-thread", threads) else word
+            for before, word in itertools.pairwise(["", *system.command(job)])
+        ]
+    )
+    systems.run_once(few, job)
+    return rows_of(systems.load_vectors(system, job), "w", 1000)
 
 
 def rate_at_shares(alphas: NDArray[np.float32], pieces: int) -> list[float]:
@@ -155,10 +163,11 @@ def rate(name: str, system: System, folder: Path, pairs: int) -> list[float]:
     job = Job(text, config)
     told, outside = with_outside(name, system)
     if outside is None:
-        spoken = system._replace(command=lambda job: [
-            "2" if before == "-debug" else word
-            for before, word in zip(["", *system.command(job)], system.command(job), strict=False)
-        ])  # fmt: skip
+        spoken = system._replace(
+            command=lambda job: [
+                "2" if before == "-debug" else word for before, word in itertools.pairwise(["", *system.command(job)])
+            ]
+        )
         systems.run_once(spoken, job)
         return rate_by_message((folder / "messages.txt").read_text(errors="replace"))
     systems.run_once(told, job)
@@ -233,9 +242,11 @@ def measure(found: dict[str, System], pairs: int) -> dict[str, Any]:
         for name, system in found.items():
             with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as temporary:
                 folder = Path(temporary)
+                rows = initial_rows(system, folder)
                 results[name] = {
                     "made": system.made,
-                    "initial_scale": round(initial_scale(system, folder), 2),
+                    "initial_scale": round(float(np.abs(rows).max()) * rows.shape[1], 2),
+                    "zero_rows": float((np.abs(rows).max(axis=1) < 1e-6).mean()),
                     "rate": rate(name, system, folder, pairs),
                     "words": words(system, folder),
                 }
@@ -257,6 +268,8 @@ def table(result: report.Record) -> str:
             *(f"{report.number(found[name]['initial_scale'])} / vector_size" for name in names),
         ]
     )
+    zeros = [f"{100 * found[name]['zero_rows']:.0f}" for name in names]
+    rows.append([f"run: rows of V that start at zero or next to it, in %, with {WORKERS} threads", *zeros])
     at = ", ".join(f"{100 * share:g}" for share in SHARES)
     rows.append(
         [
