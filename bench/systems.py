@@ -7,8 +7,8 @@ leaves word vectors in the job's folder. A run is that program in a process of i
 - ``train_seconds``: wall time of training alone; no vocabulary scan, tables, compilation, load or save. Programs built
   here are started with a small library before the others that takes the time from where their first thread is started
   to where the last one has ended (word2vec.c's own words/thread/sec divides by CPU time, which hides waiting); gensim's
-  is that of its ``train``; ours is in the model folder. word2vec.c, fastText and gensim's ``corpus_file`` read and hash
-  the text in each epoch: that is their way to train, so it counts.
+  is that of its ``train``; pWord2Vec's comes from the speed it prints; ours is in the model folder. word2vec.c,
+  fastText and gensim's ``corpus_file`` read and hash the text in each epoch: that is their way to train, so it counts.
 - ``peak_rss_mb``: the most memory the process had resident, read from /proc every few milliseconds until it ends.
 - ``busy_elsewhere``: share of the machine's cores that anything else took meanwhile, of the cores times the seconds.
 
@@ -23,6 +23,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -93,13 +94,39 @@ class Job(NamedTuple):
         return self.text.parent
 
 
+def told_at_the_end(said: str, job: Job) -> float | None:
+    """Return the seconds of training in the last line that tells them."""
+    found = re.findall(r"^trained ([\d.]+)", said, re.MULTILINE)
+    return float(found[-1]) if found else None
+
+
+def told_as_speed(said: str, job: Job) -> float | None:
+    """Return the seconds of training by pWord2Vec's last message of its speed, which is over all words until then."""
+    words, speeds = re.findall(r"Words in train file: (\d+)", said), re.findall(r"Words/sec: ([\d.]+)k", said)
+    return job.config.epochs * int(words[0]) / (1000 * float(speeds[-1])) if words and speeds else None
+
+
+def kept_in_model(said: str, job: Job) -> float | None:
+    """Return the seconds of training in our model folder."""
+    return float(fastw2v.load(job.folder / "model").metadata["progress"]["seconds"])
+
+
 class System(NamedTuple):
-    """One program: the command for a job, the file or folder of vectors it leaves, what it was made from."""
+    """One program.
+
+    Attributes:
+        command: what is run for a job, in its folder.
+        vectors: the file or folder of vectors it leaves there.
+        made: what the program is or was made from.
+        preload: a library to be loaded before the program's others.
+        told: finds the seconds of training in what the program said.
+    """
 
     command: Callable[[Job], list[str]]
     vectors: str
     made: dict[str, str]
     preload: Path | None = None
+    told: Callable[[str, Job], float | None] = told_at_the_end
 
 
 # -------------------------------------------------------------------------------------- what is fetched and compiled
@@ -253,13 +280,13 @@ def pword2vec(program: Path) -> System:
     def command(job: Job) -> list[str]:
         config = job.config
         return [str(program.resolve()), *options(" ", {
-            "train": job.text.name, "output": "vectors.bin", "binary": 1, "debug": 0, "iter": config.epochs,
+            "train": job.text.name, "output": "vectors.bin", "binary": 1, "debug": 2, "iter": config.epochs,
             "size": config.vector_size, "window": config.window, "negative": config.negative, "sample": config.sample,
             "alpha": config.alpha, "min-count": config.min_count, "threads": config.workers,
             "batch-size": 2 * config.window + 1,
         })]  # fmt: skip
 
-    return System(command, "vectors.bin", {"program": program.name})
+    return System(command, "vectors.bin", {"program": program.name}, told=told_as_speed)
 
 
 def gensim_from(corpus: str) -> System:
@@ -291,7 +318,7 @@ def fastw2v_with(kernel: str) -> System:
         }  # fmt: skip
         return [sys.executable, "-m", "fastw2v", "train", job.text.name, "-o", "model", *options("=", given)]
 
-    return System(command, "model", {"version": f"fastw2v {fastw2v.__version__}"})
+    return System(command, "model", {"version": f"fastw2v {fastw2v.__version__}"}, told=kept_in_model)
 
 
 #: In the order in which they take turns.
@@ -379,15 +406,14 @@ def run_once(system: System, job: Job) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     busy = busy_seconds() - busy - usage.ru_utime - usage.ru_stime
     process.returncode = os.waitstatus_to_exitcode(status)
-    lines = messages.read_text(errors="replace").splitlines()
+    text = messages.read_text(errors="replace")
     if process.returncode:
-        sys.exit(f"{' '.join(system.command(job))} failed with {process.returncode}:\n" + "\n".join(lines[-5:]))
-    trained = [line.split()[1] for line in lines if line.startswith("trained ")]
-    if vectors.is_dir():
-        trained = [str(fastw2v.load(vectors).metadata["progress"]["seconds"])]
+        last = "\n".join(text.splitlines()[-5:])
+        sys.exit(f"{' '.join(system.command(job))} failed with {process.returncode}:\n{last}")
+    trained = system.told(text, job)
     return {
         "seconds": round(seconds, 3),
-        "train_seconds": round(float(trained[-1]), 3) if trained else None,
+        "train_seconds": None if trained is None else round(trained, 3),
         "peak_rss_mb": round(peak, 1),
         "busy_elsewhere": round(max(busy, 0.0) / (seconds * usable_cores()), 3),
     }
