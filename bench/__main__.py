@@ -7,6 +7,7 @@ from types import ModuleType
 from . import (
     complexity,
     everything,
+    hogwild,
     ingest,
     ladder,
     memory,
@@ -32,6 +33,7 @@ COMMANDS: dict[str, ModuleType] = {
     "quality": quality,
     "parity": parity,
     "complexity": complexity,
+    "hogwild": hogwild,
     "ingest": ingest,
 }
 
