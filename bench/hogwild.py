@@ -53,6 +53,7 @@ CORES = (1, 2, 8, 32, 64, 128)
 TOKENS = 2_000_000  # of the simulated text, at least a unit's work for each of 128 workers many times over
 WORDS = (80_000, 1_000_000)
 VECTOR_SIZES = (100, 300)
+HOT = 1_000
 SPEED_TOKENS = {"pair": 400_000, "tile": 2_000_000}
 UNITS = {"pair": 400_000, "tile": 60_000}  # simulated, of all workers together
 LINE = 64
@@ -416,9 +417,10 @@ def measure(corpora: dict[str, Ids], repeats: int, say: Callable[[str], None], d
                         if workers <= machine.cores
                     }
                     rows.append({"workers": workers, **found, "predicted": predicted})
-                points.append(
-                    {"corpus": name, "kernel": kernel, "vector_size": vector_size, "measured": timed, "rows": rows}
-                )
+                rates = np.sort(expected_rates(kernel, corpus, config))
+                hot = round(float(rates[-HOT:].sum() / rates.sum()), 4)
+                point = {"corpus": name, "kernel": kernel, "vector_size": vector_size, "hot_share": hot}
+                points.append(point | {"measured": timed, "rows": rows})
                 say(f"{name}, {kernel}, vector_size {vector_size}: {timed['speed_up_of_2']['median']} x on two workers")
     return {
         "latency_ns": timing.summary(latencies),
@@ -481,6 +483,11 @@ def speed_table(result: report.Record) -> str:
 
 def section(result: report.Record) -> str:
     """Return the tables of a ``hogwild`` result, with what was assumed."""
+    hot = ", ".join(
+        f"{percent(point['hot_share'])} % ({point['kernel']}, {point['corpus']})"
+        for point in result["points"]
+        if point["vector_size"] == VECTOR_SIZES[0]
+    )
     latency, width = result["latency_ns"], result["bandwidth"]
     machines = "; ".join(
         f"{name}: {machine.shared_cache >> 20} MB of shared cache, {machine.bandwidth / 1e9:.0f} GB/s in practice, a "
@@ -490,6 +497,7 @@ def section(result: report.Record) -> str:
     return (
         "Where the rows are that a worker touches, and how often a step was computed from a row that another worker "
         f"changed meanwhile; closed form / simulation, vector_size {VECTOR_SIZES[0]}:\n\n{shares_table(result)}\n\n"
+        f"The {HOT:,} rows that are touched most have this share of all touches: {hot}.\n\n"
         "Times the speed of one core, predicted (L: others' lines cost more than a tenth; M: memory bandwidth is the "
         f"limit; otherwise computing is):\n\n{speed_table(result)}\n\n"
         f"Measured here: a line comes from the other core in {report.number(min(latency['each']))} ns "
