@@ -45,6 +45,7 @@ from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
 
 from . import record, report, systems, timing, vectorised
+from .ladder import corpus_for
 from .steps import steps
 from .timing import Ids
 
@@ -514,6 +515,9 @@ def blocks() -> dict[str, str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what can be chosen."""
+    parser.add_argument(
+        "corpus", type=Path, nargs="?", help="a text or prepared folder instead of the smaller synthetic vocabulary"
+    )
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="of what is timed (default: 3)")
     parser.add_argument("--quick", action="store_true", help="one vocabulary, a tenth of the units: does it run?")
 
@@ -525,7 +529,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.quick:
         sizes, tokens, repeats, divisor = WORDS[:1], TOKENS // 2, 1, 10
     corpora = {f"{n_words:,} words": timing.synthetic(tokens, n_words, config) for n_words in sizes}
+    if arguments.corpus:
+        real = corpus_for(arguments.corpus, tokens, config)
+        corpora = {f"{real.name}, {real.n_words:,} words": real} | dict(list(corpora.items())[1:])
     with steps("hogwild", 2 + len(corpora) * len(VECTOR_SIZES) * len(UNITS)) as done:
         found = measure(corpora, repeats, done, divisor)
-    command = f"python -m bench hogwild --repeats {arguments.repeats}{' --quick' * arguments.quick}"
+    name = f" {arguments.corpus.name}" if arguments.corpus else ""
+    command = f"python -m bench hogwild{name} --repeats {arguments.repeats}{' --quick' * arguments.quick}"
     print(section(record.append("hogwild", command, {"quick": arguments.quick, "repeats": repeats, **found})))
