@@ -1,14 +1,32 @@
 """The bench suite: what it compares is right, and every command's inside runs on a tiny corpus. No time is tested."""
 
 import argparse
-import json
+import re
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bench import command, ingest, ladder, peak, peers, record, report, sweep, timing, vectorised
+from bench import (
+    command,
+    complexity,
+    fit,
+    ingest,
+    ladder,
+    parity,
+    peak,
+    peers,
+    quality,
+    record,
+    report,
+    sweep,
+    systems,
+    timing,
+    vectorised,
+)
 from fastw2v.config import TrainConfig
-from fastw2v.prepared import prepare
+from fastw2v.vocab import Vocab
 
 SMALL = TrainConfig(vector_size=20, epochs=1, workers=2)
 
@@ -140,35 +158,22 @@ def test_sweep_runs_and_its_table_renders(corpus, results):
     assert "| n_words 34 |" in sweep.blocks()["sweep"]
 
 
-def text_of(path, folder):
-    copy = folder / "corpus.txt"
-    peers.first_tokens(path, None, copy)
-    return peers.Text(copy, folder / "prepared", prepare(copy, folder / "prepared"), folder)
+def test_the_softmax_is_the_references_and_is_seen_when_wrong(monkeypatch):
+    complexity.validate()
+    right = complexity.softmax_step
+    monkeypatch.setattr(complexity, "softmax_step", lambda V, U, i, o, alpha, *of: right(V, U, i, o, alpha * 1.01, *of))
+    with pytest.raises(AssertionError):
+        complexity.validate()
 
 
-def test_peers_take_turns_and_their_table_renders(planted_file, tmp_path, results, capsys):
-    text = text_of(planted_file, tmp_path)
-    order = []
-
-    def peer(text, config):
-        order.append("peer")
-        return 1.0
-
-    ours = peers.fastw2v_kernel("pair")
-    adapters = {"word2vec.c": peer, "fastw2v pair": lambda *arguments: order.append("ours") or ours(*arguments)}
-    found = peers.measure(adapters, text, SMALL, 2, silent)
-    assert order == ["peer", "ours"] * 2
-    assert found["tokens_per_s"]["word2vec.c"]["median"] == pytest.approx(len(text.corpus.ids), rel=1e-3)
-    facts = {"config": {"workers": 2}, "rounds": 2, "word2vec.c": {}, "gensim": "", "vector_size": {"20": found}}
-    record.append("peers", "a command", facts)
-    capsys.readouterr()
-    report.main()
-    assert "| 20 | fastw2v pair |" in capsys.readouterr().out
-
-
-def test_gensim_is_timed_on_the_same_vocabulary(planted_file, tmp_path):
-    pytest.importorskip("gensim")
-    assert peers.gensim_corpus_file()(text_of(planted_file, tmp_path), SMALL) > 0
+def test_a_power_law_is_found():
+    x = np.array([1e3, 1e4, 1e5, 1e6])
+    found = fit.power_law(x, 3 * x**0.5)
+    assert (found["exponent"], found["error"], found["factor"]) == (0.5, 0.0, 3.0)
+    assert fit.power_law(x[:2], x[:2])["error"] is None
+    rough = fit.power_law(x, x * [1, 1.1, 0.9, 1])
+    assert fit.spoken(rough) == f"{rough['exponent']:.2f} ± {rough['error']:.2f}"
+    assert rough["error"] > 0
 
 
 def test_first_tokens_copies_whole_lines_and_refuses_long_ones(tmp_path):
@@ -183,21 +188,128 @@ def test_first_tokens_copies_whole_lines_and_refuses_long_ones(tmp_path):
         peers.first_tokens(source, None, copy)
 
 
-def test_quality_table_shows_the_newest_of_each_kernel(results):
-    machine = {"cpu": "a CPU", "cpu_family_model": "1/2", "usable_cores": 2}
-    for kernel, seconds in [(None, 9), ("pair", 8), ("tile", 7), ("tile", 6)]:
-        figures = {key: seconds for _, key, _ in report.QUALITY_ROWS}
-        line = {"machine": machine, "config": {"kernel": kernel} if kernel else {}, "runs": [1, 2]}
-        with open(results / "quality.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(line | {"mean": figures, "spread": figures}) + "\n")
-    lines = report.quality_table(report.newest_quality()).splitlines()
-    assert lines[0] == "| mean of 2 seeds | tile | largest minus smallest | pair | largest minus smallest |"
-    assert lines[2] == "| seconds, text to saved vectors | 6 | 6 | 8 | 8 |"
+#: A peer that trains nothing: its words in order, each with a vector of its own, after some memory and some time.
+FAKE = """
+import sys
+memory = bytearray(60 << 20)
+words = dict.fromkeys(open("corpus.txt").read().split())
+with open("vectors.vec", "w") as file:
+    print(len(words), 2, file=file)
+    for i, word in enumerate(words):
+        print(word, i, 1, file=file)
+print("rate 1", "trained 0.250000", sep="\\n", file=sys.stderr)
+sys.exit("three words and no more" if len(words) == 3 else 0)
+"""
 
 
-def test_report_without_results_prints_no_table(results, capsys):
-    report.main()
-    assert not capsys.readouterr().out
+def fake(say=lambda job: None):
+    """Return the fake peer; ``say`` is called with each job."""
+    return systems.System(lambda job: say(job) or [sys.executable, "-c", FAKE], "vectors.vec", {"version": "fake 1"})
+
+
+def test_a_run_is_measured_and_a_failed_one_shows_why(tmp_path):
+    job = systems.Job(tmp_path / "corpus.txt", SMALL)
+    job.text.write_text("b a c b d")
+    found = systems.run_once(fake(), job)
+    assert found["train_seconds"] == 0.25
+    assert found["seconds"] > 0
+    assert found["peak_rss_mb"] > 60
+    assert 0 <= found["busy_elsewhere"] <= 1
+    assert systems.load_vectors(fake(), job).words == ["b", "a", "c", "d"]
+    job.text.write_text("b a c")
+    with pytest.raises(SystemExit, match=r"(?s)failed with 1:.*three words and no more"):
+        systems.run_once(fake(), job)
+
+
+def test_everybodys_vectors_are_asked_in_the_order_of_our_vocabulary(tmp_path):
+    job = systems.Job(tmp_path / "corpus.txt", SMALL)
+    job.text.write_text("b a c b d")
+    systems.run_once(fake(), job)
+    found = systems.load_vectors(fake(), job)
+    ordered = systems.in_order(found, Vocab(("d", "b"), np.array([2, 1])))
+    assert list(ordered.words) == ["d", "b"]
+    assert ordered["d"].tolist() == found["d"].tolist() == [3, 1]
+    with pytest.raises(SystemExit, match="1 words have no vector, among them 'e'"):
+        systems.in_order(found, Vocab(("d", "e"), np.array([2, 1])))
+
+
+def test_systems_take_turns_and_each_run_is_a_line(results, tmp_path):
+    order = []
+    found = {name: fake(lambda job, name=name: order.append((name, job.config.seed))) for name in "ab"}
+    text = tmp_path / "corpus.txt"
+    text.write_text("b a c b d")
+    configs = [replace(SMALL, seed=seed) for seed in (1, 2)]
+    sizes = {"name": "a text", "kept": 500_000}
+    written = peers.run_all("peers", "a command", found, text, sizes, configs, False, lambda *of: {"seen": 1})
+    assert order == [("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+    assert report.records("peers") == written
+    assert [(line["round"], line["system"], line["seed"]) for line in written] == [(n, name, n) for name, n in order]
+    assert {line["batch"] for line in written} == {written[0]["batch"]}
+    assert {line["tokens_per_s"] for line in written} == {2_000_000}  # 500,000 in 0.25 seconds
+    assert {(line["vectors"], line["seen"]) for line in written} == {(4, 1)}
+
+
+def test_ours_is_run_as_a_user_would_and_scored(planted_file, tmp_path):
+    with peers.text_of(planted_file, 5000) as (text, corpus, sizes):
+        assert (sizes["name"], sizes["tokens"], sizes["kept"]) == (planted_file.name, 5000, len(corpus.ids))
+        system, job = systems.fastw2v_with("pair"), systems.Job(text, SMALL)
+        found = systems.run_once(system, job)
+        assert 0 < found["train_seconds"] < found["seconds"]
+        questions = tmp_path / "questions.txt"
+        questions.write_text(": all\n{0} {1} {0} {1}\n{0} {1} nosuch {1}\n".format(*corpus.vocab.words))
+        scores = quality.scores(system, job, corpus.vocab, [], [questions])["scores"]
+        assert (scores["questions"]["attempted"], scores["questions"]["total"]) == (1, 2)
+    assert not text.exists()
+
+
+@pytest.mark.parametrize("adapter", ["pword2vec", "gensim", "fastw2v"])
+def test_adapters_pass_every_option_on(adapter, tmp_path):
+    if adapter == "gensim":
+        pytest.importorskip("gensim")
+    system = {
+        "pword2vec": lambda: systems.pword2vec(tmp_path / "pWord2Vec"),
+        "gensim": lambda: systems.gensim_from("iterable"),
+        "fastw2v": lambda: systems.fastw2v_with("tile"),
+    }[adapter]()
+    unlike = TrainConfig(
+        vector_size=31, window=7, negative=11, sample=0.5, alpha=0.125, min_count=3, epochs=13, workers=2
+    )
+    command = " ".join(system.command(systems.Job(tmp_path / "corpus.txt", unlike)))
+    for value in ("31", "7", "11", "0.5", "0.125", "3", "13", "2"):
+        assert re.search(rf"[ =]{re.escape(value)}\b", command), value
+
+
+def test_a_system_that_cannot_be_had_is_left_out_unless_it_was_named(tmp_path, monkeypatch, capsys):
+    def missing():
+        sys.exit("no compiler")
+
+    monkeypatch.setattr(systems, "SYSTEMS", {"a": missing, "b": fake})
+    assert list(systems.chosen(None, None)) == ["b"]
+    assert "a is left out: no compiler" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="no compiler"):
+        systems.chosen(["a"], None)
+    with pytest.raises(SystemExit, match="is not a program"):
+        systems.chosen(["b"], tmp_path / "nowhere")
+
+
+def test_the_rate_is_read_at_shares_of_the_pieces():
+    falling = np.linspace(1, 0, 1000, dtype=np.float32)
+    assert parity.rate_at_shares(falling, 1) == pytest.approx([0.9, 0.5, 0.1], abs=0.01)
+    assert parity.rate_at_shares(np.concatenate([falling, falling]), 2) == pytest.approx([0.9, 0.5, 0.1], abs=0.01)
+    said = "Alpha: 0.025  Progress: 9.0%\rAlpha: 0.012  Progress: 51.00%\rAlpha: 0.003  Progress: 88.0%"
+    assert parity.rate_by_message(said) == [0.025, 0.012, 0.003]
+    assert parity.rate_by_message("nothing") == []
+
+
+def test_words_are_read_as_they_stand_in_vectors_files(tmp_path):
+    rows = np.array([[10, 32], [3, 0.5]], np.float32)  # bytes of blanks and newlines may be among them
+    words = [b"caf\xe9", b"two"]
+    binary, text = tmp_path / "v.bin", tmp_path / "v.vec"
+    binary.write_bytes(
+        b"2 2\n" + b"".join(w + b" " + row.tobytes() + b"\n" for w, row in zip(words, rows, strict=True))
+    )
+    text.write_bytes(b"2 2\n" + b"".join(w + b" 1 2\n" for w in words))
+    assert parity.words_in(binary) == parity.words_in(text) == words
 
 
 def test_ingest_measures_everything_in_turn_and_reports_it(planted_file, results, capsys):
@@ -233,16 +345,3 @@ def test_peak_memory_is_the_commands_own(planted_file, tmp_path):
     assert found["seconds"] > 0
     with pytest.raises(SystemExit, match=r"prepare nowhere\.txt"):
         command.measured("prepare", "nowhere.txt", "-o", tmp_path / "other")
-
-
-def test_the_table_of_whole_commands():
-    figures = {"median": 120.0, "spread": 2.0, "each": [119.0, 121.0]}
-    record = {
-        "bench": "whole",
-        "seconds": {"word2vec.c": figures, "fastw2v": {"median": 6.0, "spread": 0.5, "each": []}},
-    }
-    record |= {"ratio": {"median": 20.0, "spread": 1.0}, "ingest_share": {"median": 0.125}, "corpus": {"tokens": 2e7}}
-    record |= {"rounds": 2, "machine": {"cpu": "A", "cpu_family_model": "1/2", "usable_cores": 2}}
-    table = report.whole_table(record)
-    assert "| word2vec.c | 120 | 2.00 |" in table
-    assert "ratio within a round 20.0 (1.00); ingest takes 12 % of our command" in table
