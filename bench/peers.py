@@ -8,6 +8,7 @@ has its own. What else differs between them is in the table of ``parity``.
 import argparse
 import datetime
 import itertools
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
 from fastw2v.prepared import Corpus
 
-from . import record, systems
+from . import record, report, systems
+from .report import Record
 from .steps import steps
 from .systems import Job, System
 
@@ -181,9 +183,88 @@ def run(arguments: argparse.Namespace) -> None:
         for size in vector_sizes:
             config = TrainConfig(vector_size=size, epochs=arguments.epochs, workers=usable_cores())
             configs = [replace(config, seed=seed) for seed in range(1, rounds + 1)]
-            run_all("peers", command, found, text, sizes, configs, arguments.quick)
+            print(table(run_all("peers", command, found, text, sizes, configs, arguments.quick)))
+
+
+# ------------------------------------------------------------------------------------------------------- the table
+
+
+def values(lines: list[Record], key: str) -> list[float]:
+    """Return one figure of every run that has it."""
+    return [line[key] for line in lines if line[key] is not None]
+
+
+def ratios(lines: list[Record], others: list[Record], key: str) -> list[float]:
+    """Return one figure of runs over that of ``others`` in the same round: those of the same seed and epochs."""
+
+    def by_round(of: list[Record]) -> dict[tuple[int, int], float]:
+        return {(line["seed"], line["config"]["epochs"]): line[key] for line in of if line[key] is not None}
+
+    above, below = by_round(lines), by_round(others)
+    return [above[number] / below[number] for number in above if number in below]
+
+
+def spoken(found: list[float], show: Callable[[float], str] = report.number) -> str:
+    """Return the median with the largest minus the smallest of several in brackets, or nothing of nothing."""
+    spread = f" ({show(max(found) - min(found))})" if len(found) > 1 else ""
+    return f"{show(statistics.median(found))}{spread}" if found else ""
+
+
+def by_system(lines: list[Record]) -> dict[str, list[Record]]:
+    """Return the runs of each system, in the order of `systems.SYSTEMS`."""
+    order = [*systems.SYSTEMS, *(line["system"] for line in lines)]
+    found = {name: [line for line in lines if line["system"] == name] for name in order}
+    return {name: of for name, of in found.items() if of}
+
+
+def remarks(lines: list[Record]) -> str:
+    """Return what every table of such runs says below: the text, what was built how, what else ran, the source."""
+    last = lines[-1]
+    config, corpus = last["config"], last["corpus"]
+    made = {f"{name}: {', '.join(of[-1]['made'].values())}" for name, of in by_system(lines).items()}
+    busy = 100 * statistics.median(values(lines, "busy_elsewhere"))
+    return (
+        f"{corpus['tokens'] / 1e6:.3g} M words of {corpus['name']}, {corpus['words']:,} different ones; vector_size "
+        f"{config['vector_size']}, window {config['window']}, negative {config['negative']}, sample "
+        f"{config['sample']:g}, alpha {config['alpha']:g}, {config['workers']} workers. "
+        f"{'; '.join(sorted(made))}. Others took {busy:.0f} % of the machine meanwhile (median). "
+        f"{report.source(*lines)}"
+    )
+
+
+def table(lines: list[Record]) -> str:
+    """Return the table of one batch of one vector_size, in Markdown."""
+    found = by_system(lines)
+    ours = found.get("fastw2v", [])
+    rows = []
+    for name, of in found.items():
+        other = of if name != "fastw2v" else []
+        rows.append([
+            name,
+            spoken(values(of, "seconds")),
+            spoken(values(of, "tokens_per_s"), report.millions),
+            spoken(values(of, "peak_rss_mb")),
+            spoken(ratios(other, ours, "seconds")),
+            spoken(ratios(ours, other, "tokens_per_s")),
+            spoken(ratios(other, ours, "peak_rss_mb")),
+        ])  # fmt: skip
+    epochs = lines[-1]["config"]["epochs"]
+    header = ["", "seconds, text to saved vectors", "M tokens/s in training", "peak memory, MB"]
+    header += ["its seconds / fastw2v's", "fastw2v's tokens/s / its", "its memory / fastw2v's"]
+    return (
+        f"{report.markdown(header, rows)}\n\nMedians of {len({line['round'] for line in lines})} rounds, each system "
+        f"once a round, in brackets the largest minus the smallest; ratios are taken within a round; "
+        f"{epochs} epoch{'s' * (epochs != 1)}. {remarks(lines)}"
+    )
 
 
 def blocks() -> dict[str, str]:
-    """Return no table yet."""
-    return {}
+    """Return the table of the newest batch of each vector_size."""
+    lines = report.shown("peers")
+    newest = {line["config"]["vector_size"]: line["batch"] for line in lines}
+    return {
+        f"peers-{size}": table(
+            [line for line in lines if line["batch"] == newest[size] and line["config"]["vector_size"] == size]
+        )
+        for size in sorted(newest)
+    }

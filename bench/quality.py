@@ -9,8 +9,10 @@ Every run is a line of its own, so that a bench of hours can be made in parts: s
 """
 
 import argparse
+import math
+import statistics
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from corpora import synthetic
 from fastw2v import evaluate_analogies, evaluate_similarity
@@ -18,11 +20,16 @@ from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
 from fastw2v.vocab import Vocab
 
-from . import peers, systems
+from . import peers, report, systems
+from .report import Record
 from .systems import Job, System
 
 HELP = "scores, time and memory of every peer's vectors after the same epochs, several seeds"
 RESTRICT_VOCAB = 30_000
+EPOCHS = (1, 5)  # those of README's table
+ANALOGIES = "questions-words"
+#: The scores in the tables, by the names of their files.
+LABELS = {"wordsim353": "WordSim-353", "simlex999": "SimLex-999", ANALOGIES: "Google analogies"}
 
 
 def scored(score: float | None, attempted: int, total: int) -> dict[str, Any]:
@@ -79,9 +86,216 @@ def run(arguments: argparse.Namespace) -> None:
         def look(system: System, job: Job) -> dict[str, Any]:
             return scores(system, job, corpus.vocab, similarity, analogies)
 
-        peers.run_all("quality", command, found, text, sizes, configs, arguments.quick, look)
+        print(table(points(peers.run_all("quality", command, found, text, sizes, configs, arguments.quick, look))))
+
+
+# ------------------------------------------------------------------------------------------------------ the tables
+
+
+class Point(NamedTuple):
+    """The runs of one system with one number of epochs: its scores and its other figures by name, one a seed."""
+
+    system: str
+    epochs: int
+    lines: list[Record]
+
+    def figures(self, name: str) -> list[float]:
+        """Return the scores of one file, or ``seconds``, ``tokens_per_s`` or ``peak_rss_mb``."""
+        if all(name in line for line in self.lines):
+            return peers.values(self.lines, name)
+        scores = [line["scores"][name]["score"] for line in self.lines if name in line["scores"]]
+        return [score for score in scores if score is not None]
+
+    def mean(self, name: str) -> float:
+        """Return the mean of `figures`; not a number without any."""
+        found = self.figures(name)
+        return statistics.fmean(found) if found else math.nan
+
+    def median(self, name: str) -> float:
+        """Return the median of `figures`; not a number without any."""
+        found = self.figures(name)
+        return statistics.median(found) if found else math.nan
+
+    def spread(self, name: str) -> float:
+        """Return the largest minus the smallest of `figures`; infinite for less than two."""
+        found = self.figures(name)
+        return max(found) - min(found) if len(found) > 1 else math.inf
+
+
+def newest() -> list[Record]:
+    """Return the newest run of each system, epochs and seed, of the text and vector_size that were run last."""
+    lines = report.shown("quality")
+
+    def setting(line: Record) -> tuple[object, ...]:
+        return line["corpus"], line["config"]["vector_size"], line["config"]["workers"]
+
+    same = [line for line in lines if setting(line) == setting(lines[-1])]
+    return list({(line["system"], line["config"]["epochs"], line["seed"]): line for line in same}.values())
+
+
+def points(lines: list[Record]) -> list[Point]:
+    """Return the runs by epochs and, within these, by system."""
+    found = []
+    for epochs in sorted({line["config"]["epochs"] for line in lines}):
+        of = peers.by_system([line for line in lines if line["config"]["epochs"] == epochs])
+        found += [Point(system, epochs, sorted(runs, key=lambda run: run["seed"])) for system, runs in of.items()]
+    return found
+
+
+def with_spread(point: Point, name: str) -> str:
+    """Return a mean score with the spread in brackets."""
+    found = point.figures(name)
+    spread = f" ({point.spread(name):.1f})" if len(found) > 1 else ""
+    return f"{point.mean(name):.1f}{spread}" if found else ""
+
+
+def asked(found: list[Point]) -> dict[str, str]:
+    """Return the names of the scores that these runs have, and what they are called."""
+    names = dict.fromkeys(name for point in found for line in point.lines for name in line["scores"])
+    return {name: LABELS.get(name, name) for name in names}
+
+
+def table(found: list[Point]) -> str:
+    """Return the table of these runs, in Markdown."""
+    rows, names = [], asked(found)
+    for point in found:
+        figures = [peers.spoken(point.figures("seconds")), *(with_spread(point, name) for name in names)]
+        memory = report.number(point.median("peak_rss_mb"))
+        rows.append([point.system, str(point.epochs), *figures, str(len(point.lines)), memory])
+    header = ["", "epochs", "seconds, text to saved vectors", *names.values(), "seeds", "peak memory, MB"]
+    return report.markdown(header, rows)
+
+
+def is_ours(system: str) -> bool:
+    """Return whether a system is this package."""
+    return system.startswith("fastw2v")
+
+
+def at_last(found: list[Point]) -> dict[str, Point]:
+    """Return of each system the runs with the most epochs."""
+    return {point.system: point for point in found}
+
+
+def first_at(found: list[Point], score: float) -> Point | None:
+    """Return of our runs those that took the least time of all whose mean analogies score is not below ``score``."""
+    reached = [point for point in found if point.system == "fastw2v" and point.mean(ANALOGIES) >= score]
+    return min(reached, key=lambda point: point.median("seconds"), default=None)
+
+
+def time_to_score(found: list[Point]) -> str:
+    """Return the table of when our analogies score is that of each peer at its end."""
+    rows = []
+    for system, last in at_last(found).items():
+        if is_ours(system) or not last.figures(ANALOGIES):
+            continue
+        row = [system, str(last.epochs), report.number(last.median("seconds")), with_spread(last, ANALOGIES)]
+        if point := first_at(found, last.mean(ANALOGIES)):
+            ratio = last.median("seconds") / point.median("seconds")
+            row += [str(point.epochs), report.number(point.median("seconds")), with_spread(point, ANALOGIES)]
+            rows.append([*row, report.number(ratio)])
+        else:
+            rows.append([*row, "not reached", "", "", ""])
+    header = ["", "its epochs", "its seconds", "its analogies", "fastw2v's epochs", "seconds", "analogies", "ratio"]
+    return report.markdown(header, rows)
+
+
+# -------------------------------------------------------------------------------------------- where we are behind
+
+
+def slower(found: list[Point]) -> list[str]:
+    """Return where a peer trains more tokens a second than our default, or saves its vectors sooner."""
+    said = []
+    for ours, peer in facing(found):
+        for name, what, sign in (("tokens_per_s", "tokens a second in training", -1), ("seconds", "seconds", 1)):
+            if sign * (ours.median(name) - peer.median(name)) > 0:
+                said.append(f"{peer.system} is ahead on {what} after {spoken_epochs(peer)}")
+    return said
+
+
+def later(found: list[Point]) -> list[str]:
+    """Return which peer's last analogies score we reach later than it does, or never."""
+    said = []
+    for system, last in at_last(found).items():
+        if is_ours(system) or not last.figures(ANALOGIES):
+            continue
+        point = first_at(found, last.mean(ANALOGIES))
+        if point is None:
+            most = max((of.epochs for of in found if of.system == "fastw2v"), default=0)
+            said.append(
+                f"the analogies score of {system} after {spoken_epochs(last)} is not reached by the mean of our runs "
+                f"of up to {most} epochs"
+            )
+        elif point.median("seconds") >= last.median("seconds"):
+            said.append(f"the analogies score of {system} after {spoken_epochs(last)} is reached later than by it")
+    return said
+
+
+def larger(found: list[Point]) -> list[str]:
+    """Return which peers take less memory."""
+    said = []
+    for ours, peer in facing(found):
+        mine, its = ours.median("peak_rss_mb"), peer.median("peak_rss_mb")
+        if its < mine:
+            said.append(f"{peer.system} {its:.0f} MB to our {mine:.0f} ({spoken_epochs(peer)})")
+    return [f"less memory at the peak is taken by {', '.join(said)}"] if said else []
+
+
+def worse(found: list[Point]) -> list[str]:
+    """Return on which scores a peer is ahead beyond noise, which one seed says nothing about."""
+    said = []
+    for ours, peer in facing(found):
+        for name, label in asked(found).items():
+            ahead = peer.mean(name) - ours.mean(name)
+            if ahead > peer.spread(name) + ours.spread(name):
+                scores = f"{peer.mean(name):.1f} to {ours.mean(name):.1f}"
+                said.append(f"{peer.system} is ahead on {label} after {spoken_epochs(peer)}, {scores}")
+    return said
+
+
+def facing(found: list[Point]) -> list[tuple[Point, Point]]:
+    """Return our default's runs beside those of each peer with as many epochs."""
+    ours = {point.epochs: point for point in found if point.system == "fastw2v"}
+    return [(ours[peer.epochs], peer) for peer in found if not is_ours(peer.system) and peer.epochs in ours]
+
+
+def spoken_epochs(point: Point) -> str:
+    """Return a number of epochs with the word."""
+    return f"{point.epochs} epoch{'s' * (point.epochs != 1)}"
+
+
+def behind(found: list[Point]) -> str:
+    """Return in plain words where our default is not ahead of every peer."""
+    aspects = {
+        "Speed": slower(found),
+        "Time to a peer's last score": later(found),
+        "Memory": larger(found),
+        "Scores beyond noise": worse(found),
+    }
+    said = [f"- {name}: {'; '.join(each)}." for name, each in aspects.items() if each]
+    fine = [name.lower() for name, each in aspects.items() if not each]
+    noise = "Beyond noise means: the means differ by more than both spreads together, which takes two seeds or more."
+    if not said:
+        return f"On this text no peer is ahead of fastw2v's default kernel in {', '.join(fine)}. {noise}"
+    text = "Where fastw2v's default kernel is not ahead of every peer on this text:\n\n" + "\n".join(said)
+    return text + (f"\n\nNo peer is ahead in: {', '.join(fine)}." if fine else "") + f"\n\n{noise}"
 
 
 def blocks() -> dict[str, str]:
-    """Return no table yet."""
-    return {}
+    """Return README's table, that of all epochs, that of time to a score, and where we are behind."""
+    lines = newest() if report.shown("quality") else []
+    if not lines:
+        return {}
+    found = points(lines)
+    few = [point for point in found if point.epochs in EPOCHS]
+    remark = (
+        f"Scores: mean of the seeds, in brackets the largest minus the smallest; seconds and memory: medians. Scores are "
+        f"100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab {RESTRICT_VOCAB:,})."
+    )
+    made = {"quality": f"{table(few)}\n\n{remark} {peers.remarks(lines)}", "behind": behind(found)}
+    if few != found:
+        made["quality-all"] = f"{table(found)}\n\n{remark}"
+    if rows := time_to_score(found):
+        made["time-to-score"] = (
+            f"{rows}\n\nOurs: the runs that took the least time of all whose mean score is at or above the peer's."
+        )
+    return made

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -28,20 +29,22 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table."""
     lines = [f"| {' | '.join(cells)} |" for cells in [header, *rows]]
     lines.insert(1, "|---" * len(header) + "|")
-    return "\n".join(lines).replace("|  |", "| |")
+    return re.sub(r"\|  (?=\|)", "| ", "\n".join(lines))
 
 
-def processor(record: Record) -> str:
-    """Return the sentence that says on what machine a result was made."""
-    machine = record["machine"]
-    cpu = f"{machine['cpu']} (family/model {machine['cpu_family_model']})"
-    return f"{cpu}, {machine['usable_cores']} cores, shared with others."
+def processor(*results: Record) -> str:
+    """Return the sentence that says on what machines results were made."""
+    machines = [result["machine"] for result in results]
+    cpus = [f"{of['cpu']} (family/model {of['cpu_family_model']}), {of['usable_cores']} cores" for of in machines]
+    return f"{'; '.join(dict.fromkeys(cpus))}, shared with others."
 
 
-def source(record: Record) -> str:
-    """Return the lines under a table that say where its figures come from: command, versions, date, machine."""
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    return f"`{record['command']}`, {record['date']}, {versions}. {processor(record)}"
+def source(*results: Record) -> str:
+    """Return the lines under a table that say where its figures come from: commands, versions, dates, machines."""
+    commands = ", ".join(dict.fromkeys(f"`{result['command']}`" for result in results))
+    dates = " to ".join(dict.fromkeys([min(of["date"] for of in results), max(of["date"] for of in results)]))
+    found = [", ".join(f"{name} {version}" for name, version in result["versions"].items()) for result in results]
+    return f"{commands}, {dates}, {'; '.join(dict.fromkeys(found))}. {processor(*results)}"
 
 
 def number(value: float) -> str:
