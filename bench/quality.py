@@ -288,8 +288,8 @@ def blocks() -> dict[str, str]:
     found = points(lines)
     few = [point for point in found if point.epochs in EPOCHS]
     remark = (
-        f"Scores: mean of the seeds, in brackets the largest minus the smallest; seconds and memory: medians. Scores are "
-        f"100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab {RESTRICT_VOCAB:,})."
+        f"Scores: mean of the seeds, in brackets the largest minus the smallest; seconds and memory: medians. Scores "
+        f"are 100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab {RESTRICT_VOCAB:,})."
     )
     made = {"quality": f"{table(few)}\n\n{remark} {peers.remarks(lines)}", "behind": behind(found)}
     if few != found:
