@@ -10,8 +10,6 @@ import pytest
 
 from bench import (
     command,
-    complexity,
-    fit,
     ingest,
     ladder,
     parity,
@@ -156,24 +154,6 @@ def test_sweep_runs_and_its_table_renders(corpus, results):
     facts = {"quick": False, "workers": 2, "repeats": 1, "corpus": corpus.describe()}
     record.append("sweep", "a command", facts | found)
     assert "| n_words 34 |" in sweep.blocks()["sweep"]
-
-
-def test_the_softmax_is_the_references_and_is_seen_when_wrong(monkeypatch):
-    complexity.validate()
-    right = complexity.softmax_step
-    monkeypatch.setattr(complexity, "softmax_step", lambda V, U, i, o, alpha, *of: right(V, U, i, o, alpha * 1.01, *of))
-    with pytest.raises(AssertionError):
-        complexity.validate()
-
-
-def test_a_power_law_is_found():
-    x = np.array([1e3, 1e4, 1e5, 1e6])
-    found = fit.power_law(x, 3 * x**0.5)
-    assert (found["exponent"], found["error"], found["factor"]) == (0.5, 0.0, 3.0)
-    assert fit.power_law(x[:2], x[:2])["error"] is None
-    rough = fit.power_law(x, x * [1, 1.1, 0.9, 1])
-    assert fit.spoken(rough) == f"{rough['exponent']:.2f} ± {rough['error']:.2f}"
-    assert rough["error"] > 0
 
 
 def test_first_tokens_copies_whole_lines_and_refuses_long_ones(tmp_path):
