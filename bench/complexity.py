@@ -23,6 +23,7 @@ from fastw2v.config import TrainConfig
 from fastw2v.kernels import update_pair
 
 from . import fit, record, report, timing
+from .figure import COLOURS, Figure
 from .steps import steps
 
 HELP = "what a pair costs with the naive softmax, O(n_words), and with negative sampling, O(negative)"
@@ -257,6 +258,30 @@ def section(result: report.Record) -> str:
 def blocks() -> dict[str, str]:
     """Return the newest tables."""
     return {"complexity": section(report.shown("complexity")[-1])} if report.shown("complexity") else {}
+
+
+def figures() -> dict[str, Figure]:
+    """Return the picture of the newest result."""
+    if not report.shown("complexity"):
+        return {}
+    result = report.shown("complexity")[-1]
+    lines = {
+        name: {"n_words": list(map(int, of)), "ns": [each["median"] for each in of.values()]}
+        for name, of in result["nanoseconds"]["n_words"].items()
+    }
+    text = "Nanoseconds a pair over the number of words: the naive softmax grows with it, negative sampling hardly does"
+    return {"complexity": Figure(text, lines, draw, size=(8, 4))}
+
+
+def draw(canvas: Any, data: Any) -> None:
+    """Draw a line a method, both axes logarithmic."""
+    axes = canvas.subplots()
+    for colour, (name, line) in zip(COLOURS, data.items(), strict=False):
+        axes.loglog(line["n_words"], line["ns"], "o-", color=colour, label=name)
+    axes.set_xlabel("words in the vocabulary")
+    axes.set_ylabel("nanoseconds a pair, one worker")
+    axes.set_title("The cost of one pair")
+    axes.legend(fontsize=9)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ Every run is a line of its own, so that a bench of hours can be made in parts: s
 """
 
 import argparse
+import itertools
 import math
 import statistics
 from pathlib import Path
@@ -21,6 +22,7 @@ from fastw2v.machine import usable_cores
 from fastw2v.vocab import Vocab
 
 from . import peers, report, systems
+from .figure import COLOURS, GREY, OURS, Figure
 from .report import Record
 from .systems import Job, System
 
@@ -298,4 +300,96 @@ def blocks() -> dict[str, str]:
         made["time-to-score"] = (
             f"{rows}\n\nOurs: the runs that took the least time of all whose mean score is at or above the peer's."
         )
+    return made
+
+
+# ---------------------------------------------------------------------------------------------------- the pictures
+
+
+def speed(found: list[Point]) -> Figure:
+    """Return the picture of training speed, of the runs with the most epochs of README's table."""
+    epochs = max(point.epochs for point in found)
+    of = {point.system: point for point in found if point.epochs == epochs and point.figures("tokens_per_s")}
+    bars = []
+    for system, point in sorted(of.items(), key=lambda item: -item[1].median("tokens_per_s")):
+        rates = [rate / 1e6 for rate in point.figures("tokens_per_s")]
+        ratios = peers.ratios(of["fastw2v"].lines, point.lines, "tokens_per_s") if "fastw2v" in of else []
+        bars.append({
+            "system": system, "median": round(statistics.median(rates), 3), "least": min(rates), "most": max(rates),
+            "ours_over_its": round(statistics.median(ratios), 2) if ratios and system != "fastw2v" else None,
+        })  # fmt: skip
+    config, corpus = found[0].lines[0]["config"], found[0].lines[0]["corpus"]
+    title = (
+        f"Training speed, {corpus['tokens'] / 1e6:.3g} M words, {epochs} epochs, vector_size {config['vector_size']}, "
+        f"{config['workers']} workers"
+    )
+    spoken = ", ".join(f"{bar['system']} {bar['median']:.2f}" for bar in bars)
+    return Figure(f"{title}, million words a second: {spoken}", {"title": title, "bars": bars}, draw_speed, png=True)
+
+
+def draw_speed(canvas: Any, data: Any) -> None:
+    """Draw a bar a system, the fastest above, with a line from the slowest to the fastest run."""
+    axes = canvas.subplots()
+    bars = data["bars"][::-1]
+    colours = [OURS if is_ours(bar["system"]) else GREY for bar in bars]
+    axes.barh([bar["system"] for bar in bars], [bar["median"] for bar in bars], color=colours)
+    for place, bar in enumerate(bars):
+        axes.plot([bar["least"], bar["most"]], [place, place], color="#222222", linewidth=1.2)
+        ratio = f"   fastw2v is {report.number(bar['ours_over_its'])} times as fast" if bar["ours_over_its"] else ""
+        axes.annotate(
+            f"{bar['median']:.2f}{ratio}", (bar["most"], place), (6, 0), textcoords="offset points", va="center"
+        )
+    axes.set_xlim(0, 1.12 * max(bar["most"] for bar in bars))
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("million words of text a second, in training (median; line: slowest to fastest run)")
+    axes.set_title(data["title"])
+
+
+def over_time(found: list[Point]) -> Figure:
+    """Return the picture of the analogies score over the seconds of the whole command."""
+    lines: dict[str, list[dict[str, float]]] = {}
+    for system in peers.by_system([line for point in found for line in point.lines]):
+        for point in found:
+            if point.system == system and (scores := point.figures(ANALOGIES)):
+                mean = round(point.mean(ANALOGIES), 2)
+                lines.setdefault(system, []).append({
+                    "epochs": point.epochs, "seconds": point.median("seconds"), "mean": mean,
+                    "least": min(scores), "most": max(scores),
+                })  # fmt: skip
+    text = (
+        f"{LABELS[ANALOGIES]} over the seconds of the whole command, a line a system through its numbers of epochs; "
+        f"means of the seeds, lines from the lowest to the highest"
+    )
+    return Figure(text, lines, draw_over_time, size=(7.2, 3.7), png=True)
+
+
+def draw_over_time(canvas: Any, data: Any) -> None:
+    """Draw a line a system, with a logarithmic axis of seconds and the epochs at each point."""
+    axes = canvas.subplots()
+    for colour, (system, dots) in zip(itertools.cycle(COLOURS), data.items(), strict=False):
+        seconds, means = [dot["seconds"] for dot in dots], [dot["mean"] for dot in dots]
+        spread = [[dot["mean"] - dot["least"] for dot in dots], [dot["most"] - dot["mean"] for dot in dots]]
+        axes.errorbar(seconds, means, yerr=spread, fmt="o-", capsize=3, color=colour, label=system)
+        for dot in dots:
+            axes.annotate(
+                f"{dot['epochs']}", (dot["seconds"], dot["mean"]), (-5, 5), textcoords="offset points", ha="right",
+                color=colour, fontsize=8,
+            )  # fmt: skip
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("seconds, text to saved vectors (at each point: its epochs)")
+    axes.set_ylabel(f"{LABELS[ANALOGIES]}, % right")
+    axes.set_title("Quality over time: further left is sooner, higher is better")
+    axes.legend(loc="upper left", fontsize=9)
+
+
+def figures() -> dict[str, Figure]:
+    """Return the newest pictures."""
+    lines = newest() if report.shown("quality") else []
+    found = points(lines)
+    made = {}
+    if few := [point for point in found if point.epochs in EPOCHS and point.figures("tokens_per_s")]:
+        made["speed"] = speed(few)
+    if any(point.figures(ANALOGIES) for point in found):
+        made["quality_over_time"] = over_time(found)
     return made
