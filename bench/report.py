@@ -1,15 +1,25 @@
-"""``report``: the tables, each from the newest results in ``bench/results/``, and what the tables share."""
+"""``report``: README's blocks, RESULTS.md and the pictures, all from the newest results in ``bench/results/``.
+
+A block is what stands between ``<!-- bench:NAME -->`` and ``<!-- /bench -->``. RESULTS.md has every block there is, in
+the order of the commands. A picture is drawn again only if its data have changed; matplotlib is needed only then.
+"""
 
 import argparse
 import json
 import re
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import figure
+from .figure import Figure
 from .record import RESULTS
 
-HELP = "the tables of the newest results"
+HELP = "README's blocks, RESULTS.md and the pictures from the newest results"
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"(<!-- bench:([\w-]+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 
 Record = dict[str, Any]
 
@@ -74,11 +84,85 @@ def collect(modules: Mapping[str, ModuleType]) -> dict[str, str]:
     return found
 
 
+def pictures(modules: Mapping[str, ModuleType]) -> dict[str, Figure]:
+    """Return the pictures of all commands that have some."""
+    return {
+        name: of for module in modules.values() if hasattr(module, "figures") for name, of in module.figures().items()
+    }
+
+
+def with_blocks(text: str, blocks: Mapping[str, str]) -> str:
+    """Return a page with its blocks as they should be.
+
+    Raises:
+        SystemExit: it has a block that no result gives.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        if match[2] not in blocks:
+            sys.exit(f"README.md has the block {match[2]}, for which there is no result: run its command, or remove it")
+        return f"{match[1]}{blocks[match[2]]}\n{match[3]}"
+
+    return BLOCK.sub(replaced, text)
+
+
+def results_page(modules: Mapping[str, ModuleType]) -> str:
+    """Return RESULTS.md: a section for each command that has results, with its tables and pictures."""
+    parts = [
+        "# Results",
+        "Written by `python -m bench report` from `bench/results/`; README has the shortest part of it.",
+    ]
+    for name, module in modules.items():
+        if not (blocks := module.blocks()):
+            continue
+        parts.append(f"## {name}: {module.HELP}")
+        for block, text in blocks.items():
+            parts += [f"### {block}"] * (len(blocks) > 1) + [text]
+        if hasattr(module, "figures"):
+            parts += [f"![{of.text}](results/{picture}.svg)" for picture, of in module.figures().items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def pages(modules: Mapping[str, ModuleType], root: Path) -> dict[Path, str]:
+    """Return what README.md and RESULTS.md should be."""
+    readme = root / "README.md"
+    return {
+        readme: with_blocks(readme.read_text(), collect(modules)),
+        root / "bench" / "RESULTS.md": results_page(modules),
+    }
+
+
+def differing(modules: Mapping[str, ModuleType], root: Path) -> list[Path]:
+    """Return the pages and pictures that are not what the results say."""
+    found = [path for path, text in pages(modules, root).items() if not path.is_file() or path.read_text() != text]
+    return found + [path for name, of in pictures(modules).items() for path in figure.stale(of, name, RESULTS)]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """There are none."""
+    """Add what can be chosen."""
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if something is not up to date")
 
 
-def run(arguments: argparse.Namespace, modules: Mapping[str, ModuleType]) -> None:
-    """Print every block that has a result."""
-    for block in collect(modules).values():
-        print(f"{block}\n")
+def run(arguments: argparse.Namespace, modules: Mapping[str, ModuleType], root: Path = ROOT) -> None:
+    """Write what has changed, or say what has.
+
+    Raises:
+        SystemExit: with ``--check``, something is not what the results say; or matplotlib is needed and not there.
+    """
+    changed = differing(modules, root)
+    if arguments.check:
+        if changed:
+            names = ", ".join(path.name for path in changed)
+            sys.exit(f"not what the results say: {names}; run: python -m bench report")
+        return
+    for path, text in pages(modules, root).items():
+        if path in changed:
+            path.write_text(text)
+    for name, of in pictures(modules).items():
+        if figure.stale(of, name, RESULTS):
+            try:
+                figure.write(of, name, RESULTS)
+            except ImportError:
+                sys.exit(f"{name} has to be drawn, and matplotlib is not installed: pip install -e '.[bench]'")
+    for path in changed:
+        print(f"wrote {path.name}")
