@@ -270,6 +270,16 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
     return progress if isinstance(progress, dict) and progress.get("complete") is False else None
 
 
+def goes_into_page_cache(size: int, free: int | None) -> bool:
+    """Tell whether V and U are written at once, as files; otherwise they are copied within memory first.
+
+    Args:
+        size: bytes of V and U.
+        free: `available_memory`.
+    """
+    return free is not None and IN_PAGE_CACHE * size <= free
+
+
 class Checkpoints:
     """Saves a run into its model folder while it goes on; training stops only while V and U are copied.
 
@@ -330,7 +340,7 @@ class Checkpoints:
             self._write(live, V, U)
             return
         try:
-            if free is not None and IN_PAGE_CACHE * size <= free:
+            if goes_into_page_cache(size, free):
                 self._write_parts(live, V, U)
                 self._writing = self._pool.submit(self._publish, live.metadata["progress"]["tokens"])
             else:

@@ -26,6 +26,7 @@ from .checkpoint import (
     cut_before_saved,
     differences,
     finish,
+    goes_into_page_cache,
     note_new_run,
     read_state,
     restore,
@@ -315,7 +316,8 @@ def _bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple[int, 
 def _check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool = False, names: bool = False) -> None:
     """Say what a training will take, and refuse if there is not so much; see `_bill`.
 
-    A run that is ``saved`` takes V and U once more while a checkpoint is written, but only if that is free then.
+    A run that is ``saved`` takes V and U once more while a checkpoint is written, but only if they are large
+    (`goes_into_page_cache`) and that is free then.
 
     Raises:
         ConfigError: there is not.
@@ -328,7 +330,8 @@ def _check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool
     )
     if free is not None and need > free:
         raise ConfigError(f"{bill}, but {free / 1e6:,.0f} MB are free: lower vector_size, max_vocab or workers")
-    copies = f", and V and U again while a checkpoint is written, {matrices / 1e6:,.0f} MB, if free then" * saved
+    copied = saved and not goes_into_page_cache(matrices, None if free is None else free - need)
+    copies = f", and V and U again while a checkpoint is written, {matrices / 1e6:,.0f} MB, if free then" * copied
     say(progress, f"memory: {bill}{copies}; ids stay on disk")
 
 
