@@ -38,7 +38,7 @@ from .embeddings import MANIFEST, Embeddings, load, versions
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import Watch, all_finite
 from .interrupts import interruption, signals_noted, sigterm_raises
-from .machine import available_memory, usable_cores
+from .machine import available_memory, trim_memory, usable_cores
 from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, bytes_of_workers, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
@@ -379,6 +379,7 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
             finish(state.folder, state.embeddings.metadata["progress"])  # a run killed at its end did not
             return state.embeddings
     _announce(corpus, config, run.progress, saved=folder is not None)
+    trim_memory()  # of what reading the corpus took
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
     noise, keep, tiling = _tables(corpus.vocab.counts, config)
     if config.kernel == "tile" and tiling is None:
@@ -412,6 +413,7 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
     with announced(run.progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         train_spans(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
         watch.all_is_well(corpus.ids[:0])
+    trim_memory()
 
     checkpoints = None if folder is None else Checkpoints(folder, run.checkpoint_every, state)
     began = time.perf_counter() - (0.0 if state is None else state.seconds)
