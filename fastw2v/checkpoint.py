@@ -49,6 +49,7 @@ from .staging import (
 
 FOLDER = "checkpoint"  # in the staging folder, while it is being written
 ROWS_AT_ONCE = 65_536
+IN_PAGE_CACHE = 10  # times V and U must be free: from 15 % of the memory on, Linux makes a writer wait for the disk
 # in «progress»
 MOVED = "moved_to_previous"  # the run found a finished model, to be removed when it is finished too
 DIFFERED = "differed"  # what keeps the run from being bit-identical to one without interruption, met so far
@@ -269,11 +270,22 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
     return progress if isinstance(progress, dict) and progress.get("complete") is False else None
 
 
-class Checkpoints:
-    """Saves a run into its model folder while it goes on: training stops for a copy of V and U in memory only.
+def goes_into_page_cache(size: int, free: int | None) -> bool:
+    """Tell whether V and U are written at once, as files; otherwise they are copied within memory first.
 
-    One that comes due while another is being written is taken when that is done. Where there is no memory for a copy,
-    training waits until V and U are written.
+    Args:
+        size: bytes of V and U.
+        free: `available_memory`.
+    """
+    return free is not None and IN_PAGE_CACHE * size <= free
+
+
+class Checkpoints:
+    """Saves a run into its model folder while it goes on; training stops only while V and U are copied.
+
+    Small ones are copied into the page cache, as files, and take no memory of this process; larger ones, for which that
+    could wait for the disk, within memory. The disk and the publication are left to a thread. A checkpoint that comes
+    due meanwhile is taken when that is done. Where there is no memory for a copy, training waits until all is written.
 
     Args:
         partial: the run's staging folder (`staging.staged`).
@@ -323,13 +335,17 @@ class Checkpoints:
             return
         self._due = False
         self._last = time.monotonic()
-        free = available_memory()
-        if free is not None and free < V.nbytes + U.nbytes:
+        free, size = available_memory(), V.nbytes + U.nbytes
+        if free is not None and free < size:
             self._write(live, V, U)
             return
-        still = Embeddings(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), live.metrics)
         try:
-            self._writing = self._pool.submit(self._write, still, V.copy(), U.copy())
+            if goes_into_page_cache(size, free):
+                self._write_parts(live, V, U)
+                self._writing = self._pool.submit(self._publish, live.metadata["progress"]["tokens"])
+            else:
+                still = Embeddings(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), live.metrics)
+                self._writing = self._pool.submit(self._write, still, V.copy(), U.copy())
         except (MemoryError, RuntimeError):
             # a limit on the memory of this process; or no more threads, as the interpreter waits for this one to end
             self._write(live, V, U)
@@ -368,10 +384,19 @@ class Checkpoints:
             ) from error
 
     def _write(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
-        with self.remedy():
-            self._write_parts(still, V, U)
+        self._write_parts(still, V, U)
+        self._publish(still.metadata["progress"]["tokens"])
 
     def _write_parts(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+        with self.remedy():
+            self._make(still, V, U)
+
+    def _publish(self, tokens: int) -> None:
+        with self.remedy():
+            publish(self._partial, self._partial / FOLDER, MANIFEST)
+        self.saved, self._tokens = self._partial.parent, tokens
+
+    def _make(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
         progress = still.metadata["progress"]
         if not (all_finite(V) and all_finite(U)):
             visited = progress["tokens"] - (progress["epoch"] - 1) * still.metadata["corpus"]["tokens"]
@@ -391,5 +416,3 @@ class Checkpoints:
         if self._moved:
             progress[MOVED] = True
         Embeddings(still.vocab, V[:, :columns], U[:, :columns], still.metadata, still.metrics).write_parts(made)
-        publish(self._partial, made, MANIFEST)
-        self.saved, self._tokens = folder, progress["tokens"]

@@ -26,6 +26,7 @@ from .checkpoint import (
     cut_before_saved,
     differences,
     finish,
+    goes_into_page_cache,
     note_new_run,
     read_state,
     restore,
@@ -37,7 +38,7 @@ from .embeddings import MANIFEST, Embeddings, load, versions
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import Watch, all_finite
 from .interrupts import interruption, signals_noted, sigterm_raises
-from .machine import available_memory, usable_cores
+from .machine import available_memory, trim_memory, usable_cores
 from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, bytes_of_workers, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
@@ -315,7 +316,8 @@ def _bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple[int, 
 def _check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool = False, names: bool = False) -> None:
     """Say what a training will take, and refuse if there is not so much; see `_bill`.
 
-    A run that is ``saved`` takes V and U once more while a checkpoint is written, but only if that is free then.
+    A run that is ``saved`` takes V and U once more while a checkpoint is written, but only if they are large
+    (`goes_into_page_cache`) and that is free then.
 
     Raises:
         ConfigError: there is not.
@@ -328,7 +330,8 @@ def _check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool
     )
     if free is not None and need > free:
         raise ConfigError(f"{bill}, but {free / 1e6:,.0f} MB are free: lower vector_size, max_vocab or workers")
-    copies = f", and V and U again while a checkpoint is written, {matrices / 1e6:,.0f} MB, if free then" * saved
+    copied = saved and not goes_into_page_cache(matrices, None if free is None else free - need)
+    copies = f", and V and U again while a checkpoint is written, {matrices / 1e6:,.0f} MB, if free then" * copied
     say(progress, f"memory: {bill}{copies}; ids stay on disk")
 
 
@@ -376,6 +379,7 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
             finish(state.folder, state.embeddings.metadata["progress"])  # a run killed at its end did not
             return state.embeddings
     _announce(corpus, config, run.progress, saved=folder is not None)
+    trim_memory()  # of what reading the corpus took
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
     noise, keep, tiling = _tables(corpus.vocab.counts, config)
     if config.kernel == "tile" and tiling is None:
@@ -409,6 +413,7 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
     with announced(run.progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         train_spans(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
         watch.all_is_well(corpus.ids[:0])
+    trim_memory()
 
     checkpoints = None if folder is None else Checkpoints(folder, run.checkpoint_every, state)
     began = time.perf_counter() - (0.0 if state is None else state.seconds)

@@ -1,5 +1,6 @@
 """What this machine, or the part of it that this process may use, has: cores and memory."""
 
+import ctypes
 import math
 import os
 from collections.abc import Iterator
@@ -48,6 +49,15 @@ def available_memory() -> int | None:
                 stats = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
                 free = min(free, left + int(stats.get(cached, 0)))
     return max(0, free)
+
+
+def trim_memory() -> None:
+    """Have the C library give freed memory back to the system; without glibc, nothing happens.
+
+    What threads have freed it keeps for threads to come, though these may need it for nothing.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # another C library; Windows
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _cgroups(controller: str) -> Iterator[Path]:

@@ -274,8 +274,46 @@ def test_training_goes_on_while_a_checkpoint_is_written(planted_file, tmp_path, 
             may_end.set()
 
     monkeypatch.setattr(checkpoint.Checkpoints, "_write", write)
+    monkeypatch.setattr(checkpoint, "IN_PAGE_CACHE", 1e18)  # however small they are
     whole = fastw2v.train(planted_file, output=tmp_path, checkpoint_every=1e-9, callbacks=[watch], **QUICK)
     assert copies[0][0] == chunks[0]
+    assert_same_run(fastw2v.load(tmp_path), whole)
+
+
+def test_a_small_checkpoint_is_not_copied_in_memory(planted_file, tmp_path, monkeypatch):
+    """It is written before training goes on, and reaches the disk meanwhile; only then does it stand in the folder."""
+    publishing, may_end, chunks = threading.Event(), threading.Event(), []
+    threads = []
+    real_parts, real_publish = checkpoint.Checkpoints._write_parts, checkpoint.publish
+
+    def write_parts(self, still, V, U):
+        threads.append(threading.current_thread())
+        assert np.shares_memory(V, still.vectors)
+        real_parts(self, still, V, U)
+
+    def publish(*arguments):
+        if threading.current_thread() is not threading.main_thread():
+            publishing.set()
+            assert may_end.wait(60)
+        real_publish(*arguments)
+
+    def watch(progress, embeddings):
+        chunks.append(progress.tokens)
+        if len(chunks) == 6:
+            assert publishing.wait(60)
+            assert len(threads) == 1
+            assert not (tmp_path / "model.json").exists()
+            assert read_tokens(tmp_path / ".partial" / checkpoint.FOLDER) == chunks[0]
+            may_end.set()
+
+    def read_tokens(folder):
+        return json.loads((folder / "model.json").read_text())["progress"]["tokens"]
+
+    monkeypatch.setattr(checkpoint.Checkpoints, "_write_parts", write_parts)
+    monkeypatch.setattr(checkpoint, "publish", publish)
+    monkeypatch.setattr(checkpoint, "available_memory", lambda: 1 << 40)
+    whole = fastw2v.train(planted_file, output=tmp_path, checkpoint_every=1e-9, callbacks=[watch], **QUICK)
+    assert set(threads) == {threading.main_thread()}
     assert_same_run(fastw2v.load(tmp_path), whole)
 
 
