@@ -217,17 +217,22 @@ def by_system(lines: list[Record]) -> dict[str, list[Record]]:
     return {name: of for name, of in found.items() if of}
 
 
+def programs(lines: list[Record]) -> str:
+    """Return what every system was built from, and how."""
+    made = {f"{name}: {', '.join(of[-1]['made'].values())}" for name, of in by_system(lines).items()}
+    return f"{'; '.join(sorted(made))}."
+
+
 def remarks(lines: list[Record]) -> str:
-    """Return what every table of such runs says below: the text, what was built how, what else ran, the source."""
+    """Return what every table of such runs says below: the text, what else ran, the source."""
     last = lines[-1]
     config, corpus = last["config"], last["corpus"]
-    made = {f"{name}: {', '.join(of[-1]['made'].values())}" for name, of in by_system(lines).items()}
     busy = 100 * statistics.median(values(lines, "busy_elsewhere"))
     return (
         f"{corpus['tokens'] / 1e6:.3g} M words of {corpus['name']}, {corpus['words']:,} different ones; vector_size "
         f"{config['vector_size']}, window {config['window']}, negative {config['negative']}, sample "
         f"{config['sample']:g}, alpha {config['alpha']:g}, {config['workers']} workers. "
-        f"{'; '.join(sorted(made))}. Others took {busy:.0f} % of the machine meanwhile (median). "
+        f"Others took {busy:.0f} % of the machine meanwhile (median). "
         f"{report.source(*lines)}"
     )
 

@@ -294,6 +294,7 @@ def blocks() -> dict[str, str]:
         f"are 100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab {RESTRICT_VOCAB:,})."
     )
     made = {"quality": f"{table(few)}\n\n{remark} {peers.remarks(lines)}", "behind": behind(found)}
+    made["quality-programs"] = peers.programs(lines)
     if few != found:
         made["quality-all"] = f"{table(found)}\n\n{remark}"
     if rows := time_to_score(found):
