@@ -1,6 +1,7 @@
 """The bench suite's tables, pictures and pages are what the results say."""
 
 import argparse
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import everything, figure, report
+from bench import everything, figure, peers, quality, report
 from bench.__main__ import COMMANDS
 
 
@@ -110,3 +111,81 @@ def test_a_picture_carries_the_digest_of_its_data(tmp_path):
     figure.write(shown, "name", tmp_path)
     assert (tmp_path / "name.svg").read_bytes() == first
     assert figure.stale(shown._replace(data={"title": "other"}), "name", tmp_path)
+
+
+MACHINE = {"cpu": "a CPU", "cpu_family_model": "1/2", "usable_cores": 2}
+CORPUS = {"name": "a.txt", "tokens": 2_000_000, "words": 5000}
+CONFIG = {"vector_size": 100, "window": 5, "negative": 5, "sample": 1e-3, "alpha": 0.025, "workers": 2}
+
+
+def line(system, epochs, seed, seconds, speed, memory, score, **more):
+    """A result as `peers` and `quality` write it."""
+    return {
+        "command": "a command", "date": "2026-11-25", "versions": {"fastw2v": "1"}, "machine": MACHINE, "batch": "b",
+        "round": seed, "system": system, "seed": seed, "config": CONFIG | {"epochs": epochs}, "corpus": CORPUS,
+        "made": {"version": f"{system} 1"}, "seconds": seconds, "tokens_per_s": speed, "peak_rss_mb": memory,
+        "busy_elsewhere": 0.05, "scores": {"questions-words": {"score": score, "attempted": 9, "total": 10}},
+    } | more  # fmt: skip
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+
+    def write(bench, lines):
+        (tmp_path / f"{bench}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+
+    return write
+
+
+RUNS = [
+    line("fastw2v", 5, 1, 10.0, 4e6, 200, 29.0),
+    line("gensim iterable", 5, 1, 100.0, 4e5, 150, 30.0),
+    line("word2vec.c", 5, 1, 300.0, None, 500, 28.0),
+    line("fastw2v", 5, 2, 20.0, 2e6, 200, 29.4),
+    line("gensim iterable", 5, 2, 100.0, 4e5, 150, 30.4),
+    line("word2vec.c", 5, 2, 300.0, None, 500, 28.4),
+]
+
+
+def test_peers_ratios_are_those_within_a_round(results):
+    old = line("fastw2v", 5, 1, 1.0, 1e6, 1, 1.0, batch="a")
+    quick = line("fastw2v", 5, 1, 1.0, 1e6, 1, 1.0, batch="c", quick=True)
+    results("peers", [old, *RUNS, quick])
+    (table,) = peers.blocks().values()
+    assert "| fastw2v | 15.0 (10.0) | 3.00 (2.00) | 200 (0) | | | |" in table
+    assert "| gensim iterable | 100 (0) | 0.40 (0) | 150 (0) | 7.50 (5.00) | 7.50 (5.00) | 0.75 (0) |" in table
+    assert "| word2vec.c | 300 (0) | | 500 (0) | 22.5 (15.0) | | 2.50 (0) |" in table
+    assert "Others took 5 % of the machine" in table
+
+
+def test_quality_says_where_ours_is_not_ahead(results):
+    results("quality", RUNS)
+    found = quality.blocks()
+    assert "| gensim iterable | 5 | 100 (0) | 30.2 (0.4) | 2 | 150 |" in found["quality"]
+    assert "gensim iterable is ahead on Google analogies after 5 epochs, 30.2 to 29.2" in found["behind"]
+    assert "less memory at the peak is taken by gensim iterable 150 MB to our 200" in found["behind"]
+    assert "of gensim iterable after 5 epochs is not reached by the mean of our runs of up to 5" in found["behind"]
+    assert "word2vec.c" not in found["behind"]
+    assert "No peer is ahead in: speed." in found["behind"]
+    assert "| word2vec.c | 5 | 300 | 28.2 (0.4) | 5 | 15.0 | 29.2 (0.4) | 20.0 |" in found["time-to-score"]
+    more = [line("fastw2v", 10, seed, 40.0, 3e6, 200, 32.0) for seed in (1, 2)]
+    again = line("gensim iterable", 5, 2, 100.0, 4e5, 250, 28.8)  # noise now, and the newest counts
+    results("quality", [*RUNS, *more, again])
+    found = quality.blocks()
+    assert "| gensim iterable | 5 | 100 | 29.4 (1.2) | 10 | 40.0 | 32.0 (0.0) | 2.50 |" in found["time-to-score"]
+    assert "No peer is ahead in: speed, time to a peer's last score, scores beyond noise." not in found["behind"]
+    assert "ahead on Google analogies" not in found["behind"]
+    results("quality", [*RUNS, line("fastw2v", 5, 1, 1.0, 1e6, 1, 1.0, corpus=CORPUS | {"name": "b.txt"})])
+    assert "gensim" not in quality.blocks()["quality"]  # another text, another table
+
+
+def test_pictures_are_drawn_from_runs(results, tmp_path):
+    pytest.importorskip("matplotlib")
+    results("quality", RUNS)
+    found = quality.figures()
+    assert list(found) == ["speed", "quality_over_time"]
+    assert found["speed"].data["bars"][1]["ours_over_its"] == 7.5
+    for name, shown in found.items():
+        figure.write(shown, name, tmp_path)
+        assert 5_000 < (tmp_path / f"{name}.png").stat().st_size < 60_000
