@@ -99,7 +99,19 @@ def write(figure: Figure, name: str, folder: Path) -> None:
         # neither has a date or a version in it
         about: dict[str, dict[str, str | None]] = {
             ".svg": {"Title": figure.text, "Description": description, "Date": None, "Creator": None},
-            ".png": {"Title": figure.text, "Description": description, "Software": None},
+            ".png": {"Software": None},
         }
         for suffix in figure.suffixes:
             canvas.savefig(folder / f"{name}{suffix}", metadata=about[suffix])
+    if figure.png:
+        fewer_colours(folder / f"{name}.png", description)
+
+
+def fewer_colours(path: Path, description: str) -> None:
+    """Write a PNG file anew with a palette, a third as long, and with its description."""
+    from PIL import Image, PngImagePlugin
+
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Description", description)
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True, pnginfo=about)
