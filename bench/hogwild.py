@@ -45,6 +45,7 @@ from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
 
 from . import record, report, systems, timing, vectorised
+from .figure import COLOURS, GREY, Figure
 from .ladder import corpus_for
 from .steps import steps
 from .timing import Ids
@@ -511,6 +512,36 @@ def section(result: report.Record) -> str:
 def blocks() -> dict[str, str]:
     """Return the newest tables."""
     return {"hogwild": section(report.shown("hogwild")[-1])} if report.shown("hogwild") else {}
+
+
+def figures() -> dict[str, Figure]:
+    """Return the picture of the newest result: predicted speed-ups of both kernels at the smallest vector_size."""
+    if not report.shown("hogwild"):
+        return {}
+    points = [point for point in report.shown("hogwild")[-1]["points"] if point["vector_size"] == VECTOR_SIZES[0]]
+    data: dict[str, dict[str, dict[str, list[float]]]] = {machine: {} for machine in MACHINES}
+    for machine, lines in data.items():
+        for point in points:
+            rows = [row for row in point["rows"] if machine in row["predicted"]]
+            lines[f"{point['kernel']}, {point['corpus']}"] = {
+                "cores": [row["workers"] for row in rows],
+                "speed_up": [row["predicted"][machine]["speed_up"] for row in rows],
+            }
+    text = "Predicted speed-up over the number of cores, on two assumed machines; the dotted line is one for each core"
+    return {"hogwild": Figure(text, data, draw, size=(9, 3.6))}
+
+
+def draw(canvas: Any, data: Any) -> None:
+    """Draw a plane a machine, a line a kernel and vocabulary, both axes logarithmic."""
+    for axes, (machine, lines) in zip(canvas.subplots(1, len(data)), data.items(), strict=True):
+        most = max(line["cores"][-1] for line in lines.values())
+        axes.loglog([1, most], [1, most], ":", color=GREY)
+        for colour, (name, line) in zip(COLOURS, lines.items(), strict=False):
+            axes.loglog(line["cores"], line["speed_up"], "o-", color=colour, label=name)
+        axes.set_xlabel("cores")
+        axes.set_ylabel("times one core, predicted")
+        axes.set_title(machine, fontsize=9)
+        axes.legend(fontsize=8)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

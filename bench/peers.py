@@ -264,12 +264,14 @@ def table(lines: list[Record]) -> str:
 
 
 def blocks() -> dict[str, str]:
-    """Return the table of the newest batch of each vector_size."""
+    """Return the table of the newest batch of each vector_size, and what was compared in them."""
     lines = report.shown("peers")
+    if not lines:
+        return {}
     newest = {line["config"]["vector_size"]: line["batch"] for line in lines}
     return {
         f"peers-{size}": table(
             [line for line in lines if line["batch"] == newest[size] and line["config"]["vector_size"] == size]
         )
         for size in sorted(newest)
-    }
+    } | {"peers-programs": programs([line for line in lines if line["batch"] in newest.values()])}

@@ -21,6 +21,7 @@ from fastw2v.machine import usable_cores
 
 from . import fit, record, report, timing
 from .command import measured
+from .figure import COLOURS, Figure
 from .ladder import corpus_for
 from .steps import steps
 from .timing import Ids
@@ -146,6 +147,34 @@ def blocks() -> dict[str, str]:
     """Return the newest tables."""
     found = report.shown("scaling")
     return {"scaling": table(found[-1]), "workers": workers_table(found[-1])} if found else {}
+
+
+def figures() -> dict[str, Figure]:
+    """Return the picture of the newest result: seconds and memory over the length of the text."""
+    if not report.shown("scaling"):
+        return {}
+    lengths = report.shown("scaling")[-1]["lengths"]
+    data = {
+        "tokens": [length["tokens"] for length in lengths],
+        **{step: [length[step] for length in lengths] for step in ("train", "prepare")},
+    }
+    text = "Seconds and peak memory over the length of the text: seconds grow with it, memory does not"
+    return {"scaling": Figure(text, data, draw, size=(9, 3.4))}
+
+
+def draw(canvas: Any, data: Any) -> None:
+    """Draw both steps' seconds on the left, their memory on the right."""
+    millions = [tokens / 1e6 for tokens in data["tokens"]]
+    for axes, what, label in zip(
+        canvas.subplots(1, 2), ("seconds", "peak_rss_mb"), ("seconds", "peak memory, MB"), strict=True
+    ):
+        for colour, (step, name) in zip(COLOURS, (("train", "train, one epoch"), ("prepare", "prepare")), strict=False):
+            axes.plot(millions, [each[what] for each in data[step]], "o-", color=colour, label=name)
+        axes.set_xlabel("million tokens")
+        axes.set_ylabel(label)
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.legend(fontsize=9)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

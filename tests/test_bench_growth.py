@@ -107,6 +107,7 @@ def test_scaling_finds_what_is_planted_at_every_length(results, tmp_path, monkey
     assert written["growth"]["train"]["exponent"] > 0
     assert "| planted twins found, % |" in scaling.blocks()["scaling"]
     assert "| pair, vector_size 20 | 1 |" in scaling.blocks()["workers"]
+    assert scaling.figures()["scaling"].data["tokens"] == [10_000, 1_000_000]
 
 
 def test_memory_is_the_commands_and_its_bill_is_read(results, monkeypatch, capsys):

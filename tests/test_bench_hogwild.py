@@ -123,3 +123,5 @@ def test_the_whole_runs_and_its_tables_render(corpus, tmp_path, monkeypatch):
     assert "| tile, few words | 128 |" in block
     assert "a line comes from the other core in 90.0 ns (the least of 2)" in block
     assert block.count("| two such sockets, 128 cores |") == 2
+    (picture,) = hogwild.figures().values()
+    assert picture.data["two such sockets, 128 cores"]["tile, few words"]["cores"] == [1, 2, 128]
