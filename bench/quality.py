@@ -28,6 +28,8 @@ from .systems import Job, System
 
 HELP = "scores, time and memory of every peer's vectors after the same epochs, several seeds"
 RESTRICT_VOCAB = 30_000
+TIMES = ("seconds", "tokens_per_s")
+LITTLE = 0.1  # of the machine, that others may take beside a run whose times are shown
 EPOCHS = (1, 5)  # those of README's table
 ANALOGIES = "questions-words"
 #: The scores in the tables, by the names of their files.
@@ -102,7 +104,9 @@ class Point(NamedTuple):
     lines: list[Record]
 
     def figures(self, name: str) -> list[float]:
-        """Return the scores of one file, or ``seconds``, ``tokens_per_s`` or ``peak_rss_mb``."""
+        """Return the scores of one file, or ``peak_rss_mb``, or of the undisturbed runs the times."""
+        if name in TIMES:
+            return peers.values(undisturbed(self.lines), name)
         if all(name in line for line in self.lines):
             return peers.values(self.lines, name)
         scores = [line["scores"][name]["score"] for line in self.lines if name in line["scores"]]
@@ -122,6 +126,11 @@ class Point(NamedTuple):
         """Return the largest minus the smallest of `figures`; infinite for less than two."""
         found = self.figures(name)
         return max(found) - min(found) if len(found) > 1 else math.inf
+
+
+def undisturbed(lines: list[Record]) -> list[Record]:
+    """Return the runs beside which others took little of the machine; where there is none, all."""
+    return [line for line in lines if line["busy_elsewhere"] <= LITTLE] or lines
 
 
 def newest() -> list[Record]:
@@ -290,7 +299,8 @@ def blocks() -> dict[str, str]:
     found = points(lines)
     few = [point for point in found if point.epochs in EPOCHS]
     remark = (
-        f"Scores: mean of the seeds, in brackets the largest minus the smallest; seconds and memory: medians. Scores "
+        f"Scores: mean of the seeds, in brackets the largest minus the smallest; memory: median; times: median of the "
+        f"runs beside which others took at most {100 * LITTLE:.0f} % of the machine, of all where there is none. Scores "
         f"are 100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab {RESTRICT_VOCAB:,})."
     )
     made = {"quality": f"{table(few)}\n\n{remark} {peers.remarks(lines)}", "behind": behind(found)}
@@ -314,10 +324,10 @@ def speed(found: list[Point]) -> Figure:
     bars = []
     for system, point in sorted(of.items(), key=lambda item: -item[1].median("tokens_per_s")):
         rates = [rate / 1e6 for rate in point.figures("tokens_per_s")]
-        ratios = peers.ratios(of["fastw2v"].lines, point.lines, "tokens_per_s") if "fastw2v" in of else []
         bars.append({
             "system": system, "median": round(statistics.median(rates), 3), "least": min(rates), "most": max(rates),
-            "ours_over_its": round(statistics.median(ratios), 2) if ratios and system != "fastw2v" else None,
+            "ours_over_its": round(of["fastw2v"].median("tokens_per_s") / point.median("tokens_per_s"), 2)
+            if "fastw2v" in of and system != "fastw2v" else None,
         })  # fmt: skip
     config, corpus = found[0].lines[0]["config"], found[0].lines[0]["corpus"]
     title = (

@@ -152,7 +152,8 @@ def test_peers_ratios_are_those_within_a_round(results):
     old = line("fastw2v", 5, 1, 1.0, 1e6, 1, 1.0, batch="a")
     quick = line("fastw2v", 5, 1, 1.0, 1e6, 1, 1.0, batch="c", quick=True)
     results("peers", [old, *RUNS, quick])
-    (table,) = peers.blocks().values()
+    table, programs = peers.blocks().values()
+    assert "gensim iterable: gensim iterable 1; word2vec.c" in programs
     assert "| fastw2v | 15.0 (10.0) | 3.00 (2.00) | 200 (0) | | | |" in table
     assert "| gensim iterable | 100 (0) | 0.40 (0) | 150 (0) | 7.50 (5.00) | 7.50 (5.00) | 0.75 (0) |" in table
     assert "| word2vec.c | 300 (0) | | 500 (0) | 22.5 (15.0) | | 2.50 (0) |" in table
@@ -189,3 +190,11 @@ def test_pictures_are_drawn_from_runs(results, tmp_path):
     for name, shown in found.items():
         figure.write(shown, name, tmp_path)
         assert 5_000 < (tmp_path / f"{name}.png").stat().st_size < 60_000
+
+
+def test_disturbed_runs_have_scores_but_no_times(results):
+    disturbed = line("gensim iterable", 5, 2, 900.0, 4e4, 150, 30.4, busy_elsewhere=0.4)
+    results("quality", [*RUNS, disturbed])
+    assert "| gensim iterable | 5 | 100 | 30.2 (0.4) | 2 | 150 |" in quality.blocks()["quality"]
+    results("quality", [disturbed])
+    assert "| gensim iterable | 5 | 900 | 30.4 | 1 | 150 |" in quality.blocks()["quality"]
