@@ -299,9 +299,10 @@ def blocks() -> dict[str, str]:
     found = points(lines)
     few = [point for point in found if point.epochs in EPOCHS]
     remark = (
-        f"Scores: mean of the seeds, in brackets the largest minus the smallest; memory: median; times: median of the "
-        f"runs beside which others took at most {100 * LITTLE:.0f} % of the machine, of all where there is none. Scores "
-        f"are 100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab {RESTRICT_VOCAB:,})."
+        "Scores: mean of the seeds, in brackets the largest minus the smallest; memory: median; times: median of the "
+        f"runs beside which others took at most {100 * LITTLE:.0f} % of the machine, of all where there is none. "
+        "Scores are 100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab "
+        f"{RESTRICT_VOCAB:,})."
     )
     made = {"quality": f"{table(few)}\n\n{remark} {peers.remarks(lines)}", "behind": behind(found)}
     made["quality-programs"] = peers.programs(lines)
