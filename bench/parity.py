@@ -257,6 +257,13 @@ def measure(found: dict[str, System], pairs: int) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------- the table
 
 
+def spoken_rate(name: str, rates: list[float]) -> str:
+    """Return learning rates in 1/1000; where more threads than workers take turns, they say nothing."""
+    if PIECES.get(name, 0) > WORKERS:
+        return f"not seen: {PIECES[name]} threads are not in step"
+    return ", ".join(f"{1000 * rate:.1f}" for rate in rates) or "not seen"
+
+
 def table(result: report.Record) -> str:
     """Return the table of a ``parity`` result, in Markdown."""
     found = result["systems"]
@@ -274,7 +281,7 @@ def table(result: report.Record) -> str:
     rows.append(
         [
             f"run: rate, in 1/1000, after {at} % of the work",
-            *(", ".join(f"{1000 * value:.1f}" for value in found[name]["rate"]) or "not seen" for name in names),
+            *(spoken_rate(name, found[name]["rate"]) for name in names),
         ]
     )
     for label in next(found[name]["words"] for name in names if found[name]["words"]):
