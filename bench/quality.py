@@ -102,11 +102,12 @@ class Point(NamedTuple):
     system: str
     epochs: int
     lines: list[Record]
+    timed: list[Record]
 
     def figures(self, name: str) -> list[float]:
         """Return the scores of one file, or ``peak_rss_mb``, or of the undisturbed runs the times."""
         if name in TIMES:
-            return peers.values(undisturbed(self.lines), name)
+            return peers.values(undisturbed(self.timed), name)
         if all(name in line for line in self.lines):
             return peers.values(self.lines, name)
         scores = [line["scores"][name]["score"] for line in self.lines if name in line["scores"]]
@@ -133,23 +134,39 @@ def undisturbed(lines: list[Record]) -> list[Record]:
     return [line for line in lines if line["busy_elsewhere"] <= LITTLE] or lines
 
 
-def newest() -> list[Record]:
-    """Return the newest run of each system, epochs and seed, of the text and vector_size that were run last."""
+def of_last_setting() -> list[Record]:
+    """Return all runs of the text, vector_size and workers that were run last."""
     lines = report.shown("quality")
 
     def setting(line: Record) -> tuple[object, ...]:
         return line["corpus"], line["config"]["vector_size"], line["config"]["workers"]
 
-    same = [line for line in lines if setting(line) == setting(lines[-1])]
-    return list({(line["system"], line["config"]["epochs"], line["seed"]): line for line in same}.values())
+    return [line for line in lines if setting(line) == setting(lines[-1])]
+
+
+def newest(lines: list[Record]) -> list[Record]:
+    """Return the newest run of each system, epochs and seed."""
+    return list({(line["system"], line["config"]["epochs"], line["seed"]): line for line in lines}.values())
+
+
+def in_turn(lines: list[Record]) -> list[Record]:
+    """Return the runs of batches in which several systems took turns: their times can be compared."""
+    systems_of: dict[str, set[str]] = {}
+    for line in lines:
+        systems_of.setdefault(line["batch"], set()).add(line["system"])
+    return newest([line for line in lines if len(systems_of[line["batch"]]) > 1])
 
 
 def points(lines: list[Record]) -> list[Point]:
-    """Return the runs by epochs and, within these, by system."""
+    """Return the newest runs by epochs and system, with the times of those that took turns, if some did."""
+    turns = in_turn(lines)
+    lines = newest(lines)
     found = []
     for epochs in sorted({line["config"]["epochs"] for line in lines}):
         of = peers.by_system([line for line in lines if line["config"]["epochs"] == epochs])
-        found += [Point(system, epochs, sorted(runs, key=lambda run: run["seed"])) for system, runs in of.items()]
+        for system, runs in of.items():
+            timed = [line for line in turns if (line["system"], line["config"]["epochs"]) == (system, epochs)]
+            found.append(Point(system, epochs, sorted(runs, key=lambda run: run["seed"]), timed or runs))
     return found
 
 
@@ -293,18 +310,19 @@ def behind(found: list[Point]) -> str:
 
 def blocks() -> dict[str, str]:
     """Return README's table, that of all epochs, that of time to a score, and where we are behind."""
-    lines = newest() if report.shown("quality") else []
+    lines = of_last_setting() if report.shown("quality") else []
     if not lines:
         return {}
     found = points(lines)
     few = [point for point in found if point.epochs in EPOCHS]
     remark = (
         "Scores: mean of the seeds, in brackets the largest minus the smallest; memory: median; times: median of the "
-        f"runs beside which others took at most {100 * LITTLE:.0f} % of the machine, of all where there is none. "
+        f"runs in turn beside which others took at most {100 * LITTLE:.0f} % of the machine, of all where there is none. "
         "Scores are 100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab "
         f"{RESTRICT_VOCAB:,})."
     )
-    made = {"quality": f"{table(few)}\n\n{remark} {peers.remarks(lines)}", "behind": behind(found)}
+    said = f"{remark} {peers.remarks(newest(lines))}"
+    made = {"quality": f"{table(few)}\n\n{said}", "behind": behind(found)}
     made["quality-programs"] = peers.programs(lines)
     if few != found:
         made["quality-all"] = f"{table(found)}\n\n{remark}"
@@ -397,7 +415,7 @@ def draw_over_time(canvas: Any, data: Any) -> None:
 
 def figures() -> dict[str, Figure]:
     """Return the newest pictures."""
-    lines = newest() if report.shown("quality") else []
+    lines = of_last_setting() if report.shown("quality") else []
     found = points(lines)
     made = {}
     if few := [point for point in found if point.epochs in EPOCHS and point.figures("tokens_per_s")]:

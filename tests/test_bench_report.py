@@ -198,3 +198,11 @@ def test_disturbed_runs_have_scores_but_no_times(results):
     assert "| gensim iterable | 5 | 100 | 30.2 (0.4) | 2 | 150 |" in quality.blocks()["quality"]
     results("quality", [disturbed])
     assert "| gensim iterable | 5 | 900 | 30.4 | 1 | 150 |" in quality.blocks()["quality"]
+
+
+def test_times_are_those_of_runs_that_took_turns(results):
+    alone = [line("fastw2v", 5, seed, 1.0, 9e6, 180, 30.0, batch="later") for seed in (1, 2)]
+    results("quality", [*RUNS, *alone])
+    assert "| fastw2v | 5 | 15.0 (10.0) | 30.0 (0.0) | 2 | 180 |" in quality.blocks()["quality"]
+    results("quality", alone)
+    assert "| fastw2v | 5 | 1.00 (0) | 30.0 (0.0) | 2 | 180 |" in quality.blocks()["quality"]
