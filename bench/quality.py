@@ -317,8 +317,8 @@ def blocks() -> dict[str, str]:
     few = [point for point in found if point.epochs in EPOCHS]
     remark = (
         "Scores: mean of the seeds, in brackets the largest minus the smallest; memory: median; times: median of the "
-        f"runs in turn beside which others took at most {100 * LITTLE:.0f} % of the machine, of all where there is none. "
-        "Scores are 100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab "
+        f"runs in turn beside which others took at most {100 * LITTLE:.0f} % of the machine, of all where "
+        "there is none. Scores are 100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab "
         f"{RESTRICT_VOCAB:,})."
     )
     said = f"{remark} {peers.remarks(newest(lines))}"
