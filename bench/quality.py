@@ -390,7 +390,7 @@ def over_time(found: list[Point]) -> Figure:
         f"{LABELS[ANALOGIES]} over the seconds of the whole command, a line a system through its numbers of epochs; "
         f"means of the seeds, lines from the lowest to the highest"
     )
-    return Figure(text, lines, draw_over_time, size=(7.2, 3.7), png=True)
+    return Figure(text, lines, draw_over_time, size=(8, 3.7), png=True)
 
 
 def draw_over_time(canvas: Any, data: Any) -> None:
@@ -410,7 +410,7 @@ def draw_over_time(canvas: Any, data: Any) -> None:
     axes.set_xlabel("seconds, text to saved vectors (at each point: its epochs)")
     axes.set_ylabel(f"{LABELS[ANALOGIES]}, % right")
     axes.set_title("Quality over time: further left is sooner, higher is better")
-    axes.legend(loc="upper left", fontsize=9)
+    canvas.legend(loc="outside right upper", fontsize=9)  # lines may be anywhere between the axes
 
 
 def figures() -> dict[str, Figure]:
