@@ -223,6 +223,16 @@ def programs(lines: list[Record]) -> str:
     return f"{'; '.join(sorted(made))}."
 
 
+def exceptions(lines: list[Record]) -> str:
+    """Return what of the options and workers is not so for everybody."""
+    names = by_system(lines)
+    said = "; fastText defaults has its own options" if "fastText defaults" in names else ""
+    if any(name.startswith("fastText") for name in names):
+        threads = max(lines[-1]["config"]["workers"], systems.FASTTEXT_THREADS)
+        said += f"; fastText has {threads} threads, without which some of its rows stay zeros"
+    return said
+
+
 def remarks(lines: list[Record]) -> str:
     """Return what every table of such runs says below: the text, what else ran, the source."""
     last = lines[-1]
@@ -231,7 +241,7 @@ def remarks(lines: list[Record]) -> str:
     return (
         f"{corpus['tokens'] / 1e6:.3g} M words of {corpus['name']}, {corpus['words']:,} different ones; vector_size "
         f"{config['vector_size']}, window {config['window']}, negative {config['negative']}, sample "
-        f"{config['sample']:g}, alpha {config['alpha']:g}, {config['workers']} workers. "
+        f"{config['sample']:g}, alpha {config['alpha']:g}, {config['workers']} workers{exceptions(lines)}. "
         f"Others took {busy:.0f} % of the machine meanwhile (median). "
         f"{report.source(*lines)}"
     )

@@ -1,7 +1,8 @@
 """``report``: README's blocks, RESULTS.md and the pictures, all from the newest results in ``bench/results/``.
 
 A block is what stands between ``<!-- bench:NAME -->`` and ``<!-- /bench -->``. RESULTS.md has every block there is, in
-the order of the commands. A picture is drawn again only if its data have changed; matplotlib is needed only then.
+the order of the commands. A picture is drawn again only if its data have changed or its file is not there; matplotlib
+is needed only then.
 """
 
 import argparse
@@ -51,10 +52,14 @@ def processor(*results: Record) -> str:
 
 def source(*results: Record) -> str:
     """Return the lines under a table that say where its figures come from: commands, versions, dates, machines."""
-    commands = ", ".join(dict.fromkeys(f"`{result['command']}`" for result in results))
+    commands = list(dict.fromkeys(result["command"] for result in results))
     dates = " to ".join(dict.fromkeys([min(of["date"] for of in results), max(of["date"] for of in results)]))
     found = [", ".join(f"{name} {version}" for name, version in result["versions"].items()) for result in results]
-    return f"{commands}, {dates}, {'; '.join(dict.fromkeys(found))}. {processor(*results)}"
+    made = f"{dates}, {'; '.join(dict.fromkeys(found))}. {processor(*results)}"
+    if len(commands) == 1:
+        return f"`{commands[0]}`, {made}"
+    listed = "\n".join(commands)
+    return f"{made}\n\n```\n{listed}\n```"
 
 
 def number(value: float) -> str:
