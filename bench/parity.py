@@ -66,7 +66,7 @@ READ: dict[str, dict[str, str]] = {
     },
     "rate's end": {
         "fastw2v": "min_alpha",
-        "gensim": "min_alpha",
+        "gensim": "min_alpha; corpus_file: above it, see below",
         "word2vec.c": "alpha / 10,000",
         "fastText": "0",
         "pWord2Vec": "alpha / 10,000",

@@ -45,7 +45,7 @@ C_FLAGS = ("-O3", "-march=native", "-ffast-math", "-funroll-loops", "-pthread")
 CPP_FLAGS = ("-O3", "-march=native", "-funroll-loops", "-pthread", "-std=c++17")
 POLL_SECONDS = 0.005
 #: fastText 0.9.3 lets each thread initialise a tenth of V: with fewer than ten the other rows stay zeros, which would
-#: cost it scores. Its own default is 12; threads beyond the cores cost it little.
+#: cost it scores. Its own default is 12; what more threads than cores cost was not measured.
 FASTTEXT_THREADS = 10
 
 # Loaded before the other libraries of a program: its source stays as it is.
