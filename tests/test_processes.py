@@ -353,6 +353,14 @@ def test_the_bill_is_said_and_refused_with_the_numbers(planted_file, tmp_path, c
     assert not (tmp_path / "m" / "V.npy").exists()
 
 
+@pytest.mark.parametrize("free", [1 << 20, 1 << 40])
+def test_the_bill_counts_the_copy_for_a_checkpoint_only_where_one_is_made(free, capsys, monkeypatch):
+    """V and U, 1.28 MB here with 16 columns, are more than a tenth of what is free then, or less."""
+    monkeypatch.setattr(driver, "available_memory", lambda: free + 10_000_000)
+    driver._check_memory(10_000, fastw2v.TrainConfig(vector_size=16, workers=1), progress=True, saved=True)
+    assert ("V and U again while a checkpoint is written" in capsys.readouterr().err) == (free == 1 << 20)
+
+
 @pytest.mark.parametrize("large", [{"n_words": 2**31 - 1}, {"window": 10_000, "vector_size": 65_536, "workers": 4_096}])
 def test_a_bill_beyond_every_machine_is_refused_before_anything_is_allocated(large):
     tracemalloc.start()
