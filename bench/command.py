@@ -17,6 +17,23 @@ sys.exit(code)
 """
 
 
+def completed(*arguments: str | Path, stderr: int | None = None) -> tuple[float, str]:
+    """Run ``fastw2v ARGUMENTS`` and return its peak memory in MB of 2^20 bytes, and what it said on stderr.
+
+    Args:
+        arguments: of the command.
+        stderr: as for `subprocess.run`; by default it is shown, and what is returned of it is empty.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    command = [sys.executable, "-c", PEAK, *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    if done.returncode != 0:
+        sys.exit(f"fastw2v {' '.join(map(str, arguments))} failed\n{done.stderr or ''}")
+    return float(done.stdout.splitlines()[-1]), done.stderr or ""
+
+
 def measured(*arguments: str | Path) -> dict[str, float]:
     """Run ``fastw2v ARGUMENTS`` and return its ``seconds`` and ``peak_rss_mb``; what it says on stderr is shown.
 
@@ -24,11 +41,5 @@ def measured(*arguments: str | Path) -> dict[str, float]:
         SystemExit: it failed.
     """
     began = time.perf_counter()
-    command = [sys.executable, "-c", PEAK, *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        sys.exit(f"fastw2v {' '.join(map(str, arguments))} failed")
-    return {
-        "seconds": round(time.perf_counter() - began, 2),
-        "peak_rss_mb": round(float(done.stdout.splitlines()[-1]), 1),
-    }
+    peak, _ = completed(*arguments)
+    return {"seconds": round(time.perf_counter() - began, 2), "peak_rss_mb": round(peak, 1)}

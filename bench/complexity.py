@@ -257,14 +257,14 @@ def section(result: report.Record) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the newest tables."""
-    return {"complexity": section(report.shown("complexity")[-1])} if report.shown("complexity") else {}
+    return {"complexity": section(result)} if (result := report.newest("complexity")) else {}
 
 
 def figures() -> dict[str, Figure]:
     """Return the picture of the newest result."""
-    if not report.shown("complexity"):
+    result = report.newest("complexity")
+    if result is None:
         return {}
-    result = report.shown("complexity")[-1]
     lines = {
         name: {"n_words": list(map(int, of)), "ns": [each["median"] for each in of.values()]}
         for name, of in result["nanoseconds"]["n_words"].items()

@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
+from fastw2v.tile import Tiling
 
 from . import record, report, systems, timing, vectorised
 from .figure import COLOURS, GREY, Figure
@@ -91,11 +92,10 @@ MACHINES = {
 
 
 class Units(NamedTuple):
-    """What each worker touches: ``rows[worker, unit, i]``, V's from n_words on, -1 for none; trained tokens a unit."""
+    """What each worker touches: ``rows[worker, unit, i]``, V's from n_words on, -1 for none; and how many there are."""
 
     rows: NDArray[np.int32]
     n_rows: int
-    tokens: float
 
 
 # ------------------------------------------------------------------------------------------------- units of a text
@@ -106,39 +106,35 @@ def units_of(kernel: str, corpus: Ids, config: TrainConfig, workers: int, count:
     rng = np.random.default_rng(config.seed)
     per_worker = max(count // workers, 1)
     length = len(corpus.ids) // workers
+    tiling = timing.tiling_of(kernel, corpus, config)
     rows: list[NDArray[np.int32]] = []
-    tokens = 0.0
     for worker in range(workers):
         start, stop = worker * length, (worker + 1) * length
         block = vectorised.windows(corpus.ids, corpus.offsets, start, stop, corpus.keep, config.window, rng)
-        form = pair_rows if kernel == "pair" else tile_rows
-        found, trained = form(block, corpus, config, per_worker, rng)
-        rows.append(found)
-        tokens += trained / workers
+        if tiling is None:
+            rows.append(pair_rows(block, corpus, config, per_worker, rng))
+        else:
+            rows.append(tile_rows(block, corpus, config, tiling, per_worker, rng))
     shortest = min(map(len, rows))
-    return Units(np.stack([found[:shortest] for found in rows]), 2 * corpus.n_words, tokens)
+    return Units(np.stack([found[:shortest] for found in rows]), 2 * corpus.n_words)
 
 
 def pair_rows(
     block: vectorised.Windows, corpus: Ids, config: TrainConfig, count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int32], float]:
-    """Return the rows of the first pairs ``(pairs, 2 + K)``, and trained tokens a pair."""
-    i, o = np.nonzero(block.used)
-    trained = len(block.tokens) / max(len(i), 1)
-    i, o = i[:count], o[:count]
+) -> NDArray[np.int32]:
+    """Return the rows of the first pairs ``(pairs, 2 + K)``."""
+    i, o = (where[:count] for where in np.nonzero(block.used))
     negatives = vectorised.draw_noise(corpus.noise, (len(i), config.negative), rng)
     centres, outsides = block.tokens[i], block.tokens[i + o - config.window]
     touched = np.column_stack([centres + corpus.n_words, outsides, negatives])
-    return touched.astype(np.int32), trained
+    return touched.astype(np.int32)
 
 
 def tile_rows(
-    block: vectorised.Windows, corpus: Ids, config: TrainConfig, count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int32], float]:
-    """Return the rows of the first tiles ``(tiles, T + T + 2 window + shared)``, and trained tokens a tile."""
-    tiling = timing.tiling_of("tile", corpus, config)
-    size = tiling.centres if tiling else 16
-    shared = tiling.shared * tiling.strips if tiling else 24
+    block: vectorised.Windows, corpus: Ids, config: TrainConfig, tiling: Tiling, count: int, rng: np.random.Generator
+) -> NDArray[np.int32]:
+    """Return the rows of the first tiles ``(tiles, T + T + 2 window + shared)``."""
+    size, shared = tiling.centres, tiling.shared * tiling.strips
     n = min(len(block.tokens) // size, count)
     padded = np.concatenate([np.zeros(config.window, np.int64), block.tokens, np.zeros(config.window + size, np.int64)])
     span = size + 2 * config.window
@@ -148,7 +144,7 @@ def tile_rows(
     touched = np.concatenate([centres + corpus.n_words, contexts, negatives], axis=1)
     touched.sort(axis=1)  # a word that stands twice in a tile is touched once more, but its lines are there
     touched[:, 1:][touched[:, 1:] == touched[:, :-1]] = -1
-    return touched.astype(np.int32), float(size)
+    return touched.astype(np.int32)
 
 
 # --------------------------------------------------------------------------------------------------- the simulation
@@ -200,7 +196,7 @@ def expected_rates(kernel: str, corpus: Ids, config: TrainConfig) -> NDArray[np.
     positive = kept / kept.sum()
     noise = corpus.counts**config.ns_exponent
     noise = noise / noise.sum()
-    tiling = timing.tiling_of("tile", corpus, config) if kernel == "tile" else None
+    tiling = timing.tiling_of(kernel, corpus, config)
     if tiling is None:
         return np.concatenate([positive + config.negative * noise, positive])
 
@@ -330,7 +326,7 @@ def speeds(corpus: Ids, kernel: str, config: TrainConfig, repeats: int) -> dict[
 
 def tokens_of_unit(kernel: str, corpus: Ids, config: TrainConfig) -> float:
     """Return the trained tokens of a unit: T of a tile, 1 over the pairs of a token in long sentences of a pair."""
-    tiling = timing.tiling_of("tile", corpus, config) if kernel == "tile" else None
+    tiling = timing.tiling_of(kernel, corpus, config)
     return 1 / (config.window + 1) if tiling is None else float(tiling.centres)
 
 
@@ -472,12 +468,7 @@ def speed_table(result: report.Record) -> str:
             predicted = {
                 row["workers"]: row["predicted"][machine] for row in point["rows"] if machine in row["predicted"]
             }
-            cells = [
-                f"{report.number(predicted[n]['speed_up'])}{MARKS[predicted[n]['limited_by']]}"
-                if n in predicted
-                else ""
-                for n in CORES[1:]
-            ]
+            cells = [predicted_cell(predicted.get(n)) for n in CORES[1:]]
             label = f"{point['kernel']}, {point['corpus']}, vector_size {point['vector_size']}"
             rows.append([label, machine, here, *cells])
     header = ["", "assumed machine", "2 cores, measured here", *(f"{n} cores" for n in CORES[1:])]
@@ -512,14 +503,15 @@ def section(result: report.Record) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the newest tables."""
-    return {"hogwild": section(report.shown("hogwild")[-1])} if report.shown("hogwild") else {}
+    return {"hogwild": section(result)} if (result := report.newest("hogwild")) else {}
 
 
 def figures() -> dict[str, Figure]:
     """Return the picture of the newest result: predicted speed-ups of both kernels at the smallest vector_size."""
-    if not report.shown("hogwild"):
+    result = report.newest("hogwild")
+    if result is None:
         return {}
-    points = [point for point in report.shown("hogwild")[-1]["points"] if point["vector_size"] == VECTOR_SIZES[0]]
+    points = [point for point in result["points"] if point["vector_size"] == VECTOR_SIZES[0]]
     data: dict[str, dict[str, dict[str, list[float]]]] = {machine: {} for machine in MACHINES}
     for machine, lines in data.items():
         for point in points:

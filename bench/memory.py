@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import record, report
-from .command import PEAK
+from .command import completed
 from .steps import steps
 
 HELP = "peak memory over vocabulary and vector_size, beside the bill printed before training"
@@ -43,13 +43,11 @@ def trained(text: Path, folder: Path, vector_size: int) -> dict[str, float]:
         SystemExit: it fails, or prints no bill.
     """
     options = (f"--vector-size={vector_size}", "--min-count=1", "--epochs=1")
-    words = [sys.executable, "-c", PEAK, "train", str(text), "-o", str(folder / "model"), *options]
-    done = subprocess.run(words, capture_output=True, text=True)
-    bill = re.search(r"([\d,]+) MB in all", done.stderr)
-    if done.returncode or bill is None:
-        sys.exit(f"training with vector_size {vector_size} failed:\n{done.stderr}")
-    peak = float(done.stdout.splitlines()[-1]) * 2**20 / 1e6
-    return {"peak_mb": round(peak, 1), "bill_mb": float(bill[1].replace(",", ""))}
+    peak, said = completed("train", text, "-o", folder / "model", *options, stderr=subprocess.PIPE)
+    bill = re.search(r"([\d,]+) MB in all", said)
+    if bill is None:
+        sys.exit(f"training with vector_size {vector_size} printed no bill:\n{said}")
+    return {"peak_mb": round(peak * 2**20 / 1e6, 1), "bill_mb": float(bill[1].replace(",", ""))}
 
 
 def measure(points: tuple[tuple[int, int], ...], say: Callable[[str], None]) -> dict[str, Any]:
@@ -88,7 +86,7 @@ def table(result: report.Record) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the newest table."""
-    return {"memory": table(report.shown("memory")[-1])} if report.shown("memory") else {}
+    return {"memory": table(result)} if (result := report.newest("memory")) else {}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -296,7 +296,7 @@ def table(result: report.Record) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the newest table."""
-    return {"parity": table(report.shown("parity")[-1])} if report.shown("parity") else {}
+    return {"parity": table(result)} if (result := report.newest("parity")) else {}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,12 +13,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from corpora import synthetic
-from fastw2v import prepare
+from fastw2v import Embeddings, prepare
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
 from fastw2v.prepared import Corpus
@@ -32,7 +32,6 @@ HELP = "the whole command and its training, time and memory, beside every peer t
 LONGEST = 1000  # words of a sentence, word2vec.c's MAX_SENTENCE_LENGTH
 SYNTHETIC = {"tokens": 2_000_000, "words": 30_000}
 QUICK_TOKENS = 100_000
-OPTIONS = ("vector_size", "window", "negative", "sample", "alpha", "min_alpha", "min_count", "epochs", "workers")
 
 
 def first_tokens(source: Path, tokens: int | None, target: Path) -> None:
@@ -112,7 +111,7 @@ def run_all(
     sizes: dict[str, Any],
     configs: list[TrainConfig],
     quick: bool,
-    look: Callable[[System, Job], dict[str, Any]] = lambda system, job: {},
+    look: Callable[[Embeddings], dict[str, Any]] = lambda vectors: {},
 ) -> list[dict[str, Any]]:
     """Run every system with every configuration, the systems in turn, and record each run.
 
@@ -138,6 +137,7 @@ def run_all(
         for (number, config), (name, system) in itertools.product(enumerate(configs, 1), found.items()):
             job = Job(text, config)
             outcome = systems.run_once(system, job)
+            vectors = systems.load_vectors(system, job)
             trained = outcome["train_seconds"]
             speed = round(sizes["kept"] * config.epochs / trained) if trained else None
             result: dict[str, Any] = {
@@ -146,13 +146,13 @@ def run_all(
                 "round": number,
                 "system": name,
                 "seed": config.seed,
-                "config": {key: value for key, value in asdict(config).items() if key in OPTIONS},
+                "config": systems.asked(config),
                 "made": system.made,
                 "corpus": sizes,
                 **outcome,
                 "tokens_per_s": speed,
-                "vectors": len(systems.load_vectors(system, job)),
-                **look(system, job),
+                "vectors": len(vectors),
+                **look(vectors),
             }
             results.append(record.append(bench, command, result))
             training = f"{speed / 1e6:.3f} M tokens/s in training, " if speed else ""

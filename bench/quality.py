@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from corpora import synthetic
-from fastw2v import evaluate_analogies, evaluate_similarity
+from fastw2v import Embeddings, evaluate_analogies, evaluate_similarity
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
 from fastw2v.vocab import Vocab
@@ -24,7 +24,6 @@ from fastw2v.vocab import Vocab
 from . import peers, report, systems
 from .figure import COLOURS, GREY, OURS, Figure
 from .report import Record
-from .systems import Job, System
 
 HELP = "scores, time and memory of every peer's vectors after the same epochs, several seeds"
 RESTRICT_VOCAB = 30_000
@@ -41,9 +40,9 @@ def scored(score: float | None, attempted: int, total: int) -> dict[str, Any]:
     return {"score": None if score is None else round(100 * score, 2), "attempted": attempted, "total": total}
 
 
-def scores(system: System, job: Job, vocab: Vocab, similarity: list[Path], analogies: list[Path]) -> dict[str, Any]:
+def scores(vectors: Embeddings, vocab: Vocab, similarity: list[Path], analogies: list[Path]) -> dict[str, Any]:
     """Evaluate what a run saved: 100 x Spearman's correlation, and per cent of the attempted analogies."""
-    embeddings = systems.in_order(systems.load_vectors(system, job), vocab)
+    embeddings = systems.in_order(vectors, vocab)
     found = {}
     for path in similarity:
         pairs = evaluate_similarity(embeddings, path)
@@ -60,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--similarity", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
     parser.add_argument("--analogies", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
-    parser.add_argument("--epochs", type=int, nargs="+", default=[1, 5], metavar="N", help="default: 1 5")
+    parser.add_argument("--epochs", type=int, nargs="+", default=EPOCHS, metavar="N", help="default: 1 5")
     parser.add_argument("--vector-size", type=int, default=TrainConfig().vector_size, metavar="N", help="default: 100")
 
 
@@ -87,8 +86,8 @@ def run(arguments: argparse.Namespace) -> None:
             planted_analogies, planted_similarity = synthetic.answer_paths(text)
             similarity, analogies = [planted_similarity], [planted_analogies]
 
-        def look(system: System, job: Job) -> dict[str, Any]:
-            return scores(system, job, corpus.vocab, similarity, analogies)
+        def look(vectors: Embeddings) -> dict[str, Any]:
+            return scores(vectors, corpus.vocab, similarity, analogies)
 
         print(table(points(peers.run_all("quality", command, found, text, sizes, configs, arguments.quick, look))))
 
@@ -310,7 +309,7 @@ def behind(found: list[Point]) -> str:
 
 def blocks() -> dict[str, str]:
     """Return README's table, that of all epochs, that of time to a score, and where we are behind."""
-    lines = of_last_setting() if report.shown("quality") else []
+    lines = of_last_setting()
     if not lines:
         return {}
     found = points(lines)
@@ -415,7 +414,7 @@ def draw_over_time(canvas: Any, data: Any) -> None:
 
 def figures() -> dict[str, Figure]:
     """Return the newest pictures."""
-    lines = of_last_setting() if report.shown("quality") else []
+    lines = of_last_setting()
     found = points(lines)
     made = {}
     if few := [point for point in found if point.epochs in EPOCHS and point.figures("tokens_per_s")]:

@@ -36,6 +36,11 @@ def shown(bench: str) -> list[Record]:
     return [record for record in records(bench) if not record.get("quick")]
 
 
+def newest(bench: str) -> Record | None:
+    """Return the newest result of one bench that tables may show; None without any."""
+    return next(reversed(shown(bench)), None)
+
+
 def markdown(header: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table."""
     lines = [f"| {' | '.join(cells)} |" for cells in [header, *rows]]
@@ -137,10 +142,10 @@ def pages(modules: Mapping[str, ModuleType], root: Path) -> dict[Path, str]:
     }
 
 
-def differing(modules: Mapping[str, ModuleType], root: Path) -> list[Path]:
-    """Return the pages and pictures that are not what the results say."""
-    found = [path for path, text in pages(modules, root).items() if not path.is_file() or path.read_text() != text]
-    return found + [path for name, of in pictures(modules).items() for path in figure.stale(of, name, RESULTS)]
+def differing(wanted: Mapping[Path, str], drawn: Mapping[str, Figure]) -> list[Path]:
+    """Return the `pages` and the files of `pictures` that are not what the results say."""
+    found = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
+    return found + [path for name, of in drawn.items() for path in figure.stale(of, name, RESULTS)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -154,16 +159,17 @@ def run(arguments: argparse.Namespace, modules: Mapping[str, ModuleType], root: 
     Raises:
         SystemExit: with ``--check``, something is not what the results say; or matplotlib is needed and not there.
     """
-    changed = differing(modules, root)
+    wanted, drawn = pages(modules, root), pictures(modules)
+    changed = differing(wanted, drawn)
     if arguments.check:
         if changed:
             names = ", ".join(path.name for path in changed)
             sys.exit(f"not what the results say: {names}; run: python -m bench report")
         return
-    for path, text in pages(modules, root).items():
+    for path, text in wanted.items():
         if path in changed:
             path.write_text(text)
-    for name, of in pictures(modules).items():
+    for name, of in drawn.items():
         if figure.stale(of, name, RESULTS):
             try:
                 figure.write(of, name, RESULTS)

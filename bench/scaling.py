@@ -145,15 +145,16 @@ def workers_table(result: report.Record) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the newest tables."""
-    found = report.shown("scaling")
-    return {"scaling": table(found[-1]), "workers": workers_table(found[-1])} if found else {}
+    result = report.newest("scaling")
+    return {"scaling": table(result), "workers": workers_table(result)} if result else {}
 
 
 def figures() -> dict[str, Figure]:
     """Return the picture of the newest result: seconds and memory over the length of the text."""
-    if not report.shown("scaling"):
+    result = report.newest("scaling")
+    if result is None:
         return {}
-    lengths = report.shown("scaling")[-1]["lengths"]
+    lengths = result["lengths"]
     data = {
         "tokens": [length["tokens"] for length in lengths],
         **{step: [length[step] for length in lengths] for step in ("train", "prepare")},

@@ -93,7 +93,7 @@ def table(result: report.Record) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the newest table."""
-    return {"startup": table(report.shown("startup")[-1])} if report.shown("startup") else {}
+    return {"startup": table(result)} if (result := report.newest("startup")) else {}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -150,8 +150,7 @@ def table(record: report.Record) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the newest table."""
-    found = report.shown("sweep")
-    return {"sweep": table(found[-1])} if found else {}
+    return {"sweep": table(result)} if (result := report.newest("sweep")) else {}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

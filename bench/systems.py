@@ -44,6 +44,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fast
 C_FLAGS = ("-O3", "-march=native", "-ffast-math", "-funroll-loops", "-pthread")
 CPP_FLAGS = ("-O3", "-march=native", "-funroll-loops", "-pthread", "-std=c++17")
 POLL_SECONDS = 0.005
+OPTIONS = ("vector_size", "window", "negative", "sample", "alpha", "min_alpha", "min_count", "epochs", "workers")
 #: fastText 0.9.3 lets each thread initialise a tenth of V: with fewer than ten the other rows stay zeros, which would
 #: cost it scores. Its own default is 12; what more threads than cores cost was not measured.
 FASTTEXT_THREADS = 10
@@ -229,17 +230,27 @@ def options(separator: str, values: dict[str, Any]) -> list[str]:
     return [word for name, value in values.items() for word in (f"-{name}", str(value))]
 
 
+def asked(config: TrainConfig) -> dict[str, Any]:
+    """Return the options that everybody is asked for, by gensim's names, which are ours; the seed is apart."""
+    return {name: getattr(config, name) for name in OPTIONS}
+
+
+def word2vec_options(job: Job, own: dict[str, Any]) -> list[str]:
+    """Return the arguments that word2vec.c and pWord2Vec, which is made from it, have in common, and ``own`` ones."""
+    config = job.config
+    return options(" ", {
+        "train": job.text.name, "output": "vectors.bin", "binary": 1, "iter": config.epochs,
+        "size": config.vector_size, "window": config.window, "negative": config.negative, "sample": config.sample,
+        "alpha": config.alpha, "min-count": config.min_count, "threads": config.workers, **own,
+    })  # fmt: skip
+
+
 def word2vec_c() -> System:
     """Return word2vec.c."""
     program, made = build("word2vec", "word2vec/includes", "gcc", C_FLAGS, "word2vec.c")
 
     def command(job: Job) -> list[str]:
-        config = job.config
-        return [str(program), *options(" ", {
-            "train": job.text.name, "output": "vectors.bin", "binary": 1, "cbow": 0, "hs": 0, "debug": 0,
-            "iter": config.epochs, "size": config.vector_size, "window": config.window, "negative": config.negative,
-            "sample": config.sample, "alpha": config.alpha, "min-count": config.min_count, "threads": config.workers,
-        })]  # fmt: skip
+        return [str(program), *word2vec_options(job, {"cbow": 0, "hs": 0, "debug": 0})]
 
     return System(command, "vectors.bin", made, clock())
 
@@ -250,12 +261,12 @@ def fasttext_with(own: Callable[[TrainConfig], dict[str, Any]]) -> System:
 
     def command(job: Job) -> list[str]:
         config = job.config
-        asked = {
+        given = {
             "input": job.text.name, "output": "vectors", "dim": config.vector_size, "epoch": config.epochs,
             "minCount": config.min_count, "seed": config.seed, "verbose": 0,
             "thread": max(config.workers or 1, FASTTEXT_THREADS),
         }  # fmt: skip
-        return [str(program), "skipgram", *options(" ", asked | own(config))]
+        return [str(program), "skipgram", *options(" ", given | own(config))]
 
     return System(command, "vectors.vec", made, clock())
 
@@ -278,13 +289,8 @@ def pword2vec(program: Path) -> System:
     """Return a pWord2Vec that somebody compiled."""
 
     def command(job: Job) -> list[str]:
-        config = job.config
-        return [str(program.resolve()), *options(" ", {
-            "train": job.text.name, "output": "vectors.bin", "binary": 1, "debug": 2, "iter": config.epochs,
-            "size": config.vector_size, "window": config.window, "negative": config.negative, "sample": config.sample,
-            "alpha": config.alpha, "min-count": config.min_count, "threads": config.workers,
-            "batch-size": 2 * config.window + 1,
-        })]  # fmt: skip
+        own = {"debug": 2, "batch-size": 2 * job.config.window + 1}
+        return [str(program.resolve()), *word2vec_options(job, own)]
 
     return System(command, "vectors.bin", {"program": program.name}, told=told_as_speed)
 
@@ -293,14 +299,9 @@ def gensim_from(corpus: str) -> System:
     """Return gensim, which reads the text through ``corpus`` ("corpus_file" or "iterable")."""
 
     def command(job: Job) -> list[str]:
-        config = job.config
-        given = {
-            "vector_size": config.vector_size, "window": config.window, "negative": config.negative,
-            "sample": config.sample, "alpha": config.alpha, "min_alpha": config.min_alpha,
-            "min_count": config.min_count, "epochs": config.epochs, "workers": config.workers, "seed": config.seed,
-        }  # fmt: skip
+        given = json.dumps(asked(job.config) | {"seed": job.config.seed})
         script = str(Path(__file__).with_name("gensim_run.py"))
-        return [sys.executable, script, corpus, job.text.name, "vectors.bin", json.dumps(given)]
+        return [sys.executable, script, corpus, job.text.name, "vectors.bin", given]
 
     return System(command, "vectors.bin", {"version": f"gensim {importlib.metadata.version('gensim')}"})
 
@@ -309,14 +310,9 @@ def fastw2v_with(kernel: str) -> System:
     """Return this package's command with one of its kernels."""
 
     def command(job: Job) -> list[str]:
-        config = job.config
-        given = {
-            "vector-size": config.vector_size, "window": config.window, "negative": config.negative,
-            "sample": config.sample, "alpha": config.alpha, "min-alpha": config.min_alpha,
-            "min-count": config.min_count, "epochs": config.epochs, "workers": config.workers, "seed": config.seed,
-            "kernel": kernel,
-        }  # fmt: skip
-        return [sys.executable, "-m", "fastw2v", "train", job.text.name, "-o", "model", *options("=", given)]
+        given = asked(job.config) | {"seed": job.config.seed, "kernel": kernel}
+        dashed = {name.replace("_", "-"): value for name, value in given.items()}
+        return [sys.executable, "-m", "fastw2v", "train", job.text.name, "-o", "model", *options("=", dashed)]
 
     return System(command, "model", {"version": f"fastw2v {fastw2v.__version__}"}, told=kept_in_model)
 

@@ -413,7 +413,6 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
     with announced(run.progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         train_spans(np.zeros(config.workers + 1, np.int64), 1)  # compiles, or loads what an earlier run compiled
         watch.all_is_well(corpus.ids[:0])
-    trim_memory()
 
     checkpoints = None if folder is None else Checkpoints(folder, run.checkpoint_every, state)
     began = time.perf_counter() - (0.0 if state is None else state.seconds)

@@ -237,7 +237,8 @@ def test_ours_is_run_as_a_user_would_and_scored(planted_file, tmp_path):
         assert 0 < found["train_seconds"] < found["seconds"]
         questions = tmp_path / "questions.txt"
         questions.write_text(": all\n{0} {1} {0} {1}\n{0} {1} nosuch {1}\n".format(*corpus.vocab.words))
-        scores = quality.scores(system, job, corpus.vocab, [], [questions])["scores"]
+        vectors = systems.load_vectors(system, job)
+        scores = quality.scores(vectors, corpus.vocab, [], [questions])["scores"]
         assert (scores["questions"]["attempted"], scores["questions"]["total"]) == (1, 2)
     assert not text.exists()
 
