@@ -13,7 +13,8 @@ worker's own cache keeps what it touched in the last t units, where t solves ``s
 - own cache: nobody else has touched it since this worker did, within t: ``(1 - exp(-N rate t)) / N``
 - another core's: somebody has, within t, and the last was another: ``(1 - exp(-N rate t)) (N - 1) / N``
 - shared cache: not within t, but within the shared cache's time; else memory
-- stale: another worker wrote it while this unit was at work: ``1 - exp(-(N - 1) rate)``
+- stale: another worker wrote it while this unit was at work: ``1 - (1 - rate)**(N - 1)``, since a unit touches a row at
+  most once
 
 For a row that is touched often the second is (N - 1) / N, however often that is: frequent words always come from
 another core. Only fewer touches help, and the tile kernel has a tenth of the pair kernel's.
@@ -23,11 +24,20 @@ words, so of real repetitions instead of a Poisson process: a pair shares its wo
 after it. It remembers for each row who touched it last, and when.
 
 Time. A trained token takes what one worker needs here, measured, plus its lines from other cores, by the simulation, at
-the measured latency of one line over the number that are under way at once (assumed). What all workers together fetch
-from memory, by the closed form, is limited by bandwidth. Machines with more cores are assumptions (`MACHINES`).
+the latency of one line over the number that are under way at once (assumed). Groups of cores have a last-level
+cache each; N workers fill as many groups as they need, and a row that is in the cache of another group costs as much as
+one from another core. Two things limit all workers together. What they fetch from memory, by the closed form, has the
+bandwidth. And a row is in one place at a time: of the row that is touched most, in ``h`` of N workers' units together,
+each line moves ``h (N - 1) / N`` times, one move after the other, a latency each. Machines with more cores are
+assumptions (`LARGE`); on the cores that are here the prediction stands beside a measurement.
+
+Scores. What stale steps do to the vectors no model says: with evaluation files a text is trained on 1, 2, 4, ...
+workers instead, and the scores stand side by side.
 """
 
 import argparse
+import itertools
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -41,23 +51,25 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+import fastw2v
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
 from fastw2v.tile import Tiling
+from fastw2v.vocab import Vocab
 
-from . import record, report, systems, timing, vectorised
+from . import peers, quality, record, report, systems, timing, vectorised
 from .figure import COLOURS, GREY, Figure
 from .ladder import corpus_for
 from .steps import steps
 from .timing import Ids
 
 HELP = "a model of shared rows at 8 to 128 cores, checked by simulation and on the cores that are here"
-CORES = (1, 2, 8, 32, 64, 128)
-TOKENS = 2_000_000  # of the simulated text, at least a unit's work for each of 128 workers many times over
+CORES = (1, 2, 4, 8, 16, 32, 64, 128)
+TOKENS = 4_000_000  # of the simulated text, at least a unit's work for each of 128 workers many times over
 WORDS = (80_000, 1_000_000)
 VECTOR_SIZES = (100, 300)
 HOT = 1_000
-SPEED_TOKENS = {"pair": 400_000, "tile": 2_000_000}
+SPEED_TOKENS = {"pair": 600_000, "tile": 4_000_000}
 UNITS = {"pair": 400_000, "tile": 60_000}  # simulated, of all workers together
 LINE = 64
 OWN_CACHE = 1 << 20  # bytes of a core's L2
@@ -65,30 +77,41 @@ UNDER_WAY = 10  # lines that a core waits for at once; hardware has 12 to 48 buf
 
 OWN, OTHER, SHARED, MEMORY, STALE = range(5)
 SHARE_NAMES = ("own", "other", "stale")
-MARKS = {"memory": " M", "others' lines": " L", "computing": ""}
+MARKS_SAID = (
+    "L: others' lines cost more than a tenth; M: memory bandwidth is the limit; R: the row that is touched most, which "
+    "is in one place at a time; otherwise computing is."
+)
+MARKS = {"memory": " M", "others' lines": " L", "one row": " R", "computing": ""}
 
 
 class Machine(NamedTuple):
-    """Assumptions about a machine with many cores.
+    """Assumptions about a machine.
 
     Attributes:
         cores: how many at most.
-        shared_cache: bytes of the last level, all of it.
+        group: cores that share a last-level cache.
+        shared_cache: bytes of the last-level cache of one group.
         bandwidth: bytes a second from memory that all cores together can have in practice.
-        latency_factor: how much longer a line takes from another core, on average, than between two cores here.
+        latency: nanoseconds for a line to come from another core, on average over the cores.
     """
 
     cores: int
+    group: int
     shared_cache: int
     bandwidth: float
-    latency_factor: float
+    latency: float
 
 
-MACHINES = {
-    "as here, two cores": Machine(2, 32 << 20, 40e9, 1.0),
-    "one socket, 64 cores, 12 channels DDR5": Machine(64, 256 << 20, 320e9, 3.0),
-    "two such sockets, 128 cores": Machine(128, 512 << 20, 600e9, 6.0),
+HERE = "as here"
+LARGE = {
+    "one socket, 64 cores, 12 channels DDR5": Machine(64, 8, 32 << 20, 320e9, 100.0),
+    "two such sockets, 128 cores": Machine(128, 8, 32 << 20, 600e9, 160.0),
 }
+
+
+def machines(cores: int, bandwidth: float, latency: float) -> dict[str, Machine]:
+    """Return the assumed machines, and the one at hand as it was measured; its 32 MB of shared cache are assumed."""
+    return {HERE: Machine(cores, cores, 32 << 20, bandwidth, latency), **LARGE}
 
 
 class Units(NamedTuple):
@@ -242,7 +265,7 @@ def touches(rates: NDArray[np.float64], workers: int, own: float, shared: float)
     found[OTHER] = (rates * recent).sum() * (workers - 1) / workers
     found[SHARED] = (rates * (later - recent)).sum()
     found[MEMORY] = (rates * (1 - later)).sum()
-    found[STALE] = (rates * (1 - np.exp(-(workers - 1) * rates))).sum()
+    found[STALE] = (rates * (1 - (1 - np.minimum(rates, 1)) ** (workers - 1))).sum()
     return found
 
 
@@ -311,14 +334,26 @@ def bandwidth(threads: int, megabytes: int = 256) -> float:
     return best
 
 
+def worker_counts() -> list[int]:
+    """Return those of `CORES` that there are here."""
+    return [count for count in CORES if count <= usable_cores()]
+
+
 def speeds(corpus: Ids, kernel: str, config: TrainConfig, repeats: int) -> dict[str, Any]:
-    """Train on 1 and 2 workers in turn; return nanoseconds of a trained token on one, and the speed-up of two."""
-    one, ups = [], []
+    """Train on 1, 2, 4, ... workers in turn; return nanoseconds of a trained token on one, and speed-ups of more."""
+    counts = worker_counts()
+    rates: dict[int, list[float]] = {count: [] for count in counts}
     for _ in range(repeats):
-        alone, both = (timing.train_kernel(kernel, corpus, config, count) for count in (1, 2))
-        one.append(1e9 * alone.seconds / alone.trained)
-        ups.append(both.trained / both.seconds / (alone.trained / alone.seconds))
-    return {"ns_a_token": timing.summary(one), "speed_up_of_2": timing.summary(ups)}
+        for count in counts:
+            done = timing.train_kernel(kernel, corpus, config, count)
+            rates[count].append(done.trained / done.seconds)
+    return {
+        "ns_a_token": timing.summary(1e9 / rate for rate in rates[1]),
+        "speed_up": {
+            str(count): timing.summary(a / b for a, b in zip(rates[count], rates[1], strict=True))
+            for count in counts[1:]
+        },
+    }
 
 
 # ------------------------------------------------------------------------------------------------- predictions
@@ -357,9 +392,14 @@ def row_bytes(config: TrainConfig) -> int:
 
 
 def predict(
-    kernel: str, corpus: Ids, config: TrainConfig, found: dict[str, Any], workers: int, own_time: float, latency: float,
+    kernel: str,
+    corpus: Ids,
+    config: TrainConfig,
+    found: dict[str, Any],
+    workers: int,
+    own_time: float,
     machine: Machine,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return what the model says of so many workers on a machine.
 
     Args:
@@ -369,27 +409,33 @@ def predict(
         found: `shares` of these workers.
         workers: N.
         own_time: nanoseconds of a trained token on one worker alone.
-        latency: nanoseconds in which a line comes from another core here.
         machine: the machine.
     """
     rates = expected_rates(kernel, corpus, config)
     lines = row_bytes(config) // LINE
     own = time_in_cache(rates, OWN_CACHE / row_bytes(config))
-    shared = time_in_cache(workers * rates, machine.shared_cache / row_bytes(config))
+    groups = -(-workers // machine.group)
+    shared = time_in_cache(workers * rates, groups * machine.shared_cache / row_bytes(config))
     said = touches(rates, workers, own, shared)
     farther = said[MEMORY] / (said[SHARED] + said[MEMORY]) if said[SHARED] + said[MEMORY] > 0 else 0.0
-    of_memory = (1 - found["own_simulated"] - found["other_simulated"]) * float(farther)
-    other_lines = found["touches_a_token"] * found["other_simulated"] * lines
-    waiting = other_lines * latency * machine.latency_factor / UNDER_WAY
+    not_own = 1 - found["own_simulated"] - found["other_simulated"]  # in a shared cache or in memory
+    of_memory, of_groups = not_own * float(farther), not_own * (1 - float(farther)) * (1 - 1 / groups)
+    other_lines = found["touches_a_token"] * (found["other_simulated"] + of_groups) * lines
+    waiting = other_lines * machine.latency / UNDER_WAY
     bytes_a_token = 2 * LINE * lines * found["touches_a_token"] * of_memory  # read and, some time, written back
-    free = workers * own_time / (own_time + waiting)
-    limit = machine.bandwidth / bytes_a_token / (1e9 / own_time) if bytes_a_token else float("inf")
+    moves = float(rates.max()) / tokens_of_unit(kernel, corpus, config) * (workers - 1) / workers
+    speed_ups = {
+        "free": workers * own_time / (own_time + waiting),
+        "memory": machine.bandwidth / bytes_a_token / (1e9 / own_time) if bytes_a_token else np.inf,
+        "one row": own_time / (moves * machine.latency) if moves * machine.latency else np.inf,
+    }
+    least = min(speed_ups, key=lambda name: speed_ups[name])
     return {
-        "speed_up": round(min(free, limit), 2),
-        "limited_by": "memory" if limit < free else "others' lines" if waiting > own_time / 10 else "computing",
+        "speed_up": round(speed_ups[least], 2),
+        "limited_by": least if least != "free" else "others' lines" if waiting > own_time / 10 else "computing",
         "other_lines": round(other_lines, 1),
         "memory_bytes": round(bytes_a_token),
-        "stale": found["stale_simulated"],
+        "memory_gb_s": round(bytes_a_token * speed_ups[least] / own_time, 1),
     }
 
 
@@ -397,9 +443,10 @@ def measure(corpora: dict[str, Ids], repeats: int, say: Callable[[str], None], d
     """Measure latency, bandwidth and kernels here; simulate and predict for every kernel, vocabulary and size."""
     latencies = line_latency(repeats)
     say(f"a line from the other core: {latencies} ns")
-    widths = [bandwidth(threads) for threads in (1, 2)]
-    say(f"bandwidth: {widths[0] / 1e9:.1f} GB/s on one thread, {widths[1] / 1e9:.1f} on two")
-    latency = min(latencies)  # more is a thread that was not running
+    widths = {threads: bandwidth(threads) for threads in (1, usable_cores())}
+    # the least latency: more is a thread that was not running
+    assumed = machines(usable_cores(), max(widths.values()), min(latencies))
+    say(f"bandwidth: {', '.join(f'{width / 1e9:.1f} GB/s on {threads}' for threads, width in widths.items())}")
     points = []
     for name, corpus in corpora.items():
         for vector_size in VECTOR_SIZES:
@@ -411,8 +458,8 @@ def measure(corpora: dict[str, Ids], repeats: int, say: Callable[[str], None], d
                 for workers in CORES:
                     found = shares(kernel, corpus, config, workers, count // divisor)
                     predicted = {
-                        label: predict(kernel, corpus, config, found, workers, own_time, latency, machine)
-                        for label, machine in MACHINES.items()
+                        label: predict(kernel, corpus, config, found, workers, own_time, machine)
+                        for label, machine in assumed.items()
                         if workers <= machine.cores
                     }
                     rows.append({"workers": workers, **found, "predicted": predicted})
@@ -420,15 +467,51 @@ def measure(corpora: dict[str, Ids], repeats: int, say: Callable[[str], None], d
                 hot = round(float(rates[-HOT:].sum() / rates.sum()), 4)
                 point = {"corpus": name, "kernel": kernel, "vector_size": vector_size, "hot_share": hot}
                 points.append(point | {"measured": timed, "rows": rows})
-                say(f"{name}, {kernel}, vector_size {vector_size}: {timed['speed_up_of_2']['median']} x on two workers")
+                ups = ", ".join(f"{up['median']} x on {count}" for count, up in timed["speed_up"].items())
+                say(f"{name}, {kernel}, vector_size {vector_size}: {ups}")
     return {
         "latency_ns": timing.summary(latencies),
-        "bandwidth": [round(width / 1e9, 1) for width in widths],
+        "bandwidth": {str(threads): round(width / 1e9, 1) for threads, width in widths.items()},
         "points": points,
     }
 
 
+def measure_scores(
+    text: Path, vocab: Vocab, similarity: list[Path], analogies: list[Path], seeds: int, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Train on a prepared folder with 1, 2, 4, ... workers and several seeds, as a user does; return the scores."""
+    found = []
+    for seed, count, kernel in itertools.product(range(1, seeds + 1), worker_counts(), SPEED_TOKENS):
+        trained = fastw2v.train(text, workers=count, seed=seed, kernel=kernel, progress=False)
+        seen = quality.scores(trained, vocab, similarity, analogies)["scores"]
+        of = {"kernel": kernel, "workers": count, "seed": seed, "seconds": trained.metadata["progress"]["seconds"]}
+        found.append(of | {"scores": {name: each["score"] for name, each in seen.items()}})
+        say(f"{kernel}, {count} workers, seed {seed}: {found[-1]['seconds']} s, {found[-1]['scores']}")
+    return found
+
+
 # ------------------------------------------------------------------------------------------------------- the tables
+
+
+def scores_table(result: report.Record) -> str:
+    """Return mean scores by kernel and number of workers, with their standard errors, and the seconds of training."""
+    names = list(result["runs"][0]["scores"])
+    rows = []
+    for kernel, count in dict.fromkeys((run["kernel"], run["workers"]) for run in result["runs"]):
+        of = [run for run in result["runs"] if (run["kernel"], run["workers"]) == (kernel, count)]
+        cells = []
+        for name in names:
+            each = [run["scores"][name] for run in of if run["scores"][name] is not None]
+            error = f" ± {statistics.stdev(each) / len(each) ** 0.5:.1f}" if len(each) > 1 else ""
+            cells.append(f"{statistics.fmean(each):.1f}{error}" if each else "")
+        seconds = report.number(statistics.median(run["seconds"] for run in of))
+        rows.append([kernel, str(count), *cells, seconds, str(len(of))])
+    header = ["kernel", "workers", *(quality.LABELS.get(name, name) for name in names), "seconds", "seeds"]
+    return (
+        f"{report.markdown(header, rows)}\n\nMeans of the seeds with their standard errors; seconds: median, of "
+        f"training alone, {result['epochs']} epochs of {result['corpus']['tokens'] / 1e6:.3g} M words of "
+        f"{result['corpus']['name']}, {result['corpus']['words']:,} different ones. {report.source(result)}"
+    )
 
 
 def percent(share: float) -> str:
@@ -453,26 +536,75 @@ def shares_table(result: report.Record) -> str:
     return report.markdown(header, rows)
 
 
-def predicted_cell(predicted: dict[str, Any] | None) -> str:
-    """Return a predicted speed-up and what limits it."""
-    return f"{report.number(predicted['speed_up'])}{MARKS[predicted['limited_by']]}" if predicted else ""
+def predicted_cell(predicted: dict[str, Any] | None, measured: dict[str, Any] | None) -> str:
+    """Return a predicted speed-up and what limits it, and behind a slash what was measured, with its spread."""
+    if predicted is None:
+        return ""
+    said = f"{report.number(predicted['speed_up'])}{MARKS[predicted['limited_by']]}"
+    return said + (f" / {report.number(measured['median'])} ({report.number(measured['spread'])})" if measured else "")
 
 
-def speed_table(result: report.Record) -> str:
-    """Return predicted speed-ups, and those measured on two cores."""
-    rows = []
+def by_machine(result: report.Record) -> list[tuple[str, str, dict[int, dict[str, Any]], dict[str, Any]]]:
+    """Return what is predicted for each kind of run on each machine, by cores, and what was measured of it, if so."""
+    found = []
     for point in result["points"]:
-        up = point["measured"]["speed_up_of_2"]
-        here = f"{report.number(up['median'])} ({report.number(up['spread'])})"
-        for machine in MACHINES:
+        label = f"{point['kernel']}, {point['corpus']}, vector_size {point['vector_size']}"
+        for machine in (HERE, *LARGE):
             predicted = {
                 row["workers"]: row["predicted"][machine] for row in point["rows"] if machine in row["predicted"]
             }
-            cells = [predicted_cell(predicted.get(n)) for n in CORES[1:]]
-            label = f"{point['kernel']}, {point['corpus']}, vector_size {point['vector_size']}"
-            rows.append([label, machine, here, *cells])
-    header = ["", "assumed machine", "2 cores, measured here", *(f"{n} cores" for n in CORES[1:])]
-    return report.markdown(header, rows)
+            found.append((label, machine, predicted, point["measured"]["speed_up"] if machine == HERE else {}))
+    return found
+
+
+def speed_table(result: report.Record) -> str:
+    """Return the predicted speed-ups of the assumed machines."""
+    rows = [
+        [label, machine, *(predicted_cell(predicted.get(n), None) for n in CORES[1:])]
+        for label, machine, predicted, _ in by_machine(result)
+        if machine != HERE
+    ]
+    return report.markdown(["", "machine", *(f"{n} cores" for n in CORES[1:])], rows)
+
+
+def measured_table(results: list[report.Record]) -> str:
+    """Return the speed-ups that were measured beside those predicted, of one result a machine."""
+    rows = [
+        [label, report.cpu(result), *(predicted_cell(predicted.get(n), measured.get(str(n))) for n in CORES[1:])]
+        for result in results
+        for label, machine, predicted, measured in by_machine(result)
+        if machine == HERE
+    ]
+    most = max(result["machine"]["usable_cores"] for result in results)
+    width = sum(n <= most for n in CORES) + 1
+    table = report.markdown(
+        ["", "machine", *(f"{n} cores" for n in CORES[1:] if n <= most)], [row[:width] for row in rows]
+    )
+    said = "; ".join(
+        f"{report.cpu(result)}: a line comes from another core in "
+        f"{report.number(min(result['latency_ns']['each']))} ns (the least of {len(result['latency_ns']['each'])}); "
+        "memory gives "
+        + ", ".join(f"{width} GB/s to {threads} threads" for threads, width in result["bandwidth"].items())
+        for result in results
+    )
+    return (
+        f"Times the speed of one core, predicted / measured (median of runs in turn, in brackets the largest minus the "
+        f"smallest). {MARKS_SAID}\n\n{table}\n\n{said}. Of what is called a core in a rented machine two may be one "
+        f"with two threads, which the model knows nothing of. {report.source(*results)}"
+    )
+
+
+def traffic_table(result: report.Record) -> str:
+    """Return the lines that a trained token gets from other cores, and what all workers get from memory a second."""
+    rows = [
+        [label, machine, *(
+            f"{report.number(predicted[n]['other_lines'])} / {report.number(predicted[n]['memory_gb_s'])}"
+            if n in predicted else "" for n in CORES[1:]
+        )]
+        for label, machine, predicted, _ in by_machine(result)
+        if machine != HERE
+    ]  # fmt: skip
+    return report.markdown(["", "machine", *(f"{n} cores" for n in CORES[1:])], rows)
 
 
 def section(result: report.Record) -> str:
@@ -482,60 +614,84 @@ def section(result: report.Record) -> str:
         for point in result["points"]
         if point["vector_size"] == VECTOR_SIZES[0]
     )
-    latency, width = result["latency_ns"], result["bandwidth"]
-    machines = "; ".join(
-        f"{name}: {machine.shared_cache >> 20} MB of shared cache, {machine.bandwidth / 1e9:.0f} GB/s in practice, a "
-        f"line from another core in {machine.latency_factor:g} times the time it takes here"
-        for name, machine in MACHINES.items()
+    assumed = "; ".join(
+        f"{name}: groups of {machine.group} cores with {machine.shared_cache >> 20} MB of last-level cache each, "
+        f"{machine.bandwidth / 1e9:.0f} GB/s in practice, a line from another core in {machine.latency:g} ns"
+        for name, machine in LARGE.items()
     )
     return (
         "Where the rows are that a worker touches, and how often a step was computed from a row that another worker "
         f"changed meanwhile; closed form / simulation, vector_size {VECTOR_SIZES[0]}:\n\n{shares_table(result)}\n\n"
         f"The {HOT:,} rows that are touched most have this share of all touches: {hot}.\n\n"
-        "Times the speed of one core, predicted (L: others' lines cost more than a tenth; M: memory bandwidth is the "
-        f"limit; otherwise computing is):\n\n{speed_table(result)}\n\n"
-        f"Measured here: a line comes from the other core in {report.number(min(latency['each']))} ns "
-        f"(the least of {len(latency['each'])}); memory gives {width[0]} GB/s to one thread and {width[1]} to two; the "
-        f"kernels on 1 and 2 workers. Assumed: {UNDER_WAY} lines under way at once, {OWN_CACHE >> 20} MB of own cache. "
-        f"{machines}. The derivation is in bench/HOGWILD.md. {report.source(result)}"
+        f"Times the speed of one core, predicted. {MARKS_SAID}\n\n{speed_table(result)}\n\n"
+        "Cache lines that a trained token gets from other cores / GB/s from memory of all workers at the predicted "
+        f"speed:\n\n{traffic_table(result)}\n\n"
+        f"Measured: what a trained token takes on one core. Assumed: {UNDER_WAY} lines under way at once, "
+        f"{OWN_CACHE >> 20} MB of own cache; {assumed}. The derivation is in bench/HOGWILD.md. {report.source(result)}"
     )
+
+
+def newest(part: str) -> report.Record | None:
+    """Return the newest result that has the model's "points", or the "runs" that were scored."""
+    return next((result for result in reversed(report.shown("hogwild")) if part in result), None)
+
+
+def one_a_machine() -> list[report.Record]:
+    """Return the newest result with the model's points of each machine."""
+    return list({report.cpu(result): result for result in report.shown("hogwild") if "points" in result}.values())
 
 
 def blocks() -> dict[str, str]:
     """Return the newest tables."""
-    return {"hogwild": section(result)} if (result := report.newest("hogwild")) else {}
+    found = {}
+    if result := newest("points"):
+        found["hogwild"] = section(result)
+        found["hogwild-measured"] = measured_table(one_a_machine())
+    if result := newest("runs"):
+        found["hogwild-scores"] = scores_table(result)
+    return found
 
 
 def figures() -> dict[str, Figure]:
     """Return the picture of the newest result: predicted speed-ups of both kernels at the smallest vector_size."""
-    result = report.newest("hogwild")
+    result = newest("points")
     if result is None:
         return {}
-    points = [point for point in result["points"] if point["vector_size"] == VECTOR_SIZES[0]]
-    data: dict[str, dict[str, dict[str, list[float]]]] = {machine: {} for machine in MACHINES}
-    for machine, lines in data.items():
+    largest = max(one_a_machine(), key=lambda result: result["machine"]["usable_cores"])
+    here = f"{report.cpu(largest)}: predicted, x measured"
+    data: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for name, machine, points in [(here, HERE, largest["points"]), *((name, name, result["points"]) for name in LARGE)]:
+        lines = data.setdefault(name, {})
         for point in points:
+            if point["vector_size"] != VECTOR_SIZES[0]:
+                continue
             rows = [row for row in point["rows"] if machine in row["predicted"]]
+            ups = point["measured"]["speed_up"] if machine == HERE else {}
             lines[f"{point['kernel']}, {point['corpus']}"] = {
                 "cores": [row["workers"] for row in rows],
                 "speed_up": [row["predicted"][machine]["speed_up"] for row in rows],
+                "measured_cores": [int(count) for count in ups],
+                "measured": [up["median"] for up in ups.values()],
             }
-    text = "Predicted speed-up over the number of cores, on two assumed machines; the dotted line is one for each core"
-    return {"hogwild": Figure(text, data, draw, size=(9, 3.6))}
+    text = (
+        "Speed-up over the number of cores: predicted (lines) and measured (crosses) on the machine at hand, predicted "
+        "on two assumed machines; the dotted line is one for each core"
+    )
+    return {"hogwild": Figure(text, data, draw, size=(12, 3.8))}
 
 
 def draw(canvas: Any, data: Any) -> None:
-    """Draw a plane a machine, a line a kernel and vocabulary, both axes logarithmic."""
-    large = {machine: lines for machine, lines in data.items() if MACHINES[machine].cores > 2}
-    for axes, (machine, lines) in zip(canvas.subplots(1, len(large)), large.items(), strict=True):
+    """Draw a plane a machine, a line a kernel and vocabulary with a cross where measured, both axes logarithmic."""
+    for axes, (machine, lines) in zip(canvas.subplots(1, len(data)), data.items(), strict=True):
         most = max(line["cores"][-1] for line in lines.values())
         axes.loglog([1, most], [1, most], ":", color=GREY)
         for colour, (name, line) in zip(COLOURS, lines.items(), strict=False):
-            axes.loglog(line["cores"], line["speed_up"], "o-", color=colour, label=name)
+            axes.loglog(line["cores"], line["speed_up"], "-", color=colour, label=name)
+            axes.loglog(line["measured_cores"], line["measured"], "x", color=colour)
         axes.set_xlabel("cores")
-        axes.set_ylabel("times one core, predicted")
-        axes.set_title(machine, fontsize=9)
-        axes.legend(fontsize=8)
+        axes.set_ylabel("times one core")
+        axes.set_title(machine, fontsize=8)
+        axes.legend(fontsize=7)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -543,12 +699,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "corpus", type=Path, nargs="?", help="a text or prepared folder instead of the smaller synthetic vocabulary"
     )
-    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="of what is timed (default: 3)")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="of what is timed, or seeds (default: 3)")
+    parser.add_argument("--tokens", type=int, metavar="N", help="of the text that is scored (default: all)")
+    parser.add_argument("--similarity", type=Path, action="append", default=[], metavar="FILE", help="score that, too")
+    parser.add_argument("--analogies", type=Path, action="append", default=[], metavar="FILE", help="score that, too")
     parser.add_argument("--quick", action="store_true", help="one vocabulary, a tenth of the units: does it run?")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measure, simulate, predict, record the result and print its tables."""
+    """Measure, simulate, predict, or with evaluation files score; record the result and print its tables."""
+    name = f" {arguments.corpus.name}" if arguments.corpus else ""
+    command = f"python -m bench hogwild{name} --repeats {arguments.repeats}{' --quick' * arguments.quick}"
+    if arguments.similarity or arguments.analogies:
+        run_scores(arguments, command)
+        return
     config = TrainConfig(epochs=1)
     sizes, tokens, repeats, divisor = WORDS, TOKENS, arguments.repeats, 1
     if arguments.quick:
@@ -559,6 +723,18 @@ def run(arguments: argparse.Namespace) -> None:
         corpora = {f"{real.name}, {real.n_words:,} words": real} | dict(list(corpora.items())[1:])
     with steps("hogwild", 2 + len(corpora) * len(VECTOR_SIZES) * len(UNITS)) as done:
         found = measure(corpora, repeats, done, divisor)
-    name = f" {arguments.corpus.name}" if arguments.corpus else ""
-    command = f"python -m bench hogwild{name} --repeats {arguments.repeats}{' --quick' * arguments.quick}"
     print(section(record.append("hogwild", command, {"quick": arguments.quick, "repeats": repeats, **found})))
+
+
+def run_scores(arguments: argparse.Namespace, command: str) -> None:
+    """Score a text's vectors after training on 1, 2, 4, ... workers, record the result and print its table."""
+    files = "".join(f" --similarity {path.name}" for path in arguments.similarity)
+    files += "".join(f" --analogies {path.name}" for path in arguments.analogies)
+    command += f" --tokens {arguments.tokens}" * (arguments.tokens is not None) + files
+    seeds = 1 if arguments.quick else arguments.repeats
+    with peers.text_of(arguments.corpus, peers.tokens_of(arguments)) as (text, corpus, sizes):
+        with steps("hogwild", seeds * len(worker_counts()) * len(SPEED_TOKENS)) as done:
+            ids = text.with_name("prepared")
+            runs = measure_scores(ids, corpus.vocab, arguments.similarity, arguments.analogies, seeds, done)
+        result = {"quick": arguments.quick, "corpus": sizes, "epochs": TrainConfig().epochs, "runs": runs}
+        print(scores_table(record.append("hogwild", command, result)))

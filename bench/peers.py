@@ -1,17 +1,17 @@
 """``peers``: this package beside every other program that can be had, in turn, on one text.
 
-A round runs every system once, each in a process of its own (bench/systems.py); ratios are taken within a round. All
-have the same text, vocabulary, window, negative, sample, alpha and number of workers, but "fastText defaults", which
-has its own. What else differs between them is in the table of ``parity``.
+A round runs every peer once and fastw2v beside each: before it in odd rounds, after it in even ones, the peers in an
+order that moves on by one each round. Each run is a process of its own (bench/systems.py), and ratios are those of two
+runs beside each other. All have the same text, vocabulary, window, negative, sample, alpha and number of workers, but
+"fastText defaults", which has its own. What else differs between them is in the table of ``parity``.
 """
 
 import argparse
 import datetime
-import itertools
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from .steps import steps
 from .systems import Job, System
 
 HELP = "the whole command and its training, time and memory, beside every peer that can be had, in turn"
+OURS = "fastw2v"  # the default kernel
 LONGEST = 1000  # words of a sentence, word2vec.c's MAX_SENTENCE_LENGTH
 SYNTHETIC = {"tokens": 2_000_000, "words": 30_000}
 QUICK_TOKENS = 100_000
@@ -103,6 +104,16 @@ def tokens_of(arguments: argparse.Namespace) -> int | None:
     return min(arguments.tokens or QUICK_TOKENS, QUICK_TOKENS) if arguments.quick else arguments.tokens
 
 
+def turns(names: Sequence[str], number: int) -> list[tuple[str, str | None]]:
+    """Return the systems in the order of round ``number``, from 1, each with the peer beside which ours is run."""
+    peers = [name for name in names if name != OURS]
+    if OURS not in names or not peers:
+        return [(name, None) for name in names]
+    first = (number - 1) % len(peers)
+    couples = [((OURS, peer), (peer, None)) for peer in peers[first:] + peers[:first]]
+    return [turn for couple in couples for turn in (couple if number % 2 else couple[::-1])]
+
+
 def run_all(
     bench: str,
     command: str,
@@ -113,7 +124,7 @@ def run_all(
     quick: bool,
     look: Callable[[Embeddings], dict[str, Any]] = lambda vectors: {},
 ) -> list[dict[str, Any]]:
-    """Run every system with every configuration, the systems in turn, and record each run.
+    """Run every system with every configuration, in the order of `turns`, and record each run.
 
     Args:
         bench: the file of the results.
@@ -133,9 +144,14 @@ def run_all(
     for name in found:
         if name.startswith("fastw2v"):  # its kernels are compiled now, if they never were; `startup` has the time
             systems.run_once(found[name], Job(text, replace(configs[0], epochs=1)))
-    with steps(bench, len(configs) * len(found)) as done:
-        for (number, config), (name, system) in itertools.product(enumerate(configs, 1), found.items()):
-            job = Job(text, config)
+    runs = [
+        (number, config, name, beside)
+        for number, config in enumerate(configs, 1)
+        for name, beside in turns(list(found), number)
+    ]
+    with steps(bench, len(runs)) as done:
+        for number, config, name, beside in runs:
+            system, job = found[name], Job(text, config)
             outcome = systems.run_once(system, job)
             vectors = systems.load_vectors(system, job)
             trained = outcome["train_seconds"]
@@ -145,6 +161,7 @@ def run_all(
                 "quick": quick,
                 "round": number,
                 "system": name,
+                "beside": beside,
                 "seed": config.seed,
                 "config": systems.asked(config),
                 "made": system.made,
@@ -194,14 +211,30 @@ def values(lines: list[Record], key: str) -> list[float]:
     return [line[key] for line in lines if line[key] is not None]
 
 
-def ratios(lines: list[Record], others: list[Record], key: str) -> list[float]:
-    """Return one figure of runs over that of ``others`` in the same round: those of the same seed and epochs."""
+Couple = tuple[Record, Record]  # a peer's run, and ours beside it
 
-    def by_round(of: list[Record]) -> dict[tuple[int, int], float]:
-        return {(line["seed"], line["config"]["epochs"]): line[key] for line in of if line[key] is not None}
 
-    above, below = by_round(lines), by_round(others)
-    return [above[number] / below[number] for number in above if number in below]
+def couples(lines: list[Record], ours: list[Record]) -> list[Couple]:
+    """Return the runs of a peer, each with that of ours beside it, or, in older results, that of the same round."""
+    stood = {(line["batch"], line["round"], line.get("beside")): line for line in ours}
+    found = []
+    for line in lines:
+        for beside in (line["system"], None):
+            if our := stood.get((line["batch"], line["round"], beside)):
+                found.append((line, our))
+                break
+    return found
+
+
+def outside(line: Record) -> float | None:
+    """Return the seconds of a run outside training: start, reading and counting words, tables, saving."""
+    return None if line["train_seconds"] is None else line["seconds"] - line["train_seconds"]
+
+
+def ratios(found: list[Couple], figure: Callable[[Record], float | None]) -> list[float]:
+    """Return a figure of the peer's runs over that of ours beside it, where both have it."""
+    figures = [(figure(its), figure(our)) for its, our in found]
+    return [its / our for its, our in figures if its is not None and our is not None]
 
 
 def spoken(found: list[float], show: Callable[[float], str] = report.number) -> str:
@@ -253,22 +286,27 @@ def table(lines: list[Record]) -> str:
     ours = found.get("fastw2v", [])
     rows = []
     for name, of in found.items():
-        other = of if name != "fastw2v" else []
+        beside = couples(of, ours)
         rows.append([
             name,
             spoken(values(of, "seconds")),
             spoken(values(of, "tokens_per_s"), report.millions),
+            spoken([seconds for line in of if (seconds := outside(line)) is not None]),
             spoken(values(of, "peak_rss_mb")),
-            spoken(ratios(other, ours, "seconds")),
-            spoken(ratios(ours, other, "tokens_per_s")),
-            spoken(ratios(other, ours, "peak_rss_mb")),
+            spoken(ratios(beside, lambda line: line["seconds"])),
+            spoken(ratios(beside, lambda line: line["train_seconds"])),
+            spoken(ratios(beside, outside)),
+            spoken(ratios(beside, lambda line: line["peak_rss_mb"])),
         ])  # fmt: skip
     epochs = lines[-1]["config"]["epochs"]
-    header = ["", "seconds, text to saved vectors", "M tokens/s in training", "peak memory, MB"]
-    header += ["its seconds / fastw2v's", "fastw2v's tokens/s / its", "its memory / fastw2v's"]
+    header = ["", "seconds, text to saved vectors", "M tokens/s in training", "seconds outside training"]
+    header += ["peak memory, MB", "its seconds / fastw2v's", "in training", "outside training", "memory"]
     return (
-        f"{report.markdown(header, rows)}\n\nMedians of {len({line['round'] for line in lines})} rounds, each system "
-        f"once a round, in brackets the largest minus the smallest; ratios are taken within a round; "
+        f"{report.markdown(header, rows)}\n\nMedians of {len({line['round'] for line in lines})} rounds, in brackets "
+        f"the largest minus the smallest. A round has each peer once and fastw2v beside each; ratios are of two runs "
+        f"beside each other, a peer's over ours. word2vec.c, fastText and gensim's corpus_file read the text while "
+        f"they train, in each epoch; fastw2v turns it into ids before. Outside training: start, reading, counting, "
+        f"saving. "
         f"{epochs} epoch{'s' * (epochs != 1)}. {remarks(lines)}"
     )
 

@@ -1,9 +1,10 @@
 """``quality``: scores of every program's vectors after the same work, beside the time and memory that they took.
 
-The same evaluator (`fastw2v.evaluate_similarity`, `fastw2v.evaluate_analogies`) reads what each program saved. A seed
-is one round: every system once for each number of epochs, each in a process of its own (bench/systems.py), so that time
-and peak memory are those a user sees. More epochs give the curve of score against time; each is a run of its own, with
-its own schedule of the learning rate, as somebody would choose who has that time.
+The same evaluator (`fastw2v.evaluate_similarity`, `fastw2v.evaluate_analogies`) reads what each program saved. Each
+number of epochs with each seed is one round of `peers`, every run a process of its own (bench/systems.py), so that time
+and peak memory are those a user sees. Of the runs of ours in a round the last one's scores count, the times of all.
+More epochs give the curve of score against time; each is a run of its own, with its own schedule of the learning rate,
+as somebody would choose who has that time.
 
 Every run is a line of its own, so that a bench of hours can be made in parts: systems, epochs and seeds at will.
 """
@@ -27,7 +28,8 @@ from .report import Record
 
 HELP = "scores, time and memory of every peer's vectors after the same epochs, several seeds"
 RESTRICT_VOCAB = 30_000
-TIMES = ("seconds", "tokens_per_s")
+TIMES = ("seconds", "tokens_per_s", "words_per_s")
+SEEN = 2  # standard errors: of how many a difference of scores is said to be beyond noise
 LITTLE = 0.1  # of the machine, that others may take beside a run whose times are shown
 EPOCHS = (1, 5)  # those of README's table
 ANALOGIES = "questions-words"
@@ -104,7 +106,12 @@ class Point(NamedTuple):
     timed: list[Record]
 
     def figures(self, name: str) -> list[float]:
-        """Return the scores of one file, or ``peak_rss_mb``, or of the undisturbed runs the times."""
+        """Return the scores of one file, or ``peak_rss_mb``, or of the undisturbed runs the times.
+
+        ``words_per_s`` are the words of the text times the epochs over the seconds of the whole command.
+        """
+        if name == "words_per_s":
+            return [self.epochs * line["corpus"]["tokens"] / line["seconds"] for line in undisturbed(self.timed)]
         if name in TIMES:
             return peers.values(undisturbed(self.timed), name)
         if all(name in line for line in self.lines):
@@ -122,10 +129,10 @@ class Point(NamedTuple):
         found = self.figures(name)
         return statistics.median(found) if found else math.nan
 
-    def spread(self, name: str) -> float:
-        """Return the largest minus the smallest of `figures`; infinite for less than two."""
+    def error(self, name: str) -> float:
+        """Return the standard error of `mean`; not a number for less than two figures."""
         found = self.figures(name)
-        return max(found) - min(found) if len(found) > 1 else math.inf
+        return statistics.stdev(found) / math.sqrt(len(found)) if len(found) > 1 else math.nan
 
 
 def undisturbed(lines: list[Record]) -> list[Record]:
@@ -143,36 +150,49 @@ def of_last_setting() -> list[Record]:
     return [line for line in lines if setting(line) == setting(lines[-1])]
 
 
+def key(line: Record) -> tuple[str, int, int]:
+    """Return what a run is of: system, epochs and seed."""
+    return line["system"], line["config"]["epochs"], line["seed"]
+
+
 def newest(lines: list[Record]) -> list[Record]:
     """Return the newest run of each system, epochs and seed."""
-    return list({(line["system"], line["config"]["epochs"], line["seed"]): line for line in lines}.values())
+    return list({key(line): line for line in lines}.values())
 
 
-def in_turn(lines: list[Record]) -> list[Record]:
-    """Return the runs of batches in which several systems took turns: their times can be compared."""
-    systems_of: dict[str, set[str]] = {}
+def took_turns(lines: list[Record]) -> list[Record]:
+    """Return the runs of rounds in which several systems took turns; of a system run again, those of its last batch."""
+    systems_of: dict[tuple[str, int], set[str]] = {}
     for line in lines:
-        systems_of.setdefault(line["batch"], set()).add(line["system"])
-    return newest([line for line in lines if len(systems_of[line["batch"]]) > 1])
+        systems_of.setdefault((line["batch"], line["round"]), set()).add(line["system"])
+    found = [line for line in lines if len(systems_of[line["batch"], line["round"]]) > 1]
+    last = {key(line): line["batch"] for line in found}
+    return [line for line in found if last[key(line)] == line["batch"]]
 
 
 def points(lines: list[Record]) -> list[Point]:
-    """Return the newest runs by epochs and system, with the times of those that took turns, if some did."""
-    turns = in_turn(lines)
-    lines = newest(lines)
+    """Return the newest runs by epochs and system, and which of them have times that may be compared.
+
+    Those are runs on one processor, the one on which most took turns, and of them those that did, if there are some.
+    """
+    turns = took_turns(lines)
+    processor = statistics.mode(line["machine"]["cpu"] for line in turns or lines)
     found = []
     for epochs in sorted({line["config"]["epochs"] for line in lines}):
-        of = peers.by_system([line for line in lines if line["config"]["epochs"] == epochs])
+        of = peers.by_system([line for line in newest(lines) if line["config"]["epochs"] == epochs])
         for system, runs in of.items():
-            timed = [line for line in turns if (line["system"], line["config"]["epochs"]) == (system, epochs)]
-            found.append(Point(system, epochs, sorted(runs, key=lambda run: run["seed"]), timed or runs))
+            timed = [
+                [line for line in some if key(line)[:2] == (system, epochs) and line["machine"]["cpu"] == processor]
+                for some in (turns, lines)
+            ]
+            found.append(Point(system, epochs, sorted(runs, key=lambda run: run["seed"]), timed[0] or newest(timed[1])))
     return found
 
 
 def with_spread(point: Point, name: str) -> str:
     """Return a mean score with the spread in brackets."""
     found = point.figures(name)
-    spread = f" ({point.spread(name):.1f})" if len(found) > 1 else ""
+    spread = f" ({max(found) - min(found):.1f})" if len(found) > 1 else ""
     return f"{point.mean(name):.1f}{spread}" if found else ""
 
 
@@ -186,10 +206,12 @@ def table(found: list[Point]) -> str:
     """Return the table of these runs, in Markdown."""
     rows, names = [], asked(found)
     for point in found:
-        figures = [peers.spoken(point.figures("seconds")), *(with_spread(point, name) for name in names)]
+        seconds = point.figures("seconds")
+        figures = [peers.spoken(seconds), str(len(seconds)), *(with_spread(point, name) for name in names)]
         memory = report.number(point.median("peak_rss_mb"))
         rows.append([point.system, str(point.epochs), *figures, str(len(point.lines)), memory])
-    header = ["", "epochs", "seconds, text to saved vectors", *names.values(), "seeds", "peak memory, MB"]
+    header = ["", "epochs", "seconds, text to saved vectors", "runs timed", *names.values(), "seeds"]
+    header.append("peak memory, MB")
     return report.markdown(header, rows)
 
 
@@ -205,7 +227,8 @@ def at_last(found: list[Point]) -> dict[str, Point]:
 
 def first_at(found: list[Point], score: float) -> Point | None:
     """Return of our runs those that took the least time of all whose mean analogies score is not below ``score``."""
-    reached = [point for point in found if point.system == "fastw2v" and point.mean(ANALOGIES) >= score]
+    ours = [point for point in found if point.system == peers.OURS and point.figures("seconds")]
+    reached = [point for point in ours if point.mean(ANALOGIES) >= score]
     return min(reached, key=lambda point: point.median("seconds"), default=None)
 
 
@@ -213,7 +236,7 @@ def time_to_score(found: list[Point]) -> str:
     """Return the table of when our analogies score is that of each peer at its end."""
     rows = []
     for system, last in at_last(found).items():
-        if is_ours(system) or not last.figures(ANALOGIES):
+        if is_ours(system) or not last.figures(ANALOGIES) or not last.figures("seconds"):
             continue
         row = [system, str(last.epochs), report.number(last.median("seconds")), with_spread(last, ANALOGIES)]
         if point := first_at(found, last.mean(ANALOGIES)):
@@ -239,15 +262,31 @@ def slower(found: list[Point]) -> list[str]:
     return said
 
 
+def slower_outside(found: list[Point]) -> list[str]:
+    """Return which peers take less time outside training, of runs beside each other."""
+    said = []
+    for _, peer in facing(found):
+        shares = peers.ratios(beside(found, peer), peers.outside)
+        if shares and (share := statistics.median(shares)) < 1:
+            said.append(f"{peer.system} takes {share:.2f} of our seconds ({spoken_epochs(peer)})")
+    return said
+
+
+def beside(found: list[Point], peer: Point) -> list[peers.Couple]:
+    """Return the undisturbed runs of a peer, each with the one of ours beside it."""
+    ours = [line for point in found if point.system == peers.OURS for line in undisturbed(point.timed)]
+    return peers.couples(undisturbed(peer.timed), ours)
+
+
 def later(found: list[Point]) -> list[str]:
     """Return which peer's last analogies score we reach later than it does, or never."""
     said = []
     for system, last in at_last(found).items():
-        if is_ours(system) or not last.figures(ANALOGIES):
+        if is_ours(system) or not last.figures(ANALOGIES) or not last.figures("seconds"):
             continue
         point = first_at(found, last.mean(ANALOGIES))
         if point is None:
-            most = max((of.epochs for of in found if of.system == "fastw2v"), default=0)
+            most = max((of.epochs for of in found if of.system == peers.OURS), default=0)
             said.append(
                 f"the analogies score of {system} after {spoken_epochs(last)} is not reached by the mean of our runs "
                 f"of up to {most} epochs"
@@ -267,21 +306,59 @@ def larger(found: list[Point]) -> list[str]:
     return [f"less memory at the peak is taken by {', '.join(said)}"] if said else []
 
 
+class Difference(NamedTuple):
+    """How much higher a peer's mean score is than ours after as many epochs, and the standard error of that."""
+
+    peer: Point
+    label: str
+    ahead: float
+    error: float
+
+    @property
+    def seen(self) -> bool:
+        """Whether it is more than `SEEN` standard errors, either way; never with one seed."""
+        return abs(self.ahead) > SEEN * self.error
+
+    def __str__(self) -> str:
+        return f"{self.peer.system} on {self.label} after {spoken_epochs(self.peer)}, by {self.spoken()}"
+
+    def spoken(self) -> str:
+        """Return the difference with its standard error, if there is one."""
+        return f"{self.ahead:+.1f} ± {self.error:.1f}" if math.isfinite(self.error) else f"{self.ahead:+.1f}"
+
+
+def differences(found: list[Point]) -> list[Difference]:
+    """Return the difference of every peer, number of epochs and score from our default's."""
+    return [
+        Difference(peer, label, peer.mean(name) - ours.mean(name), math.hypot(peer.error(name), ours.error(name)))
+        for ours, peer in facing(found)
+        for name, label in asked(found).items()
+        if peer.figures(name) and ours.figures(name)
+    ]
+
+
 def worse(found: list[Point]) -> list[str]:
-    """Return on which scores a peer is ahead beyond noise, which one seed says nothing about."""
-    said = []
-    for ours, peer in facing(found):
-        for name, label in asked(found).items():
-            ahead = peer.mean(name) - ours.mean(name)
-            if ahead > peer.spread(name) + ours.spread(name):
-                scores = f"{peer.mean(name):.1f} to {ours.mean(name):.1f}"
-                said.append(f"{peer.system} is ahead on {label} after {spoken_epochs(peer)}, {scores}")
-    return said
+    """Return on which scores a peer's mean is above ours: those that are seen beyond noise, and those that are not."""
+    above = [difference for difference in differences(found) if difference.ahead > 0]
+    seen = "; ".join(str(difference) for difference in above if difference.seen)
+    unseen = "; ".join(str(difference) for difference in above if not difference.seen)
+    said = [f"ahead is {seen}"] if seen else []
+    return said + ([f"higher, but not beyond noise, is {unseen}"] if unseen else [])
+
+
+def table_of_differences(found: list[Point]) -> str:
+    """Return the table of `differences`, in Markdown."""
+    names = list(asked(found).values())
+    rows = []
+    for peer in dict.fromkeys((of.peer.system, of.peer.epochs) for of in differences(found)):
+        of = {each.label: each for each in differences(found) if (each.peer.system, each.peer.epochs) == peer}
+        rows.append([peer[0], str(peer[1]), *(of[name].spoken() if name in of else "" for name in names)])
+    return report.markdown(["peer minus fastw2v", "epochs", *names], rows)
 
 
 def facing(found: list[Point]) -> list[tuple[Point, Point]]:
     """Return our default's runs beside those of each peer with as many epochs."""
-    ours = {point.epochs: point for point in found if point.system == "fastw2v"}
+    ours = {point.epochs: point for point in found if point.system == peers.OURS}
     return [(ours[peer.epochs], peer) for peer in found if not is_ours(peer.system) and peer.epochs in ours]
 
 
@@ -294,13 +371,18 @@ def behind(found: list[Point]) -> str:
     """Return in plain words where our default is not ahead of every peer."""
     aspects = {
         "Speed": slower(found),
+        "Ingest": slower_outside(found),
         "Time to a peer's last score": later(found),
         "Memory": larger(found),
-        "Scores beyond noise": worse(found),
+        "Scores": worse(found),
     }
     said = [f"- {name}: {'; '.join(each)}." for name, each in aspects.items() if each]
     fine = [name.lower() for name, each in aspects.items() if not each]
-    noise = "Beyond noise means: the means differ by more than both spreads together, which takes two seeds or more."
+    noise = (
+        f"After a difference of means stands its standard error over the seeds; beyond noise means more than {SEEN} of "
+        "them, which few seeds show of large differences only, and of the ones shown here some by chance. Ingest is "
+        "everything outside training: start, reading and counting the text, saving."
+    )
     if not said:
         return f"On this text no peer is ahead of fastw2v's default kernel in {', '.join(fine)}. {noise}"
     text = "Where fastw2v's default kernel is not ahead of every peer on this text:\n\n" + "\n".join(said)
@@ -317,17 +399,25 @@ def blocks() -> dict[str, str]:
     remark = (
         "Scores: mean of the seeds, in brackets the largest minus the smallest; memory: median; times: median of the "
         f"runs in turn beside which others took at most {100 * LITTLE:.0f} % of the machine, of all where "
-        "there is none. Scores are 100 x Spearman, and per cent of the attempted Google analogies (restrict-vocab "
-        f"{RESTRICT_VOCAB:,})."
+        "there is none, all on one processor; `runs timed` says of how many. Scores are 100 x Spearman, and per cent "
+        f"of the attempted Google analogies (restrict-vocab {RESTRICT_VOCAB:,})."
     )
     said = f"{remark} {peers.remarks(newest(lines))}"
     made = {"quality": f"{table(few)}\n\n{said}", "behind": behind(found)}
     made["quality-programs"] = peers.programs(lines)
+    if rows := table_of_differences(few):
+        made["quality-differences"] = (
+            f"{rows}\n\nMeans of the scores, a peer's minus ours, with the standard error of the difference; with "
+            "three seeds a difference under about three standard errors is no proof of one."
+        )
     if few != found:
         made["quality-all"] = f"{table(found)}\n\n{remark}"
     if rows := time_to_score(found):
+        ours = ", ".join(str(point.epochs) for point in found if point.system == peers.OURS)
         made["time-to-score"] = (
-            f"{rows}\n\nOurs: the runs that took the least time of all whose mean score is at or above the peer's."
+            f"{rows}\n\nOurs: the runs that took the least time of all, of {ours} epochs, whose mean score is at or "
+            "above the peer's. A peer that has its score with fewer epochs than those it was run with would have a "
+            "smaller ratio."
         )
     return made
 
@@ -336,21 +426,21 @@ def blocks() -> dict[str, str]:
 
 
 def speed(found: list[Point]) -> Figure:
-    """Return the picture of training speed, of the runs with the most epochs of README's table."""
+    """Return the picture of the whole command's speed, of the runs with the most epochs of README's table."""
     epochs = max(point.epochs for point in found)
-    of = {point.system: point for point in found if point.epochs == epochs and point.figures("tokens_per_s")}
+    of = {point.system: point for point in found if point.epochs == epochs and point.figures("seconds")}
     bars = []
-    for system, point in sorted(of.items(), key=lambda item: -item[1].median("tokens_per_s")):
-        rates = [rate / 1e6 for rate in point.figures("tokens_per_s")]
+    for system, point in sorted(of.items(), key=lambda item: -item[1].median("words_per_s")):
+        rates = [rate / 1e6 for rate in point.figures("words_per_s")]
+        ratios = peers.ratios(beside(found, point), lambda line: line["seconds"])
         bars.append({
-            "system": system, "median": round(statistics.median(rates), 3), "least": min(rates), "most": max(rates),
-            "ours_over_its": round(of["fastw2v"].median("tokens_per_s") / point.median("tokens_per_s"), 2)
-            if "fastw2v" in of and system != "fastw2v" else None,
+            "system": system, "median": round(statistics.median(rates), 3), "least": round(min(rates), 3),
+            "most": round(max(rates), 3), "ours_over_its": [round(ratio, 2) for ratio in ratios],
         })  # fmt: skip
     config, corpus = found[0].lines[0]["config"], found[0].lines[0]["corpus"]
     title = (
-        f"Training speed, {corpus['tokens'] / 1e6:.3g} M words, {epochs} epochs, vector_size {config['vector_size']}, "
-        f"{config['workers']} workers"
+        f"From text to saved vectors: {corpus['tokens'] / 1e6:.3g} M words, {epochs} epochs, vector_size "
+        f"{config['vector_size']}, {config['workers']} workers"
     )
     spoken = ", ".join(f"{bar['system']} {bar['median']:.2f}" for bar in bars)
     return Figure(f"{title}, million words a second: {spoken}", {"title": title, "bars": bars}, draw_speed, png=True)
@@ -364,13 +454,15 @@ def draw_speed(canvas: Any, data: Any) -> None:
     axes.barh([bar["system"] for bar in bars], [bar["median"] for bar in bars], color=colours)
     for place, bar in enumerate(bars):
         axes.plot([bar["least"], bar["most"]], [place, place], color="#222222", linewidth=1.2)
-        ratio = f"   fastw2v is {report.number(bar['ours_over_its'])} times as fast" if bar["ours_over_its"] else ""
-        axes.annotate(
-            f"{bar['median']:.2f}{ratio}", (bar["most"], place), (6, 0), textcoords="offset points", va="center"
-        )
+        said = f"{bar['median']:.2f}"
+        if ratios := bar["ours_over_its"]:
+            said += f"   fastw2v beside it is {report.number(statistics.median(ratios))} times as fast"
+            if len(ratios) > 1:
+                said += f" ({report.number(min(ratios))} to {report.number(max(ratios))})"
+        axes.annotate(said, (bar["most"], place), (6, 0), textcoords="offset points", va="center")
     axes.set_xlim(0, 1.12 * max(bar["most"] for bar in bars))
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("million words of text a second, in training (median; line: slowest to fastest run)")
+    axes.set_xlabel("million words a second: words of the text x epochs / seconds of the whole command")
     axes.set_title(data["title"])
 
 
@@ -379,7 +471,7 @@ def over_time(found: list[Point]) -> Figure:
     lines: dict[str, list[dict[str, float]]] = {}
     for system in peers.by_system([line for point in found for line in point.lines]):
         for point in found:
-            if point.system == system and (scores := point.figures(ANALOGIES)):
+            if point.system == system and point.figures("seconds") and (scores := point.figures(ANALOGIES)):
                 mean = round(point.mean(ANALOGIES), 2)
                 lines.setdefault(system, []).append({
                     "epochs": point.epochs, "seconds": point.median("seconds"), "mean": mean,
@@ -417,7 +509,7 @@ def figures() -> dict[str, Figure]:
     lines = of_last_setting()
     found = points(lines)
     made = {}
-    if few := [point for point in found if point.epochs in EPOCHS and point.figures("tokens_per_s")]:
+    if few := [point for point in found if point.epochs in EPOCHS]:
         made["speed"] = speed(few)
     if any(point.figures(ANALOGIES) for point in found):
         made["quality_over_time"] = over_time(found)

@@ -48,11 +48,15 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     return re.sub(r"\|  (?=\|)", "| ", "\n".join(lines))
 
 
+def cpu(result: Record) -> str:
+    """Return the processor of a result, and how many cores of it could be used."""
+    of = result["machine"]
+    return f"{of['cpu']} (family/model {of['cpu_family_model']}), {of['usable_cores']} cores"
+
+
 def processor(*results: Record) -> str:
     """Return the sentence that says on what machines results were made."""
-    machines = [result["machine"] for result in results]
-    cpus = [f"{of['cpu']} (family/model {of['cpu_family_model']}), {of['usable_cores']} cores" for of in machines]
-    return f"{'; '.join(dict.fromkeys(cpus))}, shared with others."
+    return f"{'; '.join(dict.fromkeys(map(cpu, results)))}, shared with others."
 
 
 def source(*results: Record) -> str:

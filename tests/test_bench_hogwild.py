@@ -1,5 +1,9 @@
 """The model of shared rows: its limits, and against a simulation that follows every touch."""
 
+import argparse
+import itertools
+import re
+
 import numpy as np
 import pytest
 
@@ -99,17 +103,36 @@ def test_tiles_touch_fewer_rows_a_token(corpus):
 def test_predictions_are_limited_by_what_there_is_least_of(corpus, monkeypatch):
     monkeypatch.setattr(hogwild, "OWN_CACHE", 1 << 16)  # or all rows of this small vocabulary fit
     found = hogwild.shares("pair", corpus, SMALL, 8, 20_000)
-    machine = hogwild.Machine(64, 0, 1e15, 1.0)
+    machine = hogwild.Machine(64, 64, 0, 1e15, 0.0)
 
     def predict(latency, machine):
-        return hogwild.predict("pair", corpus, SMALL, found, 8, 1000.0, latency, machine)
+        return hogwild.predict("pair", corpus, SMALL, found, 8, 1000.0, machine._replace(latency=latency))
 
     assert predict(0, machine) == predict(0, machine) | {"speed_up": 8, "limited_by": "computing"}
-    assert predict(1e6, machine)["limited_by"] == "others' lines"
+    assert predict(100, machine)["limited_by"] == "others' lines"
+    slow = predict(1e6, machine)
+    rate = hogwild.expected_rates("pair", corpus, SMALL).max()
+    assert slow["limited_by"] == "one row"  # each move of a line takes a millisecond
+    assert slow["speed_up"] == pytest.approx(1000 / (rate * 6 * 7 / 8 * 1e6), abs=0.005)
     slow = predict(0, machine._replace(bandwidth=1e3))
     assert slow["limited_by"] == "memory"
     assert slow["memory_bytes"] > 0
     assert slow["speed_up"] < 1
+    assert slow["memory_gb_s"] == pytest.approx(0, abs=0.1)
+
+
+def test_workers_fill_as_many_caches_as_they_need_and_rows_of_another_are_far(corpus, monkeypatch):
+    monkeypatch.setattr(hogwild, "OWN_CACHE", 1 << 12)
+    apart, together = (hogwild.Machine(64, group, 1 << 18, 1e15, 10.0) for group in (8, 64))
+
+    def predict(workers, machine):
+        found = hogwild.shares("pair", corpus, SMALL, workers, 20_000)
+        return hogwild.predict("pair", corpus, SMALL, found, workers, 1000.0, machine)
+
+    assert predict(8, apart) == predict(8, together)
+    two, one = predict(16, apart), predict(16, together)
+    assert two["memory_bytes"] < one["memory_bytes"]  # two caches hold more
+    assert two["other_lines"] > one["other_lines"]  # but half of what is in them is in the other one
 
 
 def test_the_whole_runs_and_its_tables_render(corpus, tmp_path, monkeypatch):
@@ -117,14 +140,39 @@ def test_the_whole_runs_and_its_tables_render(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(record, "RESULTS", tmp_path)
     monkeypatch.setattr(hogwild, "line_latency", lambda repeats: [100.0, 90.0])
     monkeypatch.setattr(hogwild, "bandwidth", lambda threads: 1e10)
+    monkeypatch.setattr(hogwild, "usable_cores", lambda: 2)
     monkeypatch.setattr(hogwild, "CORES", (1, 2, 128))
     monkeypatch.setattr(hogwild, "VECTOR_SIZES", (20,))
     monkeypatch.setattr(hogwild, "SPEED_TOKENS", {"pair": 2000, "tile": 2000})
     found = hogwild.measure({"few words": corpus}, 1, lambda text: None, 20)
     record.append("hogwild", "a command", {"quick": False, "repeats": 1, **found})
-    block = hogwild.blocks()["hogwild"]
+    block, measured = hogwild.blocks().values()
     assert "| tile, few words | 128 |" in block
-    assert "a line comes from the other core in 90.0 ns (the least of 2)" in block
-    assert block.count("| two such sockets, 128 cores |") == 2
+    assert "a line comes from another core in 90.0 ns (the least of 2)" in measured
+    assert block.count("| two such sockets, 128 cores |") == 4  # of two kernels, speed-ups and traffic
+    assert re.search(
+        r"\| tile, few words, vector_size 20 \| .*, 2 cores \| [\d.]+[LMR ]* / [\d.]+ \(0\) \|\n", measured
+    )
     (picture,) = hogwild.figures().values()
     assert picture.data["two such sockets, 128 cores"]["tile, few words"]["cores"] == [1, 2, 128]
+    (here,) = set(picture.data) - set(hogwild.LARGE)
+    assert picture.data[here]["tile, few words"]["measured_cores"] == [2]
+
+
+def test_scores_stand_side_by_side_by_workers(planted_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(hogwild, "usable_cores", lambda: 2)
+    words = [line.split()[0] for line in planted_file.read_text().splitlines()[:4]]
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("".join(f"{a}\t{b}\t{i}\n" for i, (a, b) in enumerate(itertools.pairwise(words))))
+    parser = argparse.ArgumentParser()
+    hogwild.add_arguments(parser)
+    hogwild.run(parser.parse_args([str(planted_file), "--tokens=20000", "--repeats=2", f"--similarity={pairs}"]))
+    (result,) = report.records("hogwild")
+    ran = [(run["kernel"], run["workers"], run["seed"]) for run in result["runs"]]
+    assert ran == [(k, n, seed) for seed in (1, 2) for n in (1, 2) for k in ("pair", "tile")]
+    table = hogwild.blocks()["hogwild-scores"]
+    assert table in capsys.readouterr().out
+    assert re.search(r"\| pair \| 2 \| -?[\d.]+ ± [\d.]+ \| [\d.e-]+ \| 2 \|", table)
+    assert hogwild.figures() == {}
