@@ -50,6 +50,20 @@ READ: dict[str, dict[str, str]] = {
         "fastText": "count^0.5, shuffled table of 10^7",
         "pWord2Vec": "count^0.75, table of 10^8; one set a window",
     },
+    "a noise word drawn as the first of the vocabulary": {
+        "fastw2v": "trained",
+        "gensim": "trained",
+        "word2vec.c": "is </s>: replaced by a uniform one",
+        "fastText": "trained",
+        "pWord2Vec": "is </s>: replaced by a uniform one",
+    },
+    "the sentence's end as a word": {
+        "fastw2v": "none",
+        "gensim": "none",
+        "word2vec.c": "counted; not trained",
+        "fastText": "counted; trained",
+        "pWord2Vec": "counted; not trained",
+    },
     "a noise word equal to the outside word": {
         "fastw2v": "skipped",
         "gensim": "skipped",
@@ -82,7 +96,7 @@ READ: dict[str, dict[str, str]] = {
         "fastw2v": "no limit",
         "gensim": "10,000",
         "word2vec.c": "1,000 after subsampling",
-        "fastText": "1,024",
+        "fastText": "1,025 in the vocabulary, before subsampling, </s> among them",
         "pWord2Vec": "1,000 after subsampling",
     },
     "a seed may be given": {
@@ -289,7 +303,8 @@ def table(result: report.Record) -> str:
     body = report.markdown(["", *names], rows)
     return (
         f"{body}\n\nRows that begin with `run` were found by running, see bench/parity.py; "
-        f"the others were read in the sources. {WORKERS} workers, one epoch, alpha {1000 * result['alpha']:g}/1000. "
+        f"the others were read in the sources. {WORKERS} workers (fastText {systems.FASTTEXT_THREADS}, where nothing "
+        f"else is said), one epoch, alpha {1000 * result['alpha']:g}/1000. "
         f"{report.source(result)}"
     )
 

@@ -219,6 +219,8 @@ def couples(lines: list[Record], ours: list[Record]) -> list[Couple]:
     stood = {(line["batch"], line["round"], line.get("beside")): line for line in ours}
     found = []
     for line in lines:
+        if line["system"] == OURS:
+            continue
         for beside in (line["system"], None):
             if our := stood.get((line["batch"], line["round"], beside)):
                 found.append((line, our))

@@ -160,32 +160,36 @@ def newest(lines: list[Record]) -> list[Record]:
     return list({key(line): line for line in lines}.values())
 
 
-def took_turns(lines: list[Record]) -> list[Record]:
-    """Return the runs of rounds in which several systems took turns; of a system run again, those of its last batch."""
+def comparable(lines: list[Record]) -> tuple[list[Record], list[Record]]:
+    """Return the runs whose times may be compared: those in rounds in which several systems took turns, and all.
+
+    Both are of one processor, the one on which most took turns. Of a system run again in turn the last batch counts.
+    """
     systems_of: dict[tuple[str, int], set[str]] = {}
     for line in lines:
         systems_of.setdefault((line["batch"], line["round"]), set()).add(line["system"])
-    found = [line for line in lines if len(systems_of[line["batch"], line["round"]]) > 1]
-    last = {key(line): line["batch"] for line in found}
-    return [line for line in found if last[key(line)] == line["batch"]]
+    turns = [line for line in lines if len(systems_of[line["batch"], line["round"]]) > 1]
+    processor = statistics.mode(line["machine"]["cpu"] for line in turns or lines)
+    turns, alike = ([line for line in some if line["machine"]["cpu"] == processor] for some in (turns, lines))
+    last = {key(line): line["batch"] for line in turns}
+    of_last = {(*key(line), line.get("beside")): line for line in turns if last[key(line)] == line["batch"]}
+    return list(of_last.values()), alike
 
 
 def points(lines: list[Record]) -> list[Point]:
-    """Return the newest runs by epochs and system, and which of them have times that may be compared.
+    """Return the newest runs by epochs and system, with those of them whose times may be compared.
 
-    Those are runs on one processor, the one on which most took turns, and of them those that did, if there are some.
+    Of a system that never took turns they are the newest ones on the same processor.
     """
-    turns = took_turns(lines)
-    processor = statistics.mode(line["machine"]["cpu"] for line in turns or lines)
+    turns, alike = comparable(lines)
     found = []
     for epochs in sorted({line["config"]["epochs"] for line in lines}):
         of = peers.by_system([line for line in newest(lines) if line["config"]["epochs"] == epochs])
         for system, runs in of.items():
-            timed = [
-                [line for line in some if key(line)[:2] == (system, epochs) and line["machine"]["cpu"] == processor]
-                for some in (turns, lines)
-            ]
-            found.append(Point(system, epochs, sorted(runs, key=lambda run: run["seed"]), timed[0] or newest(timed[1])))
+            timed, alone = ([line for line in some if key(line)[:2] == (system, epochs)] for some in (turns, alike))
+            found.append(
+                Point(system, epochs, sorted(runs, key=lambda run: run["seed"]), timed or newest(alone)),
+            )
     return found
 
 

@@ -247,6 +247,7 @@ def test_ours_is_run_as_a_user_would_and_scored(planted_file, tmp_path):
 def test_adapters_pass_every_option_on(adapter, tmp_path):
     if adapter == "gensim":
         pytest.importorskip("gensim")
+    (tmp_path / "pWord2Vec").write_bytes(b"\0GCC: (GNU) 12.2.0\0some other text")
     system = {
         "pword2vec": lambda: systems.pword2vec(tmp_path / "pWord2Vec"),
         "gensim": lambda: systems.gensim_from("iterable"),
@@ -258,6 +259,8 @@ def test_adapters_pass_every_option_on(adapter, tmp_path):
     command = " ".join(system.command(systems.Job(tmp_path / "corpus.txt", unlike)))
     for value in ("31", "7", "11", "0.5", "0.125", "3", "13", "2"):
         assert re.search(rf"[ =]{re.escape(value)}\b", command), value
+    if adapter == "pword2vec":
+        assert list(system.made.values())[1:] == ["GCC: (GNU) 12.2.0", "without MKL"]
 
 
 def test_a_system_that_cannot_be_had_is_left_out_unless_it_was_named(tmp_path, monkeypatch, capsys):

@@ -143,7 +143,8 @@ def line(system, epochs, seed, seconds, speed, memory, score, **more):
     return {
         "command": "a command", "date": "2026-11-25", "versions": {"fastw2v": "1"}, "machine": MACHINE, "batch": "b",
         "round": seed, "system": system, "seed": seed, "config": CONFIG | {"epochs": epochs}, "corpus": CORPUS,
-        "made": {"version": f"{system} 1"}, "seconds": seconds, "tokens_per_s": speed, "peak_rss_mb": memory,
+        "made": {"version": f"{system} 1"}, "beside": None, "seconds": seconds, "tokens_per_s": speed,
+        "train_seconds": None if speed is None else seconds / 2, "peak_rss_mb": memory,
         "busy_elsewhere": 0.05, "scores": {"questions-words": {"score": score, "attempted": 9, "total": 10}},
     } | more  # fmt: skip
 
@@ -168,38 +169,51 @@ RUNS = [
 ]
 
 
-def test_peers_ratios_are_those_within_a_round(results):
+def test_peers_ratios_are_of_runs_beside_each_other(results):
     old = line("fastw2v", 5, 1, 1.0, 1e6, 1, 1.0, batch="a")
     quick = line("fastw2v", 5, 1, 1.0, 1e6, 1, 1.0, batch="c", quick=True)
     results("peers", [old, *RUNS, quick])
     table, programs = peers.blocks().values()
     assert "gensim iterable: gensim iterable 1; word2vec.c" in programs
-    assert "| fastw2v | 15.0 (10.0) | 3.00 (2.00) | 200 (0) | | | |" in table
-    assert "| gensim iterable | 100 (0) | 0.40 (0) | 150 (0) | 7.50 (5.00) | 7.50 (5.00) | 0.75 (0) |" in table
-    assert "| word2vec.c | 300 (0) | | 500 (0) | 22.5 (15.0) | | 2.50 (0) |" in table
+    assert "| fastw2v | 15.0 (10.0) | 3.00 (2.00) | 7.50 (5.00) | 200 (0) | | | | |" in table
+    assert (
+        "| gensim iterable | 100 (0) | 0.40 (0) | 50.0 (0) | 150 (0) | 7.50 (5.00) | 7.50 (5.00) | 7.50 (5.00) | "
+        "0.75 (0) |" in table
+    )
+    assert "| word2vec.c | 300 (0) | | | 500 (0) | 22.5 (15.0) | | | 2.50 (0) |" in table
     assert "Others took 5 % of the machine" in table
+    slow = line("fastw2v", 5, 1, 50.0, 4e5, 200, 29.0, beside="word2vec.c")
+    results("peers", [*RUNS, slow])
+    table, _ = peers.blocks().values()
+    assert "| gensim iterable | 100 (0) | 0.40 (0) | 50.0 (0) | 150 (0) | 7.50 (5.00)" in table
+    assert "| word2vec.c | 300 (0) | | | 500 (0) | 10.5 (9.00) |" in table  # 300 / 50 in the first round
 
 
 def test_quality_says_where_ours_is_not_ahead(results):
     results("quality", RUNS)
     found = quality.blocks()
-    assert "| gensim iterable | 5 | 100 (0) | 30.2 (0.4) | 2 | 150 |" in found["quality"]
-    assert "gensim iterable is ahead on Google analogies after 5 epochs, 30.2 to 29.2" in found["behind"]
+    assert "| gensim iterable | 5 | 100 (0) | 2 | 30.2 (0.4) | 2 | 150 |" in found["quality"]
+    assert "Scores: ahead is gensim iterable on Google analogies after 5 epochs, by +1.0 ± 0.3." in found["behind"]
+    assert "| gensim iterable | 5 | +1.0 ± 0.3 |" in found["quality-differences"]
+    assert "| word2vec.c | 5 | -1.0 ± 0.3 |" in found["quality-differences"]
     assert "less memory at the peak is taken by gensim iterable 150 MB to our 200" in found["behind"]
     assert "of gensim iterable after 5 epochs is not reached by the mean of our runs of up to 5" in found["behind"]
     assert "word2vec.c" not in found["behind"]
-    assert "No peer is ahead in: speed." in found["behind"]
+    assert "No peer is ahead in: speed, ingest." in found["behind"]
     assert "| word2vec.c | 5 | 300 | 28.2 (0.4) | 5 | 15.0 | 29.2 (0.4) | 20.0 |" in found["time-to-score"]
     more = [line("fastw2v", 10, seed, 40.0, 3e6, 200, 32.0) for seed in (1, 2)]
     again = line("gensim iterable", 5, 2, 100.0, 4e5, 250, 28.8)  # noise now, and the newest counts
     results("quality", [*RUNS, *more, again])
     found = quality.blocks()
     assert "| gensim iterable | 5 | 100 | 29.4 (1.2) | 10 | 40.0 | 32.0 (0.0) | 2.50 |" in found["time-to-score"]
-    assert "No peer is ahead in: speed, time to a peer's last score, scores beyond noise." not in found["behind"]
     assert (
-        "no peer is ahead of fastw2v's default kernel in speed, time to a peer's last score, memory" in found["behind"]
+        "- Scores: higher, but not beyond noise, is gensim iterable on Google analogies after 5 epochs, by +0.2 ± "
+        "0.6.\n\n"
+        "No peer is ahead in: speed, ingest, time to a peer's last score, memory." in found["behind"]
     )
-    assert "ahead on Google analogies" not in found["behind"]
+    soon = line("gensim iterable", 5, 1, 100.0, 4e5, 150, 28.0, train_seconds=99.0)
+    results("quality", [line("fastw2v", 5, 1, 10.0, 4e6, 200, 29.0), soon])
+    assert "- Ingest: gensim iterable takes 0.20 of our seconds (5 epochs)." in quality.blocks()["behind"]
     results("quality", [*RUNS, line("fastw2v", 5, 1, 1.0, 1e6, 1, 1.0, corpus=CORPUS | {"name": "b.txt"})])
     assert "gensim" not in quality.blocks()["quality"]  # another text, another table
 
@@ -209,7 +223,11 @@ def test_pictures_are_drawn_from_runs(results, tmp_path):
     results("quality", RUNS)
     found = quality.figures()
     assert list(found) == ["speed", "quality_over_time"]
-    assert found["speed"].data["bars"][1]["ours_over_its"] == 7.5
+    bars = {bar["system"]: bar for bar in found["speed"].data["bars"]}
+    assert bars["gensim iterable"] == {
+        "system": "gensim iterable", "median": 0.1, "least": 0.1, "most": 0.1, "ours_over_its": [10.0, 5.0]
+    }  # fmt: skip
+    assert bars["fastw2v"]["ours_over_its"] == []
     for name, shown in found.items():
         figure.write(shown, name, tmp_path)
         assert 5_000 < (tmp_path / f"{name}.png").stat().st_size < 60_000
@@ -218,14 +236,36 @@ def test_pictures_are_drawn_from_runs(results, tmp_path):
 def test_disturbed_runs_have_scores_but_no_times(results):
     disturbed = line("gensim iterable", 5, 2, 900.0, 4e4, 150, 30.4, busy_elsewhere=0.4)
     results("quality", [*RUNS, disturbed])
-    assert "| gensim iterable | 5 | 100 | 30.2 (0.4) | 2 | 150 |" in quality.blocks()["quality"]
+    assert "| gensim iterable | 5 | 100 | 1 | 30.2 (0.4) | 2 | 150 |" in quality.blocks()["quality"]
     results("quality", [disturbed])
-    assert "| gensim iterable | 5 | 900 | 30.4 | 1 | 150 |" in quality.blocks()["quality"]
+    assert "| gensim iterable | 5 | 900 | 1 | 30.4 | 1 | 150 |" in quality.blocks()["quality"]
 
 
 def test_times_are_those_of_runs_that_took_turns(results):
     alone = [line("fastw2v", 5, seed, 1.0, 9e6, 180, 30.0, batch="later") for seed in (1, 2)]
     results("quality", [*RUNS, *alone])
-    assert "| fastw2v | 5 | 15.0 (10.0) | 30.0 (0.0) | 2 | 180 |" in quality.blocks()["quality"]
+    assert "| fastw2v | 5 | 15.0 (10.0) | 2 | 30.0 (0.0) | 2 | 180 |" in quality.blocks()["quality"]
     results("quality", alone)
-    assert "| fastw2v | 5 | 1.00 (0) | 30.0 (0.0) | 2 | 180 |" in quality.blocks()["quality"]
+    assert "| fastw2v | 5 | 1.00 (0) | 2 | 30.0 (0.0) | 2 | 180 |" in quality.blocks()["quality"]
+
+
+def test_scores_of_all_processors_and_times_of_one(results):
+    elsewhere = {"batch": "later", "machine": MACHINE | {"cpu": "another CPU"}}
+    peer = line("pWord2Vec", 5, 1, 50.0, 1e6, 300, 27.0, **elsewhere)
+    ours = [line("fastw2v", 5, 1, 99.0, 1e6, 200, 29.2, beside=of, **elsewhere) for of in ("pWord2Vec", None)]
+    results("quality", [*RUNS, peer, *ours])
+    found = quality.blocks()
+    assert "| fastw2v | 5 | 15.0 (10.0) | 2 | 29.3 (0.2) | 2 | 200 |" in found["quality"]
+    assert "| pWord2Vec | 5 | | 0 | 27.0 | 1 | 300 |" in found["quality"]
+    assert "pWord2Vec" not in found["time-to-score"]
+    assert "| pWord2Vec | 5 | -2.3 |" in found["quality-differences"]  # one seed: no error can be given
+    assert "pWord2Vec" not in quality.figures()["speed"].data
+
+
+def test_ours_is_run_beside_each_peer():
+    names = ["fastw2v", "a", "b"]
+    assert peers.turns(names, 1) == [("fastw2v", "a"), ("a", None), ("fastw2v", "b"), ("b", None)]
+    assert peers.turns(names, 2) == [("b", None), ("fastw2v", "b"), ("a", None), ("fastw2v", "a")]
+    assert peers.turns(names, 3) == peers.turns(names, 1)
+    assert peers.turns(["fastw2v"], 1) == [("fastw2v", None)]
+    assert peers.turns(["a", "b"], 2) == [("a", None), ("b", None)]
