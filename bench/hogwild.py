@@ -41,6 +41,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -690,7 +691,7 @@ def draw(canvas: Any, data: Any) -> None:
             axes.loglog(line["measured_cores"], line["measured"], "x", color=colour)
         axes.set_xlabel("cores")
         axes.set_ylabel("times one core")
-        axes.set_title(machine, fontsize=8)
+        axes.set_title(textwrap.fill(machine, 40), fontsize=8)
         axes.legend(fontsize=7)
 
 
