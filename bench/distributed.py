@@ -267,11 +267,11 @@ def merging_table(lines: list[Record]) -> str:
     names, one = quality.asked(found), next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None)
     rows = []
     for point in found:
-        plan = point.lines[0]["plan"]
-        how = [plan["merge"], f"{plan['rate']:g}", f"{plan['rounds']}", f"{plan['hot_rows']:,} / {plan['full_every']}"]
-        alone = plan["nodes"] == 1
-        cells = score_cells(point, one, names)
-        rows.append([str(plan["nodes"]), *([""] * 4 if alone else how), *cells, str(len(point.lines))])
+        plan, how = point.lines[0]["plan"], [""] * 4
+        if plan["nodes"] > 1:
+            which = f"{plan['hot_rows']:,} / {plan['full_every']}"
+            how = [plan["merge"], f"{plan['rate']:g}", f"{plan['rounds']}", which]
+        rows.append([str(plan["nodes"]), *how, *score_cells(point, one, names), str(len(point.lines))])
     header = ["nodes", "merge", "alpha times", "rounds an epoch", "hot rows / all every", *names.values(), "seeds"]
     return report.markdown(header, rows)
 
