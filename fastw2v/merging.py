@@ -26,6 +26,7 @@ from ._jit import jit
 #: Merges what nodes did to a row range: ``merge(deltas, touched, out)``, see `mean`.
 Merge: TypeAlias = Callable[[Sequence[NDArray[np.float32]], Sequence[NDArray[np.uint8]], NDArray[np.float32]], None]
 
+MOST_RATE = 4
 _CACHED = 1 << 17  # bytes of ``out`` that are finished before the next ones are begun; all nodes pass over them
 
 
@@ -172,6 +173,20 @@ def _blocks(
 
 
 MERGES: dict[str, Merge] = {"mean": mean, "touched_mean": touched_mean, "combiner": combiner}
+
+
+def rate(merge: str, nodes: int) -> float:
+    """Return by what to multiply the learning rate of one node, so that ``nodes`` merged ones learn as much as it does.
+
+    An average of N steps each N times as long is their sum, as far as steps are small, and stays an average where a
+    round brings a row to its optimum; so averages want N (pWord2Vec, too, raises the rate), at most `MOST_RATE`: beyond
+    it single steps are too long. The combiner sums part of it by itself. Measured: ``bench/RESULTS.md``.
+
+    Args:
+        merge: a name in `MERGES`.
+        nodes: how many are merged.
+    """
+    return float(nodes) ** 0.25 if merge == "combiner" else float(min(nodes, MOST_RATE))
 
 
 def parts(rows: int, count: int) -> list[tuple[int, int]]:

@@ -281,3 +281,9 @@ def test_parts_cover_all_rows_evenly(rows, count):
     lengths = {stop - start for start, stop in found}
     assert min(lengths) >= 0
     assert max(lengths) - min(lengths) <= 1
+
+
+def test_one_node_keeps_its_learning_rate_and_averages_get_it_times_nodes():
+    assert [merging.rate(name, 1) for name in EVERY] == [1, 1, 1]
+    assert [merging.rate(name, nodes) for name in AVERAGES for nodes in (2, 4, 100)] == [2, 4, 4] * 2
+    assert merging.rate("combiner", 16) == 2
