@@ -11,6 +11,7 @@ merging passes' measured speed and the bytes. Nobody here has 64 machines: it is
 """
 
 import argparse
+import importlib.util
 import math
 import statistics
 import tempfile
@@ -150,6 +151,7 @@ SCORES = ("wordsim353", "simlex999", quality.ANALOGIES)
 ROUNDS, HOT_ROWS, FULL_EVERY = 6, 8192, 6  # rounds of an epoch, times the nodes
 VECTOR_SIZES = (100, 300)
 PASS_ROWS = 100_000
+ONE = {"nodes": 1}  # the plan of no replicas
 
 
 def passes(repeats: int, rows: int = PASS_ROWS, columns: int = 100, nodes: int = 4) -> dict[str, Any]:
@@ -400,6 +402,9 @@ def command_of(arguments: argparse.Namespace) -> str:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train by every plan with every seed, and record each run; the merging passes are timed first."""
+    if "ray" in arguments.parts and importlib.util.find_spec("ray") is None:
+        print("without Ray there is no part ray: pip install -e '.[ray]'")
+        arguments.parts = [part for part in arguments.parts if part != "ray"]
     seeds = arguments.seeds[:1] if arguments.quick else arguments.seeds
     command, plans = command_of(arguments), plans_of(arguments)
     cores = usable_cores()
@@ -428,12 +433,10 @@ def run(arguments: argparse.Namespace) -> None:
                     return quality.scores(vectors, corpus.vocab, similarity, analogies)
 
                 for plan in plans if "merging" in arguments.parts else []:
-                    began = time.perf_counter()
                     vectors = train(prepared, corpus, config, plan)
-                    seconds = round(time.perf_counter() - began, 2)
                     said = ONE if plan is None else plan._asdict()
-                    found = written("merging", plan=said, seconds=seconds, **about, **scores(vectors))
-                    done(f"seed {seed}, {said}: {seconds} s, {spoken_scores(found)}")
+                    found = written("merging", plan=said, **about, **scores(vectors))
+                    done(f"seed {seed}, {said}: {spoken_scores(found)}")
                 for nodes in arguments.nodes if "ray" in arguments.parts else []:
                     with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as folder:
                         outcome = on_ray(prepared, Path(folder) / "model", config, nodes)
@@ -442,9 +445,6 @@ def run(arguments: argparse.Namespace) -> None:
                         found = written("ray", plan=said, run=outcome, **about, **scores(vectors))
                     done(f"seed {seed}, {outcome}: {spoken_scores(found)}")
     print("\n\n".join(blocks().values()))
-
-
-ONE = {"nodes": 1}
 
 
 def spoken_scores(found: Record) -> str:
