@@ -82,7 +82,7 @@ def test_the_table_of_predictions_is_the_closed_form(results):
     rounds = distributed.rounds_of(4)
     full = sum(n % distributed.FULL_EVERY == 0 or n == rounds for n in range(1, rounds + 1))
     rows = full * 1_000_000 + (rounds - full) * distributed.HOT_ROWS
-    by_hand = 1e10 / (4 * 25.6e6) + 0.1 * rounds + rows * 2400 / 4e9 + rows * 1.5 * 801 / 1e9
+    by_hand = 1e10 / (4 * 25.6e6) + 0.1 * rounds + rows * 2400 / (distributed.THREADS * 4e9) + rows * 1.5 * 801 / 1e9
     assert table[2].split(" | ")[4] == f"{report.number(by_hand)} ({100 * 1e10 / (4 * 25.6e6) / by_hand:.0f})"
 
 
