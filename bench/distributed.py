@@ -213,7 +213,8 @@ def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dic
 
     Returns:
         seconds: of the whole call, Ray's start included; tokens_per_s: from the first round's start to the last one's
-        end; training: share of that in which nodes trained; rounds and bytes: of an epoch, bytes between all nodes.
+        end; exchanging: share of that in which nodes exchanged rows; rounds and bytes: of an epoch, bytes between all
+        nodes.
     """
     from fastw2v.distributed import train_ray
 

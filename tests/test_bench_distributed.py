@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,6 +142,33 @@ def test_replicas_learn(corpus):
     for merge in distributed.MERGES:
         found = replicas.train(corpus, config, Plan(2, merge, 2.0, 4, 10, 2))
         assert topic_purity(found) > 0.9, merge
+
+
+# ----------------------------------------------------------------------------------------------------------------- Ray
+
+
+def test_what_is_taken_from_the_rounds_of_a_run_on_ray(monkeypatch):
+    asked = {}
+
+    def train_ray(corpus, *, output, nodes, progress, **options):
+        asked.update(corpus=corpus, output=output, nodes=nodes, progress=progress, **options)
+        rounds = [
+            {"seconds": 2.0, "seconds_exchanging": 0.5, "bytes_exchanged": 100},
+            {"seconds": 4.0, "seconds_exchanging": 0.5, "bytes_exchanged": 300},
+        ] * 2
+        rounds[-1] = rounds[-1] | {"seconds": 8.0}
+        return SimpleNamespace(metrics=rounds, metadata={"progress": {"tokens": 4_000_000}})
+
+    monkeypatch.setitem(sys.modules, "fastw2v.distributed", SimpleNamespace(train_ray=train_ray))
+    monkeypatch.setattr(distributed, "usable_cores", lambda: 4)
+    found = distributed.on_ray(Path("p"), Path("m"), TrainConfig(epochs=2, seed=9, vector_size=50), 2)
+    assert (asked["corpus"], asked["output"], asked["nodes"]) == (Path("p"), Path("m"), 2)
+    assert (asked["workers"], asked["seed"], asked["vector_size"], asked["epochs"]) == (2, 9, 50, 2)
+    assert found.pop("seconds") >= 0
+    assert found == {
+        "nodes": 2, "workers": 2, "tokens_per_s": 500_000, "exchanging": 0.25, "rounds": 2.0, "bytes": 400.0,
+    }  # fmt: skip
+    assert distributed.on_ray(Path("p"), Path("m"), TrainConfig(epochs=2), 8)["workers"] == 1
 
 
 # ---------------------------------------------------------------------------------------------------------- the tables
