@@ -210,7 +210,7 @@ def test_tables_give_means_and_distances_from_one_node(results):
 def test_the_command_runs_and_records(results, capsys):
     parser = argparse.ArgumentParser()
     distributed.add_arguments(parser)
-    words = "--quick --tokens 20000 --parts merging --nodes 1 2 --merges mean --rates nodes --rounds 2 --vector-size 10"
+    words = "--quick --tokens 20000 --parts merging --nodes 1 2 --merges mean --rates rule --rounds 1 --vector-size 10"
     distributed.run(parser.parse_args(words.split()))
     found = [json.loads(each) for each in (results / "distributed.jsonl").read_text().splitlines()]
     assert [each["part"] for each in found] == ["passes", "merging", "merging"]
