@@ -279,7 +279,7 @@ def merging_table(lines: list[Record]) -> str:
         plan, how = point.lines[0]["plan"], [""] * 4
         if plan["nodes"] > 1:
             which = f"{plan['hot_rows']:,} / {plan['full_every']}"
-            how = [plan["merge"], f"{plan['rate']:g}", f"{plan['rounds']}", which]
+            how = [plan["merge"], f"{plan['rate']:.3g}", f"{plan['rounds']}", which]
         rows.append([str(plan["nodes"]), *how, *score_cells(point, one, names), str(len(point.lines))])
     header = ["nodes", "merge", "alpha times", "rounds an epoch", "hot rows / all every", *names.values(), "seeds"]
     return report.markdown(header, rows)
