@@ -6,6 +6,7 @@ from types import ModuleType
 
 from . import (
     complexity,
+    distributed,
     everything,
     hogwild,
     ingest,
@@ -35,6 +36,7 @@ COMMANDS: dict[str, ModuleType] = {
     "complexity": complexity,
     "hogwild": hogwild,
     "ingest": ingest,
+    "distributed": distributed,
 }
 
 

@@ -25,7 +25,9 @@ _config: Any = numba.config  # its attributes are made at run time
 FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 
 #: Every module of this package that defines compiled functions (a test compares this with the tree).
-KERNEL_SOURCES = ("_jit", "finite", "ingest", "pair", "parallel", "sampling", "simd", "spans", "tile", "wordtable")
+KERNEL_SOURCES = (
+    "_jit", "finite", "ingest", "merging", "pair", "parallel", "sampling", "simd", "spans", "tile", "wordtable",
+)  # fmt: skip
 
 _PACKAGE = Path(__file__).resolve().parent
 _Function = TypeVar("_Function", bound=Callable[..., Any])

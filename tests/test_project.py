@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import fastw2v
-from fastw2v import _jit, finite, kernels, pair, parallel, reference, sampling, spans, tile
+from fastw2v import _jit, finite, kernels, merging, pair, parallel, reference, sampling, spans, tile
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fastw2v"
@@ -52,7 +52,7 @@ def test_one_file_has_the_llvm_code():
 def test_every_kernel_has_a_twin_with_the_same_arguments():
     import inspect
 
-    for module in (sampling, spans, pair, tile, parallel, finite):
+    for module in (sampling, spans, pair, tile, parallel, finite, merging):
         for name, kernel in vars(module).items():
             if name.startswith("_"):  # a part of a kernel, with no meaning of its own
                 continue

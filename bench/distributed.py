@@ -1,0 +1,454 @@
+"""``distributed``: replicas that train apart and are merged: what it costs in quality, in bytes and in time.
+
+Merging: replicas of one worker each train by rounds in one process (bench/replicas.py), so that how to merge, and how
+often, can be chosen without a cluster; scores are those of ``quality``, beside one node's.
+
+Ray: the same with real processes, ``fastw2v.distributed.train_ray``: nodes on the cores of this machine beside one node
+that has all of them, in turn; tokens a second, scores, and bytes that nodes exchange.
+
+Prediction: seconds of an epoch on many nodes, in closed form (`epoch_seconds`), from the kernel's measured speed, the
+merging passes' measured speed and the bytes. Nobody here has 64 machines: it is arithmetic, and says what it assumes.
+"""
+
+import argparse
+import importlib.util
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import fastw2v
+from corpora import synthetic
+from fastw2v import Embeddings
+from fastw2v.config import TrainConfig
+from fastw2v.machine import usable_cores
+from fastw2v.merging import MERGES, add_delta, rate, take_delta
+from fastw2v.prepared import Corpus
+
+from . import peers, quality, record, replicas, report, systems, timing
+from .quality import Point
+from .replicas import Plan
+from .report import Record
+from .steps import steps
+
+HELP = "replicas that are merged: quality of three ways, nodes on Ray beside one, and predicted epochs on many"
+EPOCHS = 5
+PARTS = ("merging", "ray")
+
+# ------------------------------------------------------------------------------------------------------ prediction
+
+NODES = (1, 4, 16, 64)
+GIGABITS = (10, 100)
+WORDS = (1_000_000, 10_000_000)
+CORPUS_TOKENS = 10_000_000_000
+CORES = 16
+LINE_RATE = 0.8  # of a link's rate that large messages reach
+THREADS = 4  # so many times one thread, all cores of a node take, merge and add rows: memory is their limit
+ROUND_SECONDS = 0.1  # of a round without any row: calls and answers of all steps
+
+
+class Speeds(NamedTuple):
+    """What one node does in a second.
+
+    Attributes:
+        tokens: trained by all its cores.
+        bytes: of rows that it takes, merges and adds, each counted once.
+    """
+
+    tokens: float
+    bytes: float
+
+
+def bytes_of_round(rows: int, columns: int, nodes: int) -> float:
+    """Return what each node sends (and receives) when ``rows`` of V and U are merged.
+
+    Each node sends to each other one that one's part of its delta, 4 bytes a number and 1 a row, and later its own
+    part of the merged delta: (N - 1) / N of both, the least that any exchange of so many rows needs.
+    """
+    return 2 * rows * (8 * columns + 1) * (nodes - 1) / nodes
+
+
+def epoch_seconds(
+    tokens: float, nodes: int, speeds: Speeds, rows: Iterable[int], columns: int, gigabits: float
+) -> tuple[float, float]:
+    """Return the seconds of an epoch, and how many of them nodes train.
+
+    Args:
+        tokens: of an epoch.
+        nodes: which share them evenly; a single one exchanges nothing.
+        speeds: of a node.
+        rows: that are merged at the end of each round.
+        columns: of V and U.
+        gigabits: a second, of each node's link in each direction.
+    """
+    training = tokens / (nodes * speeds.tokens)
+    if nodes == 1:
+        return training, training
+    exchange = 0.0
+    for count in rows:
+        passes = 3 * 2 * 4 * count * columns / speeds.bytes  # take all rows, merge nodes x a part of them, add all
+        sent = bytes_of_round(count, columns, nodes) / (LINE_RATE * gigabits * 1e9 / 8)
+        exchange += ROUND_SECONDS + passes + sent
+    return training + exchange, training
+
+
+def node_speed(vector_size: int) -> float | None:
+    """Return the tokens a second of a node of `CORES` cores by the newest ``hogwild`` result; None without one.
+
+    That is the tile kernel on one worker and a million words, measured, times as much a core as is predicted for 32
+    cores of one socket.
+    """
+    for point in (report.newest("hogwild") or {"points": []})["points"]:
+        if (point["corpus"], point["kernel"], point["vector_size"]) == ("1,000,000 words", "tile", vector_size):
+            predicted = next(row["predicted"] for row in point["rows"] if row["workers"] == 32)
+            efficiency = max(found["speed_up"] for found in predicted.values()) / 32
+            return float(CORES * efficiency * 1e9 / point["measured"]["ns_a_token"]["median"])
+    return None
+
+
+def rounds_of(nodes: int) -> int:
+    """Return the rounds of an epoch that a prediction assumes.
+
+    `ROUNDS` a node are what 2 and 4 nodes were found to need on 20 M words (`merging`), 1.5 a node what GraphWord2Vec
+    takes for 32 machines; between them the number stays that of 4 nodes.
+    """
+    return math.ceil(max(1.5 * nodes, ROUNDS * min(nodes, 4)))
+
+
+def predictions(bytes_per_s: float) -> str:
+    """Return the table of predicted epochs in Markdown; without a ``hogwild`` result, nothing.
+
+    Args:
+        bytes_per_s: of rows that pass through taking, merging or adding on one thread.
+    """
+    rows = []
+    for columns in VECTOR_SIZES:
+        if (tokens := node_speed(columns)) is None:
+            return ""
+        for words in WORDS:
+            for gigabits in GIGABITS:
+                cells = []
+                for nodes in NODES:
+                    plan = Plan(nodes, "mean", 1.0, rounds_of(nodes), HOT_ROWS, FULL_EVERY)
+                    of_rounds = [plan.rows(number, words) for number in range(1, plan.rounds + 1)]
+                    seconds, training = epoch_seconds(
+                        CORPUS_TOKENS, nodes, Speeds(tokens, THREADS * bytes_per_s), of_rounds, columns, gigabits
+                    )
+                    cells.append(f"{report.number(seconds)} ({100 * training / seconds:.0f})")
+                rows.append([f"{words / 1e6:g} M", str(columns), str(gigabits), *cells])
+    header = ["words", "vector_size", "Gb/s", *(f"{nodes} node{'s' * (nodes > 1)}" for nodes in NODES)]
+    return report.markdown(header, rows)
+
+
+# --------------------------------------------------------------------------------------------------- what is measured
+
+SCORES = ("wordsim353", "simlex999", quality.ANALOGIES)
+ROUNDS, HOT_ROWS, FULL_EVERY = 6, 8192, 6  # rounds of an epoch, times the nodes
+VECTOR_SIZES = (100, 300)
+PASS_ROWS = 100_000
+ONE = {"nodes": 1}  # the plan of no replicas
+
+
+def passes(repeats: int, rows: int = PASS_ROWS, columns: int = 100, nodes: int = 4) -> dict[str, Any]:
+    """Time what a node does with its rows in a round, on one thread: take all, merge ``nodes`` times a part, add all.
+
+    Returns:
+        milliseconds: of each step, of `merging.mean`; bytes_per_s: of rows that passed, each step's counted once.
+    """
+    rng = np.random.default_rng(0)
+    base, current, out = (rng.random((rows, columns), np.float32) for _ in range(3))
+    deltas, touched = [base.copy() for _ in range(nodes)], [np.ones(rows, np.uint8) for _ in range(nodes)]
+    part = slice(0, rows // nodes)
+    steps_of = {
+        "take": lambda: take_delta(current, base, deltas[0], touched[0]),
+        "merge": lambda: MERGES["mean"]([delta[part] for delta in deltas], [of[part] for of in touched], out[part]),
+        "add": lambda: add_delta(base, out, current),
+    }
+    times: dict[str, list[float]] = {name: [] for name in steps_of}
+    for repeat in range(repeats + 1):  # the first compiles
+        for name, step in steps_of.items():
+            began = time.perf_counter()
+            step()
+            if repeat:
+                times[name].append(time.perf_counter() - began)
+    together = [sum(each) for each in zip(*times.values(), strict=True)]
+    return {
+        "rows": rows,
+        "columns": columns,
+        "nodes": nodes,
+        "milliseconds": {name: timing.summary(1e3 * each for each in found) for name, found in times.items()},
+        "bytes_per_s": timing.summary(3 * 4 * rows * columns / seconds for seconds in together),
+    }
+
+
+def plans_of(arguments: argparse.Namespace) -> list[Plan | None]:
+    """Return the plans to train by; None is one node, as `fastw2v.train` trains."""
+    found: list[Plan | None] = []
+    for nodes in arguments.nodes:
+        if nodes == 1:
+            found.append(None)
+            continue
+        for merge in arguments.merges:
+            for times in dict.fromkeys(rate(merge, nodes) if x == "rule" else float(x) for x in arguments.rates):
+                for rounds in arguments.rounds:
+                    found.append(Plan(nodes, merge, times, rounds * nodes, arguments.hot_rows, arguments.full_every))
+    return found
+
+
+def train(prepared: Path, corpus: Corpus, config: TrainConfig, plan: Plan | None) -> Embeddings:
+    """Train on one node with all cores, or on replicas of one worker each."""
+    if plan is not None:
+        return replicas.train(corpus, config, plan)
+    return fastw2v.train(prepared, progress=False, seed=config.seed, **systems.asked(config))
+
+
+def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dict[str, Any]:
+    """Train on nodes of Ray's, each with its share of the cores (at least one); return what the rounds recorded.
+
+    Returns:
+        seconds: of the whole call, Ray's start included; tokens_per_s: from the first round's start to the last one's
+        end; exchanging: share of that in which nodes exchanged rows; rounds and bytes: of an epoch, bytes between all
+        nodes.
+    """
+    from fastw2v.distributed import train_ray
+
+    workers = max(usable_cores() // nodes, 1)
+    options = systems.asked(config) | {"workers": workers, "seed": config.seed}
+    began = time.perf_counter()
+    if nodes == 1:
+        model = fastw2v.train(prepared, output=output, progress=False, **options)
+    else:
+        model = train_ray(prepared, output=output, nodes=nodes, progress=False, **options)
+    seconds, metrics, total = time.perf_counter() - began, model.metrics, model.metadata["progress"]["tokens"]
+    exchanging = sum(line.get("seconds_exchanging", 0.0) for line in metrics)
+    return {
+        "nodes": nodes,
+        "workers": workers,
+        "seconds": round(seconds, 2),
+        "tokens_per_s": round(total / metrics[-1]["seconds"]),
+        "exchanging": round(exchanging / metrics[-1]["seconds"], 4),
+        "rounds": len(metrics) / config.epochs,
+        "bytes": sum(line.get("bytes_exchanged", 0) for line in metrics) / config.epochs,
+    }
+
+
+# ------------------------------------------------------------------------------------------------------- the tables
+
+
+def of_last_corpus(part: str) -> list[Record]:
+    """Return the newest run of each plan and seed on the text and vector_size that were run last."""
+    lines = [line for line in report.shown("distributed") if line["part"] == part]
+
+    def setting(line: Record) -> tuple[object, ...]:
+        return line["corpus"], line["config"]["vector_size"], line["config"]["epochs"]
+
+    lines = [line for line in lines if setting(line) == setting(lines[-1])]
+    return list({(str(line["plan"]), line["seed"]): line for line in lines}.values())
+
+
+def points(lines: list[Record]) -> list[Point]:
+    """Return the runs by plan, in the order of nodes, then as they were run first."""
+    found: dict[str, list[Record]] = {}
+    for line in lines:
+        found.setdefault(str(line["plan"]), []).append(line)
+    made = [Point(name, EPOCHS, sorted(of, key=lambda line: line["seed"]), of) for name, of in found.items()]
+    return sorted(made, key=lambda point: point.lines[0]["plan"]["nodes"])
+
+
+def score_cells(point: Point, one: Point | None, names: Iterable[str]) -> list[str]:
+    """Return mean scores with spreads, and how far each is from those of one node."""
+    cells = []
+    for name in names:
+        difference = f", {point.mean(name) - one.mean(name):+.1f}" if one not in (None, point) else ""
+        cells.append(quality.with_spread(point, name) + difference)
+    return cells
+
+
+def merging_table(lines: list[Record]) -> str:
+    """Return the table of replicas merged in one process, in Markdown."""
+    found = points(lines)
+    names, one = quality.asked(found), next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None)
+    rows = []
+    for point in found:
+        plan, how = point.lines[0]["plan"], [""] * 4
+        if plan["nodes"] > 1:
+            which = f"{plan['hot_rows']:,} / {plan['full_every']}"
+            how = [plan["merge"], f"{plan['rate']:.3g}", f"{plan['rounds']}", which]
+        rows.append([str(plan["nodes"]), *how, *score_cells(point, one, names), str(len(point.lines))])
+    header = ["nodes", "merge", "alpha times", "rounds an epoch", "hot rows / all every", *names.values(), "seeds"]
+    return report.markdown(header, rows)
+
+
+def said_of(lines: list[Record]) -> str:
+    """Return what a table of runs says below: the scores, the text, the options and the source."""
+    config, corpus = lines[-1]["config"], lines[-1]["corpus"]
+    return (
+        "Scores: mean of the seeds, in brackets the largest minus the smallest, then the distance from one node; 100 x "
+        f"Spearman, and per cent of the attempted Google analogies (restrict-vocab {quality.RESTRICT_VOCAB:,}). "
+        f"{corpus['tokens'] / 1e6:.3g} M words of {corpus['name']}, {corpus['words']:,} different ones; vector_size "
+        f"{config['vector_size']}, {config['epochs']} epochs, alpha {config['alpha']:g}. {report.source(*lines)}"
+    )
+
+
+def ray_table(lines: list[Record]) -> str:
+    """Return the table of nodes on Ray, in Markdown."""
+    found = points(lines)
+    names, one = quality.asked(found), next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None)
+    rows = []
+    for point in found:
+        plan, runs = point.lines[0]["plan"], [line["run"] for line in point.lines]
+        speeds = [run["tokens_per_s"] for run in runs]
+        alone = {line["seed"]: line["run"]["tokens_per_s"] for line in one.lines} if one else {}
+        shares = [
+            100 * line["run"]["tokens_per_s"] / alone[line["seed"]] for line in point.lines if line["seed"] in alone
+        ]
+        rounds = statistics.median(run["rounds"] for run in runs)
+        moved = statistics.median(run["bytes"] for run in runs)
+        exchanging = 100 * statistics.median(run["exchanging"] for run in runs)
+        several = plan["nodes"] > 1
+        rows.append([
+            f"{plan['nodes']} of {plan['workers']} worker{'s' * (plan['workers'] > 1)}",
+            peers.spoken(speeds, report.millions),
+            peers.spoken(shares) if several else "",
+            report.number(exchanging) if several else "",
+            report.number(rounds) if several else "",
+            report.number(moved / rounds / 1e6) if several else "",
+            *score_cells(point, one, names),
+            str(len(point.lines)),
+        ])  # fmt: skip
+    header = [
+        "nodes", "M tokens/s", "% of one node", "exchanging, %", "rounds an epoch", "MB a round, all nodes",
+        *names.values(), "seeds",
+    ]  # fmt: skip
+    return report.markdown(header, rows)
+
+
+def cost(line: Record) -> str:
+    """Return the predicted epochs with the assumptions under them; without a ``hogwild`` result, nothing."""
+    bytes_per_s, kernels = line["passes"]["bytes_per_s"]["median"], report.newest("hogwild")
+    if kernels is None or not (made := predictions(bytes_per_s)):
+        return ""
+    speeds = [f"{(node_speed(size) or 0) / 1e6:.1f} M tokens/s with vector_size {size}" for size in VECTOR_SIZES]
+    rounds = ", ".join(f"{rounds_of(nodes)} of {nodes} nodes" for nodes in NODES if nodes > 1)
+    return (
+        f"Predicted seconds of an epoch of {CORPUS_TOKENS / 1e9:g} G trained tokens, in brackets the per cent of them "
+        f"in which nodes train:\n\n{made}\n\nAssumed: {CORES} cores a node, which train {' or '.join(speeds)}: one "
+        "core's speed measured with a million words and one node's learning rate, taken for ten million words and for "
+        "higher rates too, times the efficiency predicted for 32 cores. What tokens cost that subsampling drops is in "
+        f"it. Rounds an epoch: {rounds}; {HOT_ROWS:,} rows are merged in each, all rows in every {FULL_EVERY}th and in "
+        "the last. They are sent whole, touched or not, as float32, evenly, at "
+        f"{100 * LINE_RATE:.0f} % of the link's rate in both directions, after training and not beside it; a round "
+        f"takes {ROUND_SECONDS:g} s beside that. Rows are taken, merged and added at {THREADS} times the "
+        f"{bytes_per_s / 1e9:.1f} GB/s that one thread was measured to do. {report.source(kernels, line)}"
+    )
+
+
+def blocks() -> dict[str, str]:
+    """Return the newest tables."""
+    made = {}
+    if lines := [line for line in report.shown("distributed") if line["part"] == "merging"] and of_last_corpus(
+        "merging"
+    ):
+        made["merging"] = f"{merging_table(lines)}\n\n{said_of(lines)}"
+    if lines := [line for line in report.shown("distributed") if line["part"] == "ray"] and of_last_corpus("ray"):
+        made["distributed"] = f"{ray_table(lines)}\n\n{said_of(lines)}"
+    measured = [line for line in report.shown("distributed") if line["part"] == "passes"]
+    if measured and (text := cost(measured[-1])):
+        made["distributed-cost"] = text
+    return made
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    parser.add_argument("corpus", type=Path, nargs="?", help="a text file, one sentence a line (default: synthetic)")
+    parser.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help=f"default: {' '.join(PARTS)}")
+    parser.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="default: 1 2 4")
+    parser.add_argument("--merges", nargs="+", choices=MERGES, default=list(MERGES), help="of merging (default: all)")
+    parser.add_argument(
+        "--rates", nargs="+", default=["rule"], metavar="X",
+        help="alpha times this, of merging; 'rule': what fastw2v.merging.rate gives (default)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rounds", type=int, nargs="+", default=[ROUNDS], metavar="N",
+        help=f"of an epoch, times the nodes; of merging (default: {ROUNDS})",
+    )  # fmt: skip
+    parser.add_argument("--hot-rows", type=int, default=HOT_ROWS, metavar="N", help=f"default: {HOT_ROWS}")
+    parser.add_argument("--full-every", type=int, default=FULL_EVERY, metavar="N", help=f"default: {FULL_EVERY}")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help=f"default: {EPOCHS}")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
+    parser.add_argument("--vector-size", type=int, default=TrainConfig().vector_size, metavar="N", help="default: 100")
+    parser.add_argument("--similarity", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
+    parser.add_argument("--analogies", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
+    parser.add_argument("--quick", action="store_true", help=f"{peers.QUICK_TOKENS:,} words, one epoch: does it run?")
+
+
+def command_of(arguments: argparse.Namespace) -> str:
+    """Return the command line that says the same."""
+    words = f" {arguments.corpus.name}" if arguments.corpus else ""
+    words += f" --tokens {arguments.tokens}" * (arguments.tokens is not None)
+    for name in ("parts", "nodes", "merges", "rates", "rounds", "seeds"):
+        words += f" --{name} {' '.join(map(str, getattr(arguments, name)))}"
+    for name in ("hot_rows", "full_every", "epochs", "vector_size"):
+        words += f" --{name.replace('_', '-')} {getattr(arguments, name)}"
+    for name in ("similarity", "analogies"):
+        words += "".join(f" --{name} {path.name}" for path in getattr(arguments, name))
+    return f"python -m bench distributed{words}{' --quick' * arguments.quick}"
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train by every plan with every seed, and record each run; the merging passes are timed first."""
+    if "ray" in arguments.parts and importlib.util.find_spec("ray") is None:
+        print("without Ray there is no part ray: pip install -e '.[ray]'")
+        arguments.parts = [part for part in arguments.parts if part != "ray"]
+    seeds = arguments.seeds[:1] if arguments.quick else arguments.seeds
+    command, plans = command_of(arguments), plans_of(arguments)
+    cores = usable_cores()
+    basis = TrainConfig(
+        vector_size=arguments.vector_size, epochs=1 if arguments.quick else arguments.epochs, workers=cores
+    )
+
+    def written(part: str, **found: Any) -> Record:
+        return record.append("distributed", command, {"part": part, "quick": arguments.quick, **found})
+
+    with peers.text_of(arguments.corpus, peers.tokens_of(arguments)) as (text, corpus, sizes):
+        similarity, analogies = arguments.similarity, arguments.analogies
+        if arguments.corpus is None and not similarity + analogies:
+            planted_analogies, planted_similarity = synthetic.answer_paths(text)
+            similarity, analogies = [planted_similarity], [planted_analogies]
+        prepared = text.parent / "prepared"
+        count = len(seeds) * sum({"merging": len(plans), "ray": len(arguments.nodes)}[part] for part in arguments.parts)
+        with steps("distributed", count) as done:
+            if "merging" in arguments.parts:
+                written("passes", passes=passes(3 if arguments.quick else 9))
+            for seed in seeds:
+                config = replace(basis, seed=seed)
+                about = {"seed": seed, "config": systems.asked(config), "corpus": sizes}
+
+                def scores(vectors: Embeddings) -> dict[str, Any]:
+                    return quality.scores(vectors, corpus.vocab, similarity, analogies)
+
+                for plan in plans if "merging" in arguments.parts else []:
+                    vectors = train(prepared, corpus, config, plan)
+                    said = ONE if plan is None else plan._asdict()
+                    found = written("merging", plan=said, **about, **scores(vectors))
+                    done(f"seed {seed}, {said}: {spoken_scores(found)}")
+                for nodes in arguments.nodes if "ray" in arguments.parts else []:
+                    with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as folder:
+                        outcome = on_ray(prepared, Path(folder) / "model", config, nodes)
+                        vectors = fastw2v.load(Path(folder) / "model")
+                        said = {"nodes": nodes, "workers": outcome["workers"]}
+                        found = written("ray", plan=said, run=outcome, **about, **scores(vectors))
+                    done(f"seed {seed}, {outcome}: {spoken_scores(found)}")
+    print("\n\n".join(blocks().values()))
+
+
+def spoken_scores(found: Record) -> str:
+    """Return the scores of a run in a few words."""
+    return ", ".join(f"{name} {of['score']}" for name, of in found["scores"].items())

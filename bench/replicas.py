@@ -1,0 +1,131 @@
+"""Training by rounds on replicas of one model, all in this process: what merging costs in quality, without transport.
+
+The arithmetic is that of nodes with one worker each: every replica has matrices and a random stream of its own, trains
+the ordinary kernel on its own range of tokens, and at the end of a round its delta is merged with the others'. Two
+replicas train at once where there are two cores, which changes nothing: they share only what they read.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastw2v import Embeddings
+from fastw2v.config import TrainConfig
+from fastw2v.driver import initial_matrices
+from fastw2v.machine import usable_cores
+from fastw2v.merging import MERGES, add_delta, parts, take_delta
+from fastw2v.parallel import Workers, run_chunk
+from fastw2v.prepared import Corpus
+from fastw2v.sampling import build_alias, expected_kept, keep_thresholds, noise_weights, spawn_streams
+from fastw2v.spans import cut
+from fastw2v.tile import choose_tiling
+
+Matrix = NDArray[np.float32]
+
+
+class Plan(NamedTuple):
+    """How replicas train and when they are merged.
+
+    Attributes:
+        nodes: how many replicas.
+        merge: a name in `merging.MERGES`.
+        rate: times the learning rate of the options that nodes train with.
+        rounds: of an epoch.
+        hot_rows: the most frequent words, whose rows are merged at the end of every round.
+        full_every: after so many rounds all rows are merged, and at the end of every epoch.
+    """
+
+    nodes: int
+    merge: str
+    rate: float
+    rounds: int
+    hot_rows: int
+    full_every: int
+
+    def rows(self, round_number: int, n_words: int) -> int:
+        """Return how many rows are merged at the end of a round, counted from 1 within the epoch."""
+        full = round_number % self.full_every == 0 or round_number == self.rounds
+        return n_words if full else min(self.hot_rows, n_words)
+
+    def rows_of_epoch(self, n_words: int) -> int:
+        """Return how many rows of each matrix are merged in an epoch."""
+        return sum(self.rows(number, n_words) for number in range(1, self.rounds + 1))
+
+
+def train(corpus: Corpus, config: TrainConfig, plan: Plan) -> Embeddings:
+    """Train all epochs on ``plan.nodes`` replicas of one worker each; return the model they end in."""
+    config = replace(config, alpha=plan.rate * config.alpha)
+    n_tokens, n_words, size = len(corpus.ids), len(corpus.vocab), config.vector_size
+    weights, keep = (
+        noise_weights(corpus.vocab.counts, config.ns_exponent),
+        keep_thresholds(corpus.vocab.counts, config.sample),
+    )
+    kept = expected_kept(corpus.vocab.counts, keep)
+    noise = build_alias(weights)
+    tiling = choose_tiling(
+        kept, weights, config.window, config.negative, config.alpha, float(kept.sum()) * config.epochs
+    )
+    bases = initial_matrices(n_words, size, config.seed)
+    models = [tuple(_copy(base) for base in bases) for _ in range(plan.nodes)]
+    workers = [
+        Workers.create(1, config.seed, config.window, config.negative, bases[0].shape[1], tiling) for _ in models
+    ]
+    for own, stream in zip(workers, spawn_streams(config.seed, plan.nodes), strict=True):
+        own.rng[:, 0] = stream  # each node its own words to keep and noise words to draw
+    deltas = [np.empty((n_words, size), np.float32) for _ in models]
+    touched = [np.empty(n_words, np.uint8) for _ in models]
+    merged = np.empty((n_words, size), np.float32)
+    step = (config.min_alpha - config.alpha) / (n_tokens * config.epochs)
+
+    def train_range(node: int, start: int, stop: int, before: int) -> None:
+        """``before``: tokens that all nodes together had behind them when the round began."""
+        alpha = config.alpha + step * (before - plan.nodes * start)
+        run_chunk(
+            corpus.ids, corpus.offsets, np.array([start, stop]), *models[node], noise, keep, config.window,
+            config.negative, alpha, step * plan.nodes, workers[node], size,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(usable_cores()) as pool:
+
+        def merge(number: int, rows: int) -> None:
+            for k, base in enumerate(bases):
+                one = parts(rows, usable_cores())
+                currents = [model[k] for model in models]
+                # the combiner favours who comes first: another node each round
+                order = [(n + number) % plan.nodes for n in range(plan.nodes)]
+                arguments = [(base, currents, order, *part) for part in one]
+                _all(pool, lambda part: merge_part(*part), arguments)
+
+        def merge_part(base: Matrix, currents: Sequence[Matrix], order: Sequence[int], start: int, stop: int) -> None:
+            rows = slice(start, stop)
+            for current, delta, marks in zip(currents, deltas, touched, strict=True):
+                take_delta(current[rows], base[rows], delta[rows], marks[rows])
+            MERGES[plan.merge]([deltas[n][rows] for n in order], [touched[n][rows] for n in order], merged[rows])
+            add_delta(base[rows], merged[rows], currents[0][rows])
+            for current in currents[1:]:
+                current[rows] = base[rows]
+
+        for epoch in range(config.epochs):
+            cuts = cut(corpus.offsets, 0, n_tokens, plan.rounds * plan.nodes)
+            for number in range(plan.rounds):
+                ranges = cuts[number * plan.nodes : (number + 1) * plan.nodes + 1]
+                before = epoch * n_tokens + int(ranges[0])
+                leased = [(n, int(ranges[n]), int(ranges[n + 1]), before) for n in range(plan.nodes)]
+                _all(pool, lambda lease: train_range(*lease), leased)
+                merge(epoch * plan.rounds + number, plan.rows(number + 1, n_words))
+    return Embeddings(corpus.vocab, bases[0][:, :size], bases[1][:, :size])
+
+
+def _copy(matrix: Matrix) -> Matrix:
+    made: Matrix = initial_matrices(len(matrix), matrix.shape[1], 0)[1]  # whose rows start on cache lines
+    made[:] = matrix
+    return made
+
+
+def _all(pool: ThreadPoolExecutor, function: Any, arguments: Sequence[Any]) -> None:
+    for done in [pool.submit(function, each) for each in arguments]:
+        done.result()
