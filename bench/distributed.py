@@ -31,7 +31,7 @@ from fastw2v.machine import usable_cores
 from fastw2v.merging import MERGES, add_delta, rate, take_delta
 from fastw2v.prepared import Corpus
 
-from . import peers, quality, record, replicas, report, systems, timing
+from . import hogwild, peers, quality, record, replicas, report, systems, timing
 from .quality import Point
 from .replicas import Plan
 from .report import Record
@@ -98,18 +98,20 @@ def epoch_seconds(
     return training + exchange, training
 
 
-def node_speed(vector_size: int) -> float | None:
-    """Return the tokens a second of a node of `CORES` cores by the newest ``hogwild`` result; None without one.
+def measured_node() -> Record | None:
+    """Return the newest ``hogwild`` result of a machine with `CORES` cores or more; None without one."""
+    found = [result for result in hogwild.one_a_machine() if result["machine"]["usable_cores"] >= CORES]
+    return found[-1] if found else None
 
-    That is the tile kernel on one worker and a million words, measured, times as much a core as is predicted for 32
-    cores of one socket.
-    """
-    for point in (report.newest("hogwild") or {"points": []})["points"]:
-        if (point["corpus"], point["kernel"], point["vector_size"]) == ("1,000,000 words", "tile", vector_size):
-            predicted = next(row["predicted"] for row in point["rows"] if row["workers"] == 32)
-            efficiency = max(found["speed_up"] for found in predicted.values()) / 32
-            return float(CORES * efficiency * 1e9 / point["measured"]["ns_a_token"]["median"])
-    return None
+
+def node_speed(node: Record, vector_size: int) -> float:
+    """Return the tokens a second that `CORES` workers had with the tile kernel and a million words."""
+    measured = next(
+        point["measured"]
+        for point in node["points"]
+        if (point["corpus"], point["kernel"], point["vector_size"]) == ("1,000,000 words", "tile", vector_size)
+    )
+    return float(measured["speed_up"][str(CORES)]["median"] * 1e9 / measured["ns_a_token"]["median"])
 
 
 def rounds_of(nodes: int) -> int:
@@ -121,16 +123,16 @@ def rounds_of(nodes: int) -> int:
     return math.ceil(max(1.5 * nodes, ROUNDS * min(nodes, 4)))
 
 
-def predictions(bytes_per_s: float) -> str:
-    """Return the table of predicted epochs in Markdown; without a ``hogwild`` result, nothing.
+def predictions(node: Record, bytes_per_s: float) -> str:
+    """Return the table of predicted epochs in Markdown.
 
     Args:
+        node: `measured_node`.
         bytes_per_s: of rows that pass through taking, merging or adding on one thread.
     """
     rows = []
     for columns in VECTOR_SIZES:
-        if (tokens := node_speed(columns)) is None:
-            return ""
+        tokens = node_speed(node, columns)
         for words in WORDS:
             for gigabits in GIGABITS:
                 cells = []
@@ -331,21 +333,21 @@ def ray_table(lines: list[Record]) -> str:
 
 def cost(line: Record) -> str:
     """Return the predicted epochs with the assumptions under them; without a ``hogwild`` result, nothing."""
-    bytes_per_s, kernels = line["passes"]["bytes_per_s"]["median"], report.newest("hogwild")
-    if kernels is None or not (made := predictions(bytes_per_s)):
+    bytes_per_s, node = line["passes"]["bytes_per_s"]["median"], measured_node()
+    if node is None:
         return ""
-    speeds = [f"{(node_speed(size) or 0) / 1e6:.1f} M tokens/s with vector_size {size}" for size in VECTOR_SIZES]
+    speeds = [f"{node_speed(node, size) / 1e6:.1f} M tokens/s with vector_size {size}" for size in VECTOR_SIZES]
     rounds = ", ".join(f"{rounds_of(nodes)} of {nodes} nodes" for nodes in NODES if nodes > 1)
     return (
         f"Predicted seconds of an epoch of {CORPUS_TOKENS / 1e9:g} G trained tokens, in brackets the per cent of them "
-        f"in which nodes train:\n\n{made}\n\nAssumed: {CORES} cores a node, which train {' or '.join(speeds)}: one "
-        "core's speed measured with a million words and one node's learning rate, taken for ten million words and for "
-        "higher rates too, times the efficiency predicted for 32 cores. What tokens cost that subsampling drops is in "
-        f"it. Rounds an epoch: {rounds}; {HOT_ROWS:,} rows are merged in each, all rows in every {FULL_EVERY}th and in "
-        "the last. They are sent whole, touched or not, as float32, evenly, at "
+        f"in which nodes train:\n\n{predictions(node, bytes_per_s)}\n\nMeasured (`hogwild`): {CORES} workers on the "
+        f"{CORES} cores of one machine train {' or '.join(speeds)}, with a million words and one node's learning rate. "
+        "Assumed: the same for ten million words and for the higher rates of several nodes, with which tiles can take "
+        f"longer. Rounds an epoch: {rounds}; {HOT_ROWS:,} rows are merged in each, all rows in every {FULL_EVERY}th "
+        "and in the last. They are sent whole, touched or not, as float32, evenly, at "
         f"{100 * LINE_RATE:.0f} % of the link's rate in both directions, after training and not beside it; a round "
         f"takes {ROUND_SECONDS:g} s beside that. Rows are taken, merged and added at {THREADS} times the "
-        f"{bytes_per_s / 1e9:.1f} GB/s that one thread was measured to do. {report.source(kernels, line)}"
+        f"{bytes_per_s / 1e9:.1f} GB/s that one thread was measured to do. {report.source(node, line)}"
     )
 
 

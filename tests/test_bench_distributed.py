@@ -57,29 +57,34 @@ def test_rows_that_are_merged_in_each_round_of_an_epoch():
     assert plan._replace(full_every=1).rows(1, 1000) == 1000
 
 
-def hogwild_result(ns_a_token, speed_up):
+def hogwild_result(cores, ns_a_token, speed_up):
     """What the prediction reads of ``hogwild``."""
-    row = {"workers": 32, "predicted": {"one socket": {"speed_up": speed_up}, "two": {"speed_up": speed_up / 2}}}
     return {
         "date": "2026-11-25",
+        "machine": {"cpu": f"{cores} cores", "cpu_family_model": "1/2", "usable_cores": cores},
         "points": [
             {
                 "corpus": "1,000,000 words",
                 "kernel": "tile",
                 "vector_size": size,
-                "measured": {"ns_a_token": {"median": ns_a_token * size / 100}},
-                "rows": [row],
+                "measured": {
+                    "ns_a_token": {"median": ns_a_token * size / 100}, "speed_up": {str(cores): {"median": speed_up}}
+                },
             }
             for size in (100, 300)
         ],
-    }
+    }  # fmt: skip
 
 
 def test_the_table_of_predictions_is_the_closed_form(results):
-    assert distributed.predictions(4e9) == ""
-    (results / "hogwild.jsonl").write_text(json.dumps(hogwild_result(500.0, 25.6)) + "\n")
-    assert distributed.node_speed(100) == pytest.approx(16 * 0.8 * 2e6)
-    table = distributed.predictions(4e9).splitlines()
+    small, large = hogwild_result(2, 400.0, 1.9), hogwild_result(16, 500.0, 12.8)
+    (results / "hogwild.jsonl").write_text(json.dumps(small) + "\n")
+    assert distributed.measured_node() is None
+    (results / "hogwild.jsonl").write_text(f"{json.dumps(large)}\n{json.dumps(small)}\n")
+    node = distributed.measured_node()
+    assert node == large
+    assert distributed.node_speed(node, 100) == pytest.approx(25.6e6)
+    table = distributed.predictions(node, 4e9).splitlines()
     assert len(table) == 2 + 8
     assert table[2].startswith("| 1 M | 100 | 10 | 391 (100) | ")  # 10^10 / 25.6 M/s
     rounds = distributed.rounds_of(4)
