@@ -12,7 +12,6 @@ merging passes' measured speed and the bytes. Nobody here has 64 machines: it is
 
 import argparse
 import importlib.util
-import math
 import statistics
 import tempfile
 import time
@@ -25,7 +24,7 @@ import numpy as np
 
 import fastw2v
 from corpora import synthetic
-from fastw2v import Embeddings
+from fastw2v import Embeddings, merging
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
 from fastw2v.merging import MERGES, add_delta, rate, take_delta
@@ -114,15 +113,6 @@ def node_speed(node: Record, vector_size: int) -> float:
     return float(measured["speed_up"][str(CORES)]["median"] * 1e9 / measured["ns_a_token"]["median"])
 
 
-def rounds_of(nodes: int) -> int:
-    """Return the rounds of an epoch that a prediction assumes.
-
-    `ROUNDS` a node are what 2 and 4 nodes were found to need on 20 M words (`merging`), 1.5 a node what GraphWord2Vec
-    takes for 32 machines; between them the number stays that of 4 nodes.
-    """
-    return math.ceil(max(1.5 * nodes, ROUNDS * min(nodes, 4)))
-
-
 def predictions(node: Record, bytes_per_s: float) -> str:
     """Return the table of predicted epochs in Markdown.
 
@@ -137,7 +127,7 @@ def predictions(node: Record, bytes_per_s: float) -> str:
             for gigabits in GIGABITS:
                 cells = []
                 for nodes in NODES:
-                    plan = Plan(nodes, "mean", 1.0, rounds_of(nodes), HOT_ROWS, FULL_EVERY)
+                    plan = Plan(nodes, "mean", 1.0, merging.rounds(nodes), HOT_ROWS, FULL_EVERY)
                     of_rounds = [plan.rows(number, words) for number in range(1, plan.rounds + 1)]
                     seconds, training = epoch_seconds(
                         CORPUS_TOKENS, nodes, Speeds(tokens, THREADS * bytes_per_s), of_rounds, columns, gigabits
@@ -337,7 +327,7 @@ def cost(line: Record) -> str:
     if node is None:
         return ""
     speeds = [f"{node_speed(node, size) / 1e6:.1f} M tokens/s with vector_size {size}" for size in VECTOR_SIZES]
-    rounds = ", ".join(f"{rounds_of(nodes)} of {nodes} nodes" for nodes in NODES if nodes > 1)
+    rounds = ", ".join(f"{merging.rounds(nodes)} of {nodes} nodes" for nodes in NODES if nodes > 1)
     return (
         f"Predicted seconds of an epoch of {CORPUS_TOKENS / 1e9:g} G trained tokens, in brackets the per cent of them "
         f"in which nodes train:\n\n{predictions(node, bytes_per_s)}\n\nMeasured (`hogwild`): {CORES} workers on the "

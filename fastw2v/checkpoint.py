@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from .embeddings import MANIFEST, Embeddings, load
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import all_finite
 from .interrupts import signals_noted
+from .ledger import Range, check_ranges, length
 from .machine import available_memory
 from .prepared import Corpus
 from .screen import printable
@@ -52,6 +53,7 @@ ROWS_AT_ONCE = 65_536
 IN_PAGE_CACHE = 10  # times V and U must be free: from 15 % of the memory on, Linux makes a writer wait for the disk
 # in «progress»
 MOVED = "moved_to_previous"  # the run found a finished model, to be removed when it is finished too
+LEDGER = "ledger"  # the place of a run on several nodes
 DIFFERED = "differed"  # what keeps the run from being bit-identical to one without interruption, met so far
 
 
@@ -67,6 +69,8 @@ class State:
         complete: the run reached its end.
         rng: states of the random streams; those of the workers first.
         seconds: training time so far.
+        ledger: of a run on several nodes: what it has committed of the epoch it is in, and how many nodes it has
+            started; None for any other run.
     """
 
     folder: Path
@@ -76,6 +80,7 @@ class State:
     complete: bool
     rng: list[int]
     seconds: float
+    ledger: tuple[list[Range], int] | None = None
 
 
 def read_state(folder: Path) -> State | None:
@@ -94,7 +99,8 @@ def read_state(folder: Path) -> State | None:
         progress = manifest["progress"]
         config = TrainConfig(**manifest["config"])
         tokens, seconds = int(progress["tokens"]), float(progress["seconds"])
-        rng = [int(state, 16) for state in progress["rng"]]
+        ledger = progress.get(LEDGER)
+        rng = [int(state, 16) for state in progress["rng"]] if ledger is None else []
         complete = bool(progress["complete"])
         digests = {name: manifest["sha256"][name] for name in ("V.npy", "U.npy", "metrics.jsonl")}
         sums = [progress["tokens_trained"], progress["pairs"]]
@@ -103,8 +109,10 @@ def read_state(folder: Path) -> State | None:
             f"{folder / MANIFEST} has no state of a training to go on from ({printable(str(error)):.200}); {again}"
         ) from None
     fits = 0 <= tokens < 2**63 and 0 <= seconds < 2**63 and all(isinstance(item, int) for item in sums)
-    fits = fits and isinstance(progress["rng"], list) and len(rng) > 0 and all(0 <= state < 2**64 for state in rng)
-    if not fits:
+    if ledger is None:
+        fits = fits and isinstance(progress["rng"], list) and len(rng) > 0 and all(0 <= state < 2**64 for state in rng)
+    place = None if ledger is None else _place_of(ledger, manifest.get("corpus"), tokens)
+    if not fits or (place is None) != (ledger is None):
         raise FolderError(f"{folder / MANIFEST} has an impossible state of a training; {again}")
     for name, digest in digests.items():
         if _sha256(folder / name) != digest:
@@ -113,7 +121,18 @@ def read_state(folder: Path) -> State | None:
     fits = embeddings.outside is not None and embeddings.vector_size == config.vector_size
     if not fits or not all("pairs" in record for record in embeddings.metrics):
         raise FolderError(f"{folder / MANIFEST} does not describe the other files of the run; {again}")
-    return State(folder, embeddings, config, tokens, complete, rng, seconds)
+    return State(folder, embeddings, config, tokens, complete, rng, seconds, place)
+
+
+def _place_of(ledger: Any, corpus: Any, tokens: int) -> tuple[list[Range], int] | None:
+    """Return `State.ledger` as a manifest says it, None if it does not fit the rest of what that says."""
+    try:
+        n_tokens, started = int(corpus["tokens"]), ledger["nodes_started"]
+        committed = check_ranges(ledger["committed"], n_tokens)
+    except (KeyError, TypeError, ValueError):
+        return None
+    fits = isinstance(started, int) and 0 < started < 2**31 and n_tokens > 0 and length(committed) == tokens % n_tokens
+    return (committed, started) if fits else None
 
 
 def note_new_run(partial: Path, options: dict[str, Any], init_from: bool) -> None:
@@ -185,8 +204,8 @@ def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_tota
     epochs, done = tokens_total // n_tokens, state.tokens / n_tokens
     if state.tokens > tokens_total or (state.tokens == tokens_total and not state.complete):
         raise ConfigError(f"epochs is {epochs}, but the run in {state.folder} has done {done:.2f}: give more")
-    place = state.tokens % n_tokens
-    if next_cut(corpus.offsets, place) != place:
+    committed = state.ledger[0] if state.ledger else [(0, state.tokens % n_tokens)]
+    if any(next_cut(corpus.offsets, place) != place for range_ in committed for place in range_):
         raise FolderError(f"{state.folder / MANIFEST} says token {state.tokens}, where no run can stand: train again")
 
 
@@ -356,6 +375,32 @@ class Checkpoints:
         self._write(live, V, U)
         finish(self._partial.parent, live.metadata["progress"])
 
+    @property
+    def due(self) -> bool:
+        """Tell whether `write_by` should be called, for the time that has passed."""
+        ready = self._writing is None or self._writing.done()
+        return ready and time.monotonic() - self._last >= self._seconds
+
+    def write_by(self, write: Callable[[Path], None], progress: dict[str, Any], *, last: bool) -> None:
+        """Save the run, whose files somebody else writes; unless it is the ``last`` time, it is published beside it.
+
+        Args:
+            write: called with an empty folder, writes `Embeddings.write_parts` there, of values that are finite.
+            progress: what the metadata that it writes say in «progress»; completed before it is called.
+            last: the run ends, complete or not.
+
+        Raises:
+            FolderError: it can't be saved; the last time neither.
+        """
+        self._wait()
+        self._last = time.monotonic()
+        with self.remedy():
+            write(self._begin(progress))
+        self._writing = self._pool.submit(self._publish, progress["tokens"])
+        if last:
+            self._wait()
+            finish(self._partial.parent, progress)
+
     def close(self) -> None:
         """Let what is being written come to its end, whatever that is, and however often somebody presses Ctrl-C."""
         with signals_noted(lets_third_through=False):
@@ -401,8 +446,13 @@ class Checkpoints:
         if not (all_finite(V) and all_finite(U)):
             visited = progress["tokens"] - (progress["epoch"] - 1) * still.metadata["corpus"]["tokens"]
             raise DivergedError(progress["epoch"], visited, progress["alpha"])
-        folder, made = self._partial.parent, self._partial / FOLDER
+        made = self._begin(progress)
         columns = still.vector_size
+        Embeddings(still.vocab, V[:, :columns], U[:, :columns], still.metadata, still.metrics).write_parts(made)
+
+    def _begin(self, progress: dict[str, Any]) -> Path:
+        """Make the folder to write into, and see that a finished model moves out of the way; ``progress`` says so."""
+        folder, made = self._partial.parent, self._partial / FOLDER
         check_own(self._partial, self._own)
         with write_errors(made):
             shutil.rmtree(made, ignore_errors=True)
@@ -415,4 +465,4 @@ class Checkpoints:
                 self._moved = True
         if self._moved:
             progress[MOVED] = True
-        Embeddings(still.vocab, V[:, :columns], U[:, :columns], still.metadata, still.metrics).write_parts(made)
+        return made

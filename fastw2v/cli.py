@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from . import __version__
 from .config import CHOICES, TrainConfig
+from .distributed import train_ray
 from .driver import train
 from .embeddings import MANIFEST as MODEL_MANIFEST
 from .embeddings import Embeddings, load
@@ -113,6 +114,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="save the run into DIR so often, and at the end of each epoch (default: 10)",
     )
     sub.add_argument("--init-from", metavar="MODEL", help="model folder whose vectors a new run starts from")
+    sub.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="train on several nodes, by Ray: HOST:PORT of its cluster, or auto on one of the cluster's machines; "
+        "nodes are processes of this machine if no ADDRESS is given. --workers is the threads of each node",
+    )
+    sub.add_argument(
+        "--nodes", type=number(int), metavar="N", help="how many nodes (default: one on each machine; needs --ray)"
+    )
 
     sub = command("prepare", _prepare, "turn text into a vocabulary and token ids on disk, once")
     sub.add_argument("corpus", nargs="+", metavar="CORPUS", help=texts)
@@ -180,15 +192,21 @@ def _output(arguments: argparse.Namespace) -> Path:
 def _train(arguments: argparse.Namespace) -> None:
     options = {name: vars(arguments)[name] for name, _, _ in _OPTIONS if name in arguments}
     output = _output(arguments)
+    of_run = {name: getattr(arguments, name) for name in ("resume", "checkpoint_every", "init_from")}
+    if arguments.ray is None and arguments.nodes is not None:
+        raise ConfigError("--nodes is for training by Ray: give --ray as well")
     try:
-        embeddings = train(
-            _corpus(arguments.corpus),
-            output=output,
-            resume=arguments.resume,
-            checkpoint_every=arguments.checkpoint_every,
-            init_from=arguments.init_from,
-            **options,
-        )
+        if arguments.ray is None:
+            embeddings = train(_corpus(arguments.corpus), output=output, **of_run, **options)
+        else:
+            embeddings = train_ray(
+                _corpus(arguments.corpus),
+                output=output,
+                nodes=arguments.nodes,
+                address=arguments.ray or None,
+                **of_run,
+                **options,
+            )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
     _print(f"{output}: {counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}")

@@ -129,11 +129,11 @@ def train(
         KeyboardInterrupt: after Ctrl-C; if training had begun the folder, if any, was saved, and the text says so.
         Terminated: (a SystemExit with code 143) after SIGTERM; the same.
     """
-    _check_names("train", options, TrainOptions)
-    run = _Run(output, resume, checkpoint_every, init_from, callbacks, progress)
-    given = _given(options)
+    check_names("train", options, TrainOptions)
+    run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)
+    given = given_options(options)
     TrainConfig(**given)  # raises before anything is touched
-    with sigterm_raises(), _output_folder(output) as folder, ExitStack() as stack:
+    with sigterm_raises(), output_folder(output) as folder, ExitStack() as stack:
         state, given, config = run.go_on(folder, given)
         asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
         chosen = opened(corpus, folder, **asked, workers=config.workers, progress=progress)
@@ -176,9 +176,9 @@ def train_ids(
     """
     if unfit := {"min_count", "max_vocab"} & set(options):
         raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
-    _check_names("train_ids", options, IdOptions)
-    run = _Run(output, resume, checkpoint_every, init_from, callbacks, progress)
-    given = _given(options) | {"min_count": 1}
+    check_names("train_ids", options, IdOptions)
+    run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)
+    given = given_options(options) | {"min_count": 1}
     config = TrainConfig(**given)
     whole: bool = isinstance(n_words, Integral)
     if not whole or not 1 <= n_words < 2**31:
@@ -191,13 +191,13 @@ def train_ids(
     for start in range(0, len(ids), BLOCK_IDS):
         counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
     corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
-    with sigterm_raises(), _output_folder(output) as folder:
+    with sigterm_raises(), output_folder(output) as folder:
         state, _, config = run.go_on(folder, given)
         return _train(corpus, config, folder, state, run)
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """What `train` and `train_ids` are asked for beside the corpus and the options of `TrainConfig`."""
 
     output: str | PathLike[str] | None
@@ -206,6 +206,7 @@ class _Run:
     init_from: str | PathLike[str] | Embeddings | None
     callbacks: Sequence[Callback]
     progress: bool
+    on_nodes: bool = False  # by `distributed.train_ray`
     vectors: Embeddings | None = field(init=False)  # of init_from, opened before hours go into the corpus
 
     def __post_init__(self) -> None:
@@ -238,6 +239,12 @@ class _Run:
                 say(self.progress, f"the run in {self.output} was cut before its first checkpoint: it begins anew")
             else:
                 state = read_state(partial.parent)
+                if state is not None and (state.ledger is not None) != self.on_nodes:
+                    raise ConfigError(
+                        f"the run in {self.output} was trained {'with' if state.ledger else 'without'} --ray "
+                        f"(train_ray): {'give' if state.ledger else 'omit'} it to go on, or start a new run from its "
+                        "vectors with --init-from"
+                    )
                 if state is None:
                     say(self.progress, f"{self.output} holds no run to go on with: a new one begins")
         elif partial is not None and (there := unfinished(partial.parent)):
@@ -270,11 +277,12 @@ class _Run:
         return state, given, replace(state.config, **changed)
 
 
-def _output_folder(output: str | PathLike[str] | None) -> Any:
+def output_folder(output: str | PathLike[str] | None) -> Any:
+    """Give `staged` for a model folder, or a context of None."""
     return nullcontext(None) if output is None else staged(Path(output), MANIFEST, "model")
 
 
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that were given a value; None, where it stands for a default, is none."""
     return {
         name: value
@@ -283,7 +291,8 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check_names(function: str, options: Iterable[str], known: type) -> None:
+def check_names(function: str, options: Iterable[str], known: type) -> None:
+    """Raise TypeError for an option that no training has; ``known`` is a class of `config` with options as keys."""
     for name in options:
         if name not in known.__annotations__ and name not in IdOptions.__annotations__:
             names = ", ".join({**IdOptions.__annotations__, **known.__annotations__})
@@ -304,7 +313,7 @@ def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray
     return V, U
 
 
-def _bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple[int, int, int]:
+def memory_bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple[int, int, int]:
     """Return the bytes that V and U will take, tables and vocabulary, and workers; ``names``: words are numbers."""
     assert config.workers is not None
     width = aligned_zeros(0, config.vector_size, np.float32).shape[1]
@@ -314,7 +323,7 @@ def _bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple[int, 
 
 
 def _check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool = False, names: bool = False) -> None:
-    """Say what a training will take, and refuse if there is not so much; see `_bill`.
+    """Say what a training will take, and refuse if there is not so much; see `memory_bill`.
 
     A run that is ``saved`` takes V and U once more while a checkpoint is written, but only if they are large
     (`goes_into_page_cache`) and that is free then.
@@ -322,7 +331,7 @@ def _check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool
     Raises:
         ConfigError: there is not.
     """
-    matrices, words, scratch = _bill(n_words, config, names)
+    matrices, words, scratch = memory_bill(n_words, config, names)
     need, free = matrices + words + scratch, available_memory()
     bill = (
         f"V and U take 2 x {n_words:,} x {matrices // (8 * n_words)} x 4 bytes, {matrices / 1e6:,.0f} MB, tables and "
@@ -364,7 +373,7 @@ def _announce(corpus: Corpus, config: TrainConfig, progress: bool, saved: bool) 
     _check_memory(len(corpus.vocab), config, progress, saved)
 
 
-def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: _Run) -> Embeddings:
+def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: Run) -> Embeddings:
     """Train; return the embeddings, which ``run.output`` then holds; raises what stopped the run early, once saved."""
     assert config.workers is not None
     n_tokens = len(corpus.ids)
@@ -381,7 +390,7 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
     _announce(corpus, config, run.progress, saved=folder is not None)
     trim_memory()  # of what reading the corpus took
     V, U = initial_matrices(len(corpus.vocab), config.vector_size, config.seed)
-    noise, keep, tiling = _tables(corpus.vocab.counts, config)
+    noise, keep, tiling = tables(corpus.vocab.counts, config)
     if config.kernel == "tile" and tiling is None:
         say(run.progress, "tiles do not fit: too few tokens or words, or too high an alpha; pairwise kernel")
     workers = Workers.create(config.workers, config.seed, config.window, config.negative, V.shape[1], tiling)
@@ -425,7 +434,7 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
             signalled = stack.enter_context(signals_noted())
             remedy = nullcontext if checkpoints is None else checkpoints.remedy
             with remedy():
-                record = stack.enter_context(_metrics_file(folder, live.metrics))
+                record = stack.enter_context(metrics_file(folder, live.metrics))
             bar = stack.enter_context(Bar(total, run.progress, done))
             for now in _chunks(train_spans, corpus, config, step, workers, watch, began, done):
                 live.metrics.append(asdict(now))
@@ -490,7 +499,7 @@ def _place(now: Progress, rng: NDArray[np.uint64], before: dict[str, Any]) -> di
     }
 
 
-def _tables(
+def tables(
     counts: NDArray[np.int64], config: TrainConfig
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32], Tiling | None]:
     """Return what a vocabulary decides: the alias table of noise words, the subsampling thresholds and the tiling."""
@@ -559,7 +568,7 @@ def _view(live: Embeddings) -> Embeddings:
 
 
 @contextmanager
-def _metrics_file(folder: Path | None, before: Sequence[dict[str, Any]]) -> Iterator[Callable[[dict[str, Any]], None]]:
+def metrics_file(folder: Path | None, before: Sequence[dict[str, Any]]) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Give a function that appends a record to metrics.jsonl at once, so that it can be watched."""
     if folder is None:
         yield lambda record: None

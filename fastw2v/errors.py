@@ -48,6 +48,10 @@ class DivergedError(FastW2VError, ArithmeticError):
         return type(self), (self.epoch, self.token, self.alpha, self.checkpoint)
 
 
+class ClusterError(FastW2VError, RuntimeError):
+    """Ray is missing, its cluster can't be reached or does not fit, or too few nodes of a training are left."""
+
+
 class UnknownWordError(FastW2VError, KeyError):
     """A word is not in the vocabulary."""
 

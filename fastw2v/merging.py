@@ -15,6 +15,7 @@ Deltas are only read: they may be views of memory that is shared, read-only or n
 bound by memory; to merge on several threads give each a part of the rows (`parts`).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -187,6 +188,15 @@ def rate(merge: str, nodes: int) -> float:
         nodes: how many are merged.
     """
     return float(nodes) ** 0.25 if merge == "combiner" else float(min(nodes, MOST_RATE))
+
+
+def rounds(nodes: int) -> int:
+    """Return into how many rounds an epoch falls at least.
+
+    For 2 nodes 6 and for 4 nodes 24, what they were found to need on 20 M words (``bench/RESULTS.md``); 1.5 a node,
+    what GraphWord2Vec takes for 32 machines, where that is more; in between the number stays that of 4 nodes.
+    """
+    return math.ceil(max(1.5 * nodes, min(1.5 * nodes**2, 24)))
 
 
 def parts(rows: int, count: int) -> list[tuple[int, int]]:

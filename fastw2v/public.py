@@ -6,6 +6,7 @@ from .driver import train as train
 from .driver import train_ids as train_ids
 from .embeddings import Embeddings as Embeddings
 from .embeddings import load as load
+from .errors import ClusterError as ClusterError
 from .errors import ConfigError as ConfigError
 from .errors import CorpusError as CorpusError
 from .errors import DivergedError as DivergedError

@@ -13,6 +13,7 @@ import fastw2v
 from bench import distributed, record, replicas, report
 from bench.distributed import Speeds, bytes_of_round, epoch_seconds
 from bench.replicas import Plan
+from fastw2v import merging
 from fastw2v.config import TrainConfig
 
 OPTIONS = {"vector_size": 10, "epochs": 2, "min_count": 1, "seed": 4}
@@ -87,7 +88,7 @@ def test_the_table_of_predictions_is_the_closed_form(results):
     table = distributed.predictions(node, 4e9).splitlines()
     assert len(table) == 2 + 8
     assert table[2].startswith("| 1 M | 100 | 10 | 391 (100) | ")  # 10^10 / 25.6 M/s
-    rounds = distributed.rounds_of(4)
+    rounds = merging.rounds(4)
     full = sum(n % distributed.FULL_EVERY == 0 or n == rounds for n in range(1, rounds + 1))
     rows = full * 1_000_000 + (rounds - full) * distributed.HOT_ROWS
     by_hand = 1e10 / (4 * 25.6e6) + 0.1 * rounds + rows * 2400 / (distributed.THREADS * 4e9) + rows * 1.5 * 801 / 1e9

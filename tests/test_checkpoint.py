@@ -699,6 +699,40 @@ def test_a_manifest_that_makes_no_sense(two_checkpoints, planted_file, tmp_path,
         fastw2v.train(planted_file, output=folder, resume=True, progress=False)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m, ledger: ledger.update(committed=[[0, m["corpus"]["tokens"]]]),  # not the tokens that were visited
+        lambda m, ledger: ledger.update(committed=[[-1, ledger["committed"][0][1] - 1]]),
+        lambda m, ledger: ledger.update(committed="0-10"),
+        lambda m, ledger: ledger.update(nodes_started=0),
+        lambda m, ledger: ledger.update(nodes_started="2"),
+        lambda m, ledger: ledger.pop("nodes_started"),
+        lambda m, ledger: m["progress"].update(ledger=[]),
+        lambda m, ledger: m.pop("corpus"),
+        lambda m, ledger: m["corpus"].update(tokens=0),
+    ],
+)
+def test_a_ledger_of_nodes_that_makes_no_sense(two_checkpoints, planted_file, tmp_path, change):
+    folder = tmp_path / "m"
+    shutil.copytree(two_checkpoints / "late", folder)
+
+    def of_nodes(manifest, change=lambda manifest, ledger: None):
+        progress = manifest["progress"]
+        place = progress["tokens"] % manifest["corpus"]["tokens"]
+        progress["ledger"] = {"committed": [[0, place]], "nodes_started": 2}
+        change(manifest, progress["ledger"])
+
+    change_manifest(folder, of_nodes)
+    state = checkpoint.read_state(folder)
+    assert state.ledger == ([(0, state.tokens % state.embeddings.metadata["corpus"]["tokens"])], 2)
+    with pytest.raises(ConfigError, match="was trained with --ray"):
+        fastw2v.train(planted_file, output=folder, resume=True, progress=False)
+    change_manifest(folder, lambda manifest: of_nodes(manifest, change))
+    with pytest.raises(FolderError, match="impossible state"):
+        fastw2v.train(planted_file, output=folder, resume=True, progress=False)
+
+
 def test_a_saved_model_is_no_run_to_go_on_with(planted_file, model, tmp_path):
     fastw2v.Embeddings(fastw2v.load(model).vocab, np.zeros((58, 10), np.float32)[: len(fastw2v.load(model))]).save(
         tmp_path / "m"

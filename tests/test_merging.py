@@ -287,3 +287,7 @@ def test_one_node_keeps_its_learning_rate_and_averages_get_it_times_nodes():
     assert [merging.rate(name, 1) for name in EVERY] == [1, 1, 1]
     assert [merging.rate(name, nodes) for name in AVERAGES for nodes in (2, 4, 100)] == [2, 4, 4] * 2
     assert merging.rate("combiner", 16) == 2
+
+
+def test_rounds_of_an_epoch():
+    assert [merging.rounds(nodes) for nodes in (1, 2, 3, 4, 16, 17, 64)] == [2, 6, 14, 24, 24, 26, 96]

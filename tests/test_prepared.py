@@ -701,7 +701,7 @@ def huge(tmp_path):
 
 def test_more_than_2_31_ids(huge):
     from fastw2v import TrainConfig, spans
-    from fastw2v.driver import _tables, initial_matrices
+    from fastw2v.driver import initial_matrices, tables
     from fastw2v.pair import TRAINED
     from fastw2v.parallel import Workers, run_chunk
 
@@ -717,7 +717,7 @@ def test_more_than_2_31_ids(huge):
     grid = -(-(2**31 + 500) // spans.PIECE) * spans.PIECE
     assert spans.next_cut(corpus.offsets, 2**31 + 500) == grid
     assert spans.sentence_of(corpus.offsets, 2**31 + 500) == 1 + (2**31 + 500 - NEAR) // 1000
-    noise, keep, tiling = _tables(1000 * np.bincount(tail, minlength=5000), TrainConfig(sample=0))
+    noise, keep, tiling = tables(1000 * np.bincount(tail, minlength=5000), TrainConfig(sample=0))
     assert tiling is not None
     near_ids, near_offsets = tail.astype(np.int32), np.arange(0, 50_001, 1000)
     for tiles in (None, tiling):

@@ -380,7 +380,7 @@ def test_the_bill_is_enough_and_not_far_more(tmp_path, kernel):
         fastw2v.train_ids(ids, [0, len(ids)], n_words=n_words, output=output, progress=False, **options)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    bill = sum(driver._bill(n_words, fastw2v.TrainConfig(**options), names=True))
+    bill = sum(driver.memory_bill(n_words, fastw2v.TrainConfig(**options), names=True))
     assert peak - 10_000_000 < bill < 1.5 * peak  # files are written in blocks of a few megabytes
 
 

@@ -1,0 +1,134 @@
+"""Which tokens of an epoch have been trained: what to lease next, what comes back when a node is lost.
+
+Pure bookkeeping; nobody is talked to. A token is free, leased to a node, done by it, or committed. Done is not safe:
+what a node did to rare words is in its replica alone until the next full synchronisation, so a node that is lost
+before takes all with it that it did since the last one, and those tokens are leased again. After a full
+synchronisation what was done is in every replica: it is committed, once and for ever. So every token is trained at
+least once an epoch, and committed exactly once.
+"""
+
+from collections.abc import Callable, Iterable
+
+Range = tuple[int, int]  # tokens [start, stop) of an epoch
+
+
+def merged(ranges: Iterable[Range]) -> list[Range]:
+    """Return the same tokens as few ranges in order, adjacent ones made one; overlapping ones too."""
+    found: list[Range] = []
+    for start, stop in sorted(ranges):
+        if start == stop:
+            continue
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+        else:
+            found.append((start, stop))
+    return found
+
+
+def length(ranges: Iterable[Range]) -> int:
+    """Return how many tokens disjoint ranges have."""
+    return sum(stop - start for start, stop in ranges)
+
+
+class Ledger:
+    """The tokens of one epoch.
+
+    Attributes:
+        n_tokens: tokens of the epoch.
+        committed: ranges that are in every replica, `merged`.
+        leased: node -> the ranges it is training.
+        done: node -> the ranges it trained since the last full synchronisation.
+    """
+
+    def __init__(self, n_tokens: int, next_cut: Callable[[int], int], committed: Iterable[Range] = ()) -> None:
+        """Begin an epoch, or go on with one.
+
+        Args:
+            n_tokens: tokens of the epoch.
+            next_cut: gives the first place at or after a token where a range may end, at most ``n_tokens``.
+            committed: what has been committed.
+        """
+        self.n_tokens, self._next_cut = n_tokens, next_cut
+        self.committed = merged(committed)
+        self.leased: dict[int, list[Range]] = {}
+        self.done: dict[int, list[Range]] = {}
+        starts = [0, *(stop for _, stop in self.committed)]
+        stops = [*(start for start, _ in self.committed), n_tokens]
+        self._free = merged(zip(starts, stops, strict=True))
+
+    @property
+    def free(self) -> int:
+        """Tokens that nobody has."""
+        return length(self._free)
+
+    @property
+    def trained(self) -> int:
+        """Tokens done or committed: where the learning rate stands."""
+        return length(self.committed) + sum(map(length, self.done.values()))
+
+    @property
+    def complete(self) -> bool:
+        """Every token is committed."""
+        return self.committed == [(0, self.n_tokens)]
+
+    def lease(self, node: int, tokens: int) -> list[Range]:
+        """Give a node about so many free tokens, those in front first: at least ``tokens``, if there are so many.
+
+        Raises:
+            ValueError: it has a lease.
+        """
+        if node in self.leased:
+            raise ValueError(f"node {node} has a lease: {self.leased[node]}")
+        given: list[Range] = []
+        while self._free and length(given) < tokens:
+            start, stop = self._free.pop(0)
+            end = min(self._next_cut(start + tokens - length(given)), stop)
+            if end < stop:
+                self._free.insert(0, (end, stop))
+            given.append((start, end))
+        if given:
+            self.leased[node] = given
+        return given
+
+    def finish(self, node: int, tokens: int | None = None) -> None:
+        """Note that a node has trained its lease, or the first so many tokens of it; the others are free again.
+
+        Of a node that was given up meanwhile, and is late, nothing is noted.
+        """
+        done = self.done.setdefault(node, []) if node in self.leased else []
+        left = self.n_tokens if tokens is None else tokens
+        for start, stop in self.leased.pop(node, []):
+            end = min(stop, start + left)
+            left -= end - start
+            if end > start:
+                done.append((start, end))
+            self._free = merged([*self._free, (end, stop)])
+
+    def lose(self, node: int) -> int:
+        """Take back all that a node has leased, and has done since the last commit; return how many tokens."""
+        back = self.leased.pop(node, []) + self.done.pop(node, [])
+        self._free = merged([*self._free, *back])
+        return length(back)
+
+    def commit(self) -> list[Range]:
+        """Note a full synchronisation: all that is done is in every replica. Return what that adds, `merged`."""
+        new = merged(part for ranges in self.done.values() for part in ranges)
+        self.done.clear()
+        self.committed = merged([*self.committed, *new])
+        return new
+
+
+def check_ranges(ranges: object, n_tokens: int) -> list[Range]:
+    """Return ranges of an epoch as a file says them: a list of lists of two numbers, as `merged` gives them.
+
+    Raises:
+        ValueError: they are not.
+    """
+    found: list[Range] = []
+    for item in ranges if isinstance(ranges, list) else [None]:
+        pair = item if isinstance(item, list) and len(item) == 2 else [-1, -1]
+        start, stop = (number if type(number) is int else -1 for number in pair)
+        if not (found[-1][1] if found else -1) < start < stop <= n_tokens:
+            raise ValueError("no ranges of tokens")
+        found.append((start, stop))
+    return found
