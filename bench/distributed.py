@@ -234,22 +234,27 @@ def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dic
 
 
 def of_last_corpus(part: str) -> list[Record]:
-    """Return the newest run of each plan and seed on the text and vector_size that were run last."""
+    """Return the runs on the text and vector_size that were run last."""
     lines = [line for line in report.shown("distributed") if line["part"] == part]
 
     def setting(line: Record) -> tuple[object, ...]:
         return line["corpus"], line["config"]["vector_size"], line["config"]["epochs"]
 
-    lines = [line for line in lines if setting(line) == setting(lines[-1])]
-    return list({(str(line["plan"]), line["seed"]): line for line in lines}.values())
+    return [line for line in lines if setting(line) == setting(lines[-1])]
 
 
 def points(lines: list[Record]) -> list[Point]:
-    """Return the runs by plan, in the order of nodes, then as they were run first."""
+    """Return the runs by plan, in the order of nodes, then as they were run first.
+
+    All runs of a seed have scores; the newest has times.
+    """
     found: dict[str, list[Record]] = {}
     for line in lines:
         found.setdefault(str(line["plan"]), []).append(line)
-    made = [Point(name, EPOCHS, sorted(of, key=lambda line: line["seed"]), of) for name, of in found.items()]
+    made = []
+    for name, of in found.items():
+        newest = {line["seed"]: line for line in of}
+        made.append(Point(name, EPOCHS, [newest[seed] for seed in sorted(newest)], of, of))
     return sorted(made, key=lambda point: point.lines[0]["plan"]["nodes"])
 
 
@@ -281,8 +286,9 @@ def said_of(lines: list[Record]) -> str:
     """Return what a table of runs says below: the scores, the text, the options and the source."""
     config, corpus = lines[-1]["config"], lines[-1]["corpus"]
     return (
-        "Scores: mean of the seeds, in brackets the largest minus the smallest, then the distance from one node; 100 x "
-        f"Spearman, and per cent of the attempted Google analogies (restrict-vocab {quality.RESTRICT_VOCAB:,}). "
+        "Scores: mean of the seeds, in brackets the largest minus the smallest, then the distance from one node (where "
+        "a seed was run more than once, the mean of its runs; speed: of the newest, in turn); 100 x Spearman, and per "
+        f"cent of the attempted Google analogies (restrict-vocab {quality.RESTRICT_VOCAB:,}). "
         f"{corpus['tokens'] / 1e6:.3g} M words of {corpus['name']}, {corpus['words']:,} different ones; vector_size "
         f"{config['vector_size']}, {config['epochs']} epochs, alpha {config['alpha']:g}. {report.source(*lines)}"
     )

@@ -471,6 +471,7 @@ def measure(corpora: dict[str, Ids], repeats: int, say: Callable[[str], None], d
                 ups = ", ".join(f"{up['median']} x on {count}" for count, up in timed["speed_up"].items())
                 say(f"{name}, {kernel}, vector_size {vector_size}: {ups}")
     return {
+        "assumed": {name: machine._asdict() for name, machine in LARGE.items()},
         "latency_ns": timing.summary(latencies),
         "bandwidth": {str(threads): round(width / 1e9, 1) for threads, width in widths.items()},
         "points": points,
@@ -550,7 +551,7 @@ def by_machine(result: report.Record) -> list[tuple[str, str, dict[int, dict[str
     found = []
     for point in result["points"]:
         label = f"{point['kernel']}, {point['corpus']}, vector_size {point['vector_size']}"
-        for machine in (HERE, *LARGE):
+        for machine in (HERE, *result.get("assumed", {})):
             predicted = {
                 row["workers"]: row["predicted"][machine] for row in point["rows"] if machine in row["predicted"]
             }
@@ -590,8 +591,9 @@ def measured_table(results: list[report.Record]) -> str:
     )
     return (
         f"Times the speed of one core, predicted / measured (median of runs in turn, in brackets the largest minus the "
-        f"smallest). {MARKS_SAID}\n\n{table}\n\n{said}. Of what is called a core in a rented machine two may be one "
-        f"with two threads, which the model knows nothing of. {report.source(*results)}"
+        f"smallest). {MARKS_SAID}\n\n{table}\n\n{said}. Assumed for all: 32 MB of last-level cache. Of what is called "
+        f"a core in a rented machine two may be one with two threads, which the model knows nothing of. "
+        f"{report.source(*results)}"
     )
 
 
@@ -618,7 +620,7 @@ def section(result: report.Record) -> str:
     assumed = "; ".join(
         f"{name}: groups of {machine.group} cores with {machine.shared_cache >> 20} MB of last-level cache each, "
         f"{machine.bandwidth / 1e9:.0f} GB/s in practice, a line from another core in {machine.latency:g} ns"
-        for name, machine in LARGE.items()
+        for name, machine in ((name, Machine(**facts)) for name, facts in result["assumed"].items())
     )
     return (
         "Where the rows are that a worker touches, and how often a step was computed from a row that another worker "
@@ -661,7 +663,13 @@ def figures() -> dict[str, Figure]:
     largest = max(one_a_machine(), key=lambda result: result["machine"]["usable_cores"])
     here = f"{report.cpu(largest)}: predicted, x measured"
     data: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for name, machine, points in [(here, HERE, largest["points"]), *((name, name, result["points"]) for name in LARGE)]:
+    for name, machine, points in [
+        (here, HERE, largest["points"]),
+        *(
+            (f"predicted, cores as of {report.cpu(result)}: {name}", name, result["points"])
+            for name in result["assumed"]
+        ),
+    ]:
         lines = data.setdefault(name, {})
         for point in points:
             if point["vector_size"] != VECTOR_SIZES[0]:
@@ -675,8 +683,8 @@ def figures() -> dict[str, Figure]:
                 "measured": [up["median"] for up in ups.values()],
             }
     text = (
-        "Speed-up over the number of cores: predicted (lines) and measured (crosses) on the machine at hand, predicted "
-        "on two assumed machines; the dotted line is one for each core"
+        "Speed-up over the number of cores: predicted (lines) and measured (crosses) on the machine with most cores "
+        "that was there, and predicted on two assumed machines; the dotted line is one for each core"
     )
     return {"hogwild": Figure(text, data, draw, size=(12, 3.8))}
 

@@ -272,12 +272,13 @@ def remarks(lines: list[Record]) -> str:
     """Return what every table of such runs says below: the text, what else ran, the source."""
     last = lines[-1]
     config, corpus = last["config"], last["corpus"]
-    busy = 100 * statistics.median(values(lines, "busy_elsewhere"))
+    shares = [100 * share for share in values(lines, "busy_elsewhere")]
     return (
         f"{corpus['tokens'] / 1e6:.3g} M words of {corpus['name']}, {corpus['words']:,} different ones; vector_size "
         f"{config['vector_size']}, window {config['window']}, negative {config['negative']}, sample "
         f"{config['sample']:g}, alpha {config['alpha']:g}, {config['workers']} workers{exceptions(lines)}. "
-        f"Others took {busy:.0f} % of the machine meanwhile (median). "
+        f"Others took {statistics.median(shares):.0f} % of the machine meanwhile (median; at most {max(shares):.0f} "
+        "%). "
         f"{report.source(*lines)}"
     )
 

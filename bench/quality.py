@@ -29,12 +29,13 @@ from .report import Record
 HELP = "scores, time and memory of every peer's vectors after the same epochs, several seeds"
 RESTRICT_VOCAB = 30_000
 TIMES = ("seconds", "tokens_per_s", "words_per_s")
-SEEN = 2  # standard errors: of how many a difference of scores is said to be beyond noise
+SEEN = 2.8  # standard errors, of how many a difference is beyond noise: Student's t, 95 %, of three seeds and three
 LITTLE = 0.1  # of the machine, that others may take beside a run whose times are shown
 EPOCHS = (1, 5)  # those of README's table
 ANALOGIES = "questions-words"
+SIMLEX = "simlex999"
 #: The scores in the tables, by the names of their files.
-LABELS = {"wordsim353": "WordSim-353", "simlex999": "SimLex-999", ANALOGIES: "Google analogies"}
+LABELS = {"wordsim353": "WordSim-353", SIMLEX: "SimLex-999", ANALOGIES: "Google analogies"}
 
 
 def scored(score: float | None, attempted: int, total: int) -> dict[str, Any]:
@@ -98,26 +99,38 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 class Point(NamedTuple):
-    """The runs of one system with one number of epochs: its scores and its other figures by name, one a seed."""
+    """The runs of one system with one number of epochs.
+
+    Attributes:
+        system: its name.
+        epochs: their number.
+        lines: the newest run of each seed, whose memory counts.
+        scored: all runs; those of one seed are averaged.
+        timed: the runs whose times may be compared.
+    """
 
     system: str
     epochs: int
     lines: list[Record]
+    scored: list[Record]
     timed: list[Record]
 
     def figures(self, name: str) -> list[float]:
-        """Return the scores of one file, or ``peak_rss_mb``, or of the undisturbed runs the times.
+        """Return the scores of one file, one a seed, or ``peak_rss_mb``, or the times.
 
         ``words_per_s`` are the words of the text times the epochs over the seconds of the whole command.
         """
         if name == "words_per_s":
-            return [self.epochs * line["corpus"]["tokens"] / line["seconds"] for line in undisturbed(self.timed)]
+            return [self.epochs * line["corpus"]["tokens"] / line["seconds"] for line in self.timed]
         if name in TIMES:
-            return peers.values(undisturbed(self.timed), name)
+            return peers.values(self.timed, name)
         if all(name in line for line in self.lines):
             return peers.values(self.lines, name)
-        scores = [line["scores"][name]["score"] for line in self.lines if name in line["scores"]]
-        return [score for score in scores if score is not None]
+        of_seed: dict[int, list[float]] = {}
+        for line in self.scored:
+            if (score := line["scores"].get(name, {"score": None})["score"]) is not None:
+                of_seed.setdefault(line["seed"], []).append(score)
+        return [statistics.fmean(scores) for _, scores in sorted(of_seed.items())]
 
     def mean(self, name: str) -> float:
         """Return the mean of `figures`; not a number without any."""
@@ -135,9 +148,9 @@ class Point(NamedTuple):
         return statistics.stdev(found) / math.sqrt(len(found)) if len(found) > 1 else math.nan
 
 
-def undisturbed(lines: list[Record]) -> list[Record]:
-    """Return the runs beside which others took little of the machine; where there is none, all."""
-    return [line for line in lines if line["busy_elsewhere"] <= LITTLE] or lines
+def quiet(lines: list[Record]) -> list[Record]:
+    """Return the runs beside which others took little of the machine."""
+    return [line for line in lines if line["busy_elsewhere"] <= LITTLE]
 
 
 def of_last_setting() -> list[Record]:
@@ -169,27 +182,26 @@ def comparable(lines: list[Record]) -> tuple[list[Record], list[Record]]:
     for line in lines:
         systems_of.setdefault((line["batch"], line["round"]), set()).add(line["system"])
     turns = [line for line in lines if len(systems_of[line["batch"], line["round"]]) > 1]
-    processor = statistics.mode(line["machine"]["cpu"] for line in turns or lines)
-    turns, alike = ([line for line in some if line["machine"]["cpu"] == processor] for some in (turns, lines))
+    processor = statistics.mode(map(report.cpu, turns or lines))
+    turns, alike = ([line for line in some if report.cpu(line) == processor] for some in (turns, lines))
     last = {key(line): line["batch"] for line in turns}
     of_last = {(*key(line), line.get("beside")): line for line in turns if last[key(line)] == line["batch"]}
-    return list(of_last.values()), alike
+    return list(of_last.values()), newest(alike)
 
 
 def points(lines: list[Record]) -> list[Point]:
-    """Return the newest runs by epochs and system, with those of them whose times may be compared.
+    """Return the runs by epochs and system, with those of them whose times may be compared.
 
-    Of a system that never took turns they are the newest ones on the same processor.
+    Of runs in turn if some were undisturbed; else of undisturbed ones alone, if there are some.
     """
     turns, alike = comparable(lines)
     found = []
     for epochs in sorted({line["config"]["epochs"] for line in lines}):
-        of = peers.by_system([line for line in newest(lines) if line["config"]["epochs"] == epochs])
+        of = peers.by_system([line for line in lines if line["config"]["epochs"] == epochs])
         for system, runs in of.items():
-            timed, alone = ([line for line in some if key(line)[:2] == (system, epochs)] for some in (turns, alike))
-            found.append(
-                Point(system, epochs, sorted(runs, key=lambda run: run["seed"]), timed or newest(alone)),
-            )
+            in_turn, alone = ([line for line in some if key(line)[:2] == (system, epochs)] for some in (turns, alike))
+            timed = quiet(in_turn) or quiet(alone) or in_turn or alone
+            found.append(Point(system, epochs, sorted(newest(runs), key=lambda run: run["seed"]), runs, timed))
     return found
 
 
@@ -242,14 +254,17 @@ def time_to_score(found: list[Point]) -> str:
     for system, last in at_last(found).items():
         if is_ours(system) or not last.figures(ANALOGIES) or not last.figures("seconds"):
             continue
-        row = [system, str(last.epochs), report.number(last.median("seconds")), with_spread(last, ANALOGIES)]
+        row = [system, str(last.epochs), report.number(last.median("seconds"))]
+        row += [with_spread(last, ANALOGIES), with_spread(last, SIMLEX)]
         if point := first_at(found, last.mean(ANALOGIES)):
             ratio = last.median("seconds") / point.median("seconds")
-            row += [str(point.epochs), report.number(point.median("seconds")), with_spread(point, ANALOGIES)]
+            row += [str(point.epochs), report.number(point.median("seconds"))]
+            row += [with_spread(point, ANALOGIES), with_spread(point, SIMLEX)]
             rows.append([*row, report.number(ratio)])
         else:
-            rows.append([*row, "not reached", "", "", ""])
-    header = ["", "its epochs", "its seconds", "its analogies", "fastw2v's epochs", "seconds", "analogies", "ratio"]
+            rows.append([*row, "not reached", "", "", "", ""])
+    header = ["", "its epochs", "its seconds", "its analogies", "its SimLex", "fastw2v's epochs", "seconds"]
+    header += ["analogies", "SimLex", "ratio"]
     return report.markdown(header, rows)
 
 
@@ -277,9 +292,9 @@ def slower_outside(found: list[Point]) -> list[str]:
 
 
 def beside(found: list[Point], peer: Point) -> list[peers.Couple]:
-    """Return the undisturbed runs of a peer, each with the one of ours beside it."""
-    ours = [line for point in found if point.system == peers.OURS for line in undisturbed(point.timed)]
-    return peers.couples(undisturbed(peer.timed), ours)
+    """Return the timed runs of a peer, each with the one of ours beside it, or in the same round."""
+    ours = [line for point in found if point.system == peers.OURS for line in point.timed]
+    return peers.couples(peer.timed, ours)
 
 
 def later(found: list[Point]) -> list[str]:
@@ -376,7 +391,7 @@ def behind(found: list[Point]) -> str:
     aspects = {
         "Speed": slower(found),
         "Ingest": slower_outside(found),
-        "Time to a peer's last score": later(found),
+        "Time to a peer's last analogies score": later(found),
         "Memory": larger(found),
         "Scores": worse(found),
     }
@@ -384,7 +399,7 @@ def behind(found: list[Point]) -> str:
     fine = [name.lower() for name, each in aspects.items() if not each]
     noise = (
         f"After a difference of means stands its standard error over the seeds; beyond noise means more than {SEEN} of "
-        "them, which few seeds show of large differences only, and of the ones shown here some by chance. Ingest is "
+        "them (95 % with three seeds each), so that few seeds show large differences only. Ingest is "
         "everything outside training: start, reading and counting the text, saving."
     )
     if not said:
@@ -401,9 +416,10 @@ def blocks() -> dict[str, str]:
     found = points(lines)
     few = [point for point in found if point.epochs in EPOCHS]
     remark = (
-        "Scores: mean of the seeds, in brackets the largest minus the smallest; memory: median; times: median of the "
-        f"runs in turn beside which others took at most {100 * LITTLE:.0f} % of the machine, of all where "
-        "there is none, all on one processor; `runs timed` says of how many. Scores are 100 x Spearman, and per cent "
+        "Scores: mean of the seeds, in brackets the largest minus the smallest (where a seed was run more than once, "
+        "the mean of its runs); memory: median of the newest runs; times: median of the runs in turn beside which "
+        f"others took at most {100 * LITTLE:.0f} % of the machine, where there is none of such runs alone, else of "
+        "all; all on one processor; `runs timed` says of how many. Scores are 100 x Spearman, and per cent "
         f"of the attempted Google analogies (restrict-vocab {RESTRICT_VOCAB:,})."
     )
     said = f"{remark} {peers.remarks(newest(lines))}"
@@ -411,17 +427,17 @@ def blocks() -> dict[str, str]:
     made["quality-programs"] = peers.programs(lines)
     if rows := table_of_differences(few):
         made["quality-differences"] = (
-            f"{rows}\n\nMeans of the scores, a peer's minus ours, with the standard error of the difference; with "
-            "three seeds a difference under about three standard errors is no proof of one."
+            f"{rows}\n\nMeans of the scores, a peer's minus ours, with the standard error of the difference. With "
+            f"three seeds a difference under {SEEN} standard errors is no proof of one."
         )
     if few != found:
         made["quality-all"] = f"{table(found)}\n\n{remark}"
     if rows := time_to_score(found):
         ours = ", ".join(str(point.epochs) for point in found if point.system == peers.OURS)
         made["time-to-score"] = (
-            f"{rows}\n\nOurs: the runs that took the least time of all, of {ours} epochs, whose mean score is at or "
-            "above the peer's. A peer that has its score with fewer epochs than those it was run with would have a "
-            "smaller ratio."
+            f"{rows}\n\nOurs: the runs that took the least time of all, of {ours} epochs, whose mean analogies score "
+            "is at or above the peer's; those of other epochs than 1 and 5 ran alone. A peer that has its score with "
+            "fewer epochs than those it was run with would have a smaller ratio."
         )
     return made
 
@@ -460,7 +476,7 @@ def draw_speed(canvas: Any, data: Any) -> None:
         axes.plot([bar["least"], bar["most"]], [place, place], color="#222222", linewidth=1.2)
         said = f"{bar['median']:.2f}"
         if ratios := bar["ours_over_its"]:
-            said += f"   fastw2v beside it is {report.number(statistics.median(ratios))} times as fast"
+            said += f"   fastw2v, same round, {report.number(statistics.median(ratios))} times as fast"
             if len(ratios) > 1:
                 said += f" ({report.number(min(ratios))} to {report.number(max(ratios))})"
         axes.annotate(said, (bar["most"], place), (6, 0), textcoords="offset points", va="center")

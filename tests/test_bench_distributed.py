@@ -195,16 +195,17 @@ def test_tables_give_means_and_distances_from_one_node(results):
     ran = {"nodes": 2, "workers": 1, "seconds": 1, "exchanging": 0.1, "rounds": 8.0, "bytes": 80e6}
     lines = [
         line("merging", four, 1, [60, 20, 10]),
-        line("merging", four, 1, [61, 21, 11]),  # counts instead of the one before
+        line("merging", four, 1, [61, 21, 11]),  # of the same seed: their mean counts
         line("merging", {"nodes": 1}, 1, [60, 20, 15]),
         line("merging", {"nodes": 1}, 2, [62, 20, 16]),
+        line("ray", {"nodes": 2, "workers": 1}, 1, [60, 20, 15], run=ran | {"tokens_per_s": 1e6}),  # its time no more
         line("ray", {"nodes": 2, "workers": 1}, 1, [60, 20, 15], run=ran | {"tokens_per_s": 4e6}),
         line("ray", {"nodes": 1, "workers": 2}, 1, [61, 21, 15], run=ran | {"tokens_per_s": 5e6}),
     ]
     (results / "distributed.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
     found = distributed.blocks()
     assert "| 1 | | | | | 61.0 (2.0) | 20.0 (0.0) | 15.5 (1.0) | 2 |" in found["merging"]
-    assert "| 4 | mean | 4 | 8 | 8,192 / 4 | 61.0, +0.0 | 21.0, +1.0 | 11.0, -4.5 | 1 |" in found["merging"]
+    assert "| 4 | mean | 4 | 8 | 8,192 / 4 | 60.5, -0.5 | 20.5, +0.5 | 10.5, -5.0 | 1 |" in found["merging"]
     assert (
         "| 2 of 1 worker | 4.00 | 80.0 | 10.0 | 8.00 | 10.0 | 60.0, -1.0 | 20.0, -1.0 | 15.0, +0.0 | 1 |"
         in found["distributed"]
