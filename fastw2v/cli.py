@@ -119,7 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="?",
         const="",
         metavar="ADDRESS",
-        help="train on several nodes, by Ray: HOST:PORT of its cluster, or auto on one of the cluster's machines; "
+        help="train on several nodes, by Ray: HOST:PORT of its cluster, or auto, on one of the cluster's machines; "
         "nodes are processes of this machine if no ADDRESS is given. --workers is the threads of each node",
     )
     sub.add_argument(

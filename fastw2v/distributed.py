@@ -50,6 +50,7 @@ SPARE = 1.25  # of the tokens that a node needs for a round: it may be faster th
 FIRST_LEASE = 250_000  # tokens per thread, before a node's speed is known
 SLAB_BYTES = 1 << 28  # of V and U that are exchanged at once: bounds what the object stores hold
 START_SECONDS = 600.0  # that a node may take to start: it reads the corpus once
+DISK_SECONDS = 3600.0  # that a node may take to write or read a model, at least
 PATIENCE = 60.0  # seconds that ``min_nodes`` wait for the others to start, and at least for one to come back
 STRIKES = 3  # times that a node is started again without having brought a round to its end
 TOKEN = "driver"  # a file in the output folder, by which nodes find out if it is theirs too
@@ -98,7 +99,7 @@ def train_ray(
     init_from: str | PathLike[str] | None = None,
     progress: bool = True,
     min_nodes: int | None = None,
-    merge: str = "mean",
+    merge: str | None = None,
     hot_rows: int = 8_192,
     full_every: int = 6,
     round_tokens: int | None = None,
@@ -118,14 +119,15 @@ def train_ray(
             cores, some get several; others join when machines do.
         address: HOST:PORT of the cluster, or "auto" on one of its machines; None uses the Ray that this process is
             connected to, or else starts one on this machine alone, and ends it.
-        resume: see `train`; ``nodes`` and all options of this function may differ from those of the run.
+        resume: see `train`; ``nodes`` and all options of this function may differ from those of the run. Left out,
+            ``nodes``, ``workers`` and ``merge``, on which the learning rate depends, are those of the run.
         checkpoint_every: see `train`.
         init_from: a model folder, see `train`.
         progress: see `train`.
         min_nodes: with fewer, none of them coming back within ``round_timeout_s`` (at least a minute), the run is
             saved and ends with an error. None is half of ``nodes``, rounded up.
-        merge: what becomes of the nodes' updates of a row: a name of `merging.MERGES`. Nodes train with ``alpha`` times
-            `merging.rate` of it and ``nodes``; ``min_alpha`` is as it is.
+        merge: what becomes of the nodes' updates of a row: a name of `merging.MERGES`; None for "mean". Nodes train
+            with ``alpha`` times `merging.rate` of it and ``nodes``; ``min_alpha`` is as it is.
         hot_rows: so many rows, of the most frequent words, are exchanged after every round.
         full_every: all rows are exchanged after so many rounds.
         round_tokens: corpus tokens of a node's round; None for about four seconds. Less where an epoch would have fewer
@@ -156,7 +158,7 @@ class _Exchange:
     nodes: int | None
     address: str | None
     min_nodes: int | None
-    merge: str
+    merge: str | None
     hot_rows: int
     full_every: int
     round_tokens: int | None
@@ -168,7 +170,7 @@ class _Exchange:
             optional = value is None and name not in ("hot_rows", "full_every")
             if not optional and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigError(f"{name} is {value!r:.60}: give a whole number, at least 1")
-        if not isinstance(self.merge, str) or self.merge not in MERGES:
+        if self.merge is not None and (not isinstance(self.merge, str) or self.merge not in MERGES):
             raise ConfigError(f"merge is {self.merge!r:.60}: give {' or '.join(map(repr, MERGES))}")
         seconds: Any = self.round_timeout_s
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
@@ -197,8 +199,14 @@ def _train_ray(
     with sigterm_raises(), output_folder(run.output) as folder, ExitStack() as stack:
         state, given, config = run.go_on(folder, given)
         asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
-        threads = given.get("workers")
+        before = {} if state is None else state.embeddings.metadata.get("ray", {})
+        exchange = replace(
+            exchange, nodes=exchange.nodes or before.get("nodes"), merge=exchange.merge or before.get("merge", "mean")
+        )
+        threads = given.get("workers") or (None if state is None else config.workers)
         machines = stack.enter_context(_ray(exchange, threads))
+        if not machines():
+            raise ClusterError("no machine of the Ray cluster has cores to give: start Ray on one with «ray start»")
         chosen = opened(corpus, folder, **asked, workers=usable_cores(), progress=run.progress)
         ready = stack.enter_context(chosen)
         wanted = exchange.nodes or len(machines())
@@ -263,9 +271,9 @@ def _ray(exchange: _Exchange, threads: int | None) -> Iterator[Callable[[], dict
         finally:
             if mine:  # Ray's own would end the program in the middle of something
                 signal.signal(signal.SIGTERM, before)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"no Ray cluster at {address}" if address else "Ray can't be started on this machine"
-        raise ClusterError(f"{where}: {_first_line(error)}") from None
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        where = f"no Ray cluster that this machine is part of at {address}" if address else "Ray can't be started here"
+        raise ClusterError(f"{where}: {' '.join(str(error).split()):.400}") from None
     try:
         yield machines
     finally:
@@ -321,10 +329,12 @@ class _Training:
         self._ray, self._remote = ray, ray.remote(node_class)
         self._corpus, self._config, self._folder, self._state = corpus, config, folder, state
         # of the nodes wanted, not of those that are there: tiles and the schedule depend on it
+        assert exchange.merge is not None
         self._alpha = rate(exchange.merge, wanted) * config.alpha
         self._run, self._exchange, self._wanted, self._machines = run, exchange, wanted, machines
         self._least = exchange.min_nodes or (wanted + 1) // 2
         self._timeout = exchange.round_timeout_s
+        self._disk_seconds = max(DISK_SECONDS, self._timeout)
         self._members: list[_Member] = []  # those that take part, in order of number
         self._joining: list[_Member] = []
         self._strikes = [0] * wanted
@@ -365,6 +375,12 @@ class _Training:
             name: getattr(self._exchange, name) for name in ("merge", "hot_rows", "full_every", "round_tokens")
         }
         self._metadata["corpus"] = {"tokens_read": corpus.tokens_read, **sizes}
+        if state is not None:
+            there = state.embeddings.metadata
+            self._metadata |= {name: there[name] for name in ("init_from",) if name in there}
+            was = there.get("ray", {}).get("nodes", self._wanted), there.get("ray", {}).get("merge", "mean")
+            if was != (self._wanted, self._exchange.merge):
+                say(run.progress, f"it was a run of {was[0]} nodes and merge {was[1]!r}: the learning rate may change")
         self._metadata["progress"] = {} if state is None else state.embeddings.metadata["progress"]
         self._metrics = [] if state is None else list(state.embeddings.metrics)
         self._checkpoints = Checkpoints(self._folder, run.checkpoint_every, state)
@@ -398,7 +414,7 @@ class _Training:
             vocab_sha256=str(read_manifest(where, PREPARED_MANIFEST, "prepared")["vocab_sha256"]),
             n_tokens=len(self._corpus.ids),
             config=replace(self._config, alpha=self._alpha),
-            merge=self._exchange.merge,
+            merge=self._exchange.merge or "mean",
             token_file=str(self._folder.absolute() / TOKEN),
             token=token,
             machine_share=-(-self._wanted // max(1, len(machines))),
@@ -454,7 +470,9 @@ class _Training:
             if member.asked == "hello":
                 member.name = f"node {member.number} ({answer['host']})"
                 self._check_versions(member, answer)
-                member.joining, member.asked = member.actor.open.remote(self._plan, member.number), "open"
+                # those that train already have their memory
+                plan = replace(self._plan, machine_share=1) if self._members else self._plan
+                member.joining, member.asked = member.actor.open.remote(plan, member.number), "open"
             else:
                 member.joining, member.writes = None, answer["sees_output"]
                 self._tiles = answer["tiles"]
@@ -495,8 +513,10 @@ class _Training:
             self._lose(member, f"was lost ({_reason(error)})")
         return []
 
-    def _ask(self, calls: dict[_Member, Any]) -> dict[_Member, Any]:
+    def _ask(self, calls: dict[_Member, Any], seconds: float | None = None) -> dict[_Member, Any]:
         """Wait for the answers to calls of nodes; those that are lost or late are given up, and missing in the result.
+
+        Late is after so many seconds, or ``round_timeout_s``.
 
         Raises:
             FastW2VError: see `_answer`.
@@ -504,7 +524,8 @@ class _Training:
         """
         waiting = {ref: member for member, ref in calls.items()}
         found: dict[_Member, Any] = {}
-        deadline = time.monotonic() + self._timeout
+        seconds = seconds or self._timeout
+        deadline = time.monotonic() + seconds
         while waiting and (left := deadline - time.monotonic()) > 0:
             ready, _ = self._ray.wait(list(waiting), num_returns=len(waiting), timeout=min(left, WAIT))
             for ref in ready:
@@ -512,7 +533,7 @@ class _Training:
                 for answer in self._answer(member, ref):
                     found[member] = answer
         for member in waiting.values():
-            self._lose(member, f"did not answer for {self._timeout:g} s")
+            self._lose(member, f"did not answer for {seconds:g} s")
         if not self._members:
             raise _AllLostError
         return found
@@ -592,7 +613,7 @@ class _Training:
         self._members = [first]
         ready.remove(first)
         if self._state is not None:
-            self._ask({first: first.actor.restore.remote(str(self._state.folder.absolute()))})
+            self._ask({first: first.actor.restore.remote(str(self._state.folder.absolute()))}, self._disk_seconds)
         elif self._run.init_from is not None:
             assert self._run.vectors is not None
             folder = Path(os.fspath(self._run.init_from)).absolute()  # type: ignore[arg-type]
@@ -603,28 +624,39 @@ class _Training:
             )
         self._join(ready)
 
-    def _fill(self) -> bool:
-        """Between rounds: let join who is there, start who is missing; False if too few are left.
+    def _let_in(self, seconds: float) -> None:
+        """Start who is missing, and let join who is ready, for which to wait so long.
 
         A node that does not fit is a remark here: the others go on.
         """
+        self._summon()
+        if not any(member.joining is not None for member in self._joining):
+            time.sleep(seconds)  # a machine may come
+        try:
+            self._welcome(seconds)
+        except FastW2VError as error:
+            say(self._run.progress, f"a node can't take part: {error}")
+            self._reasons.append(str(error))
+        self._join([member for member in self._joining if member.joining is None])
+
+    @property
+    def _nobody_comes(self) -> bool:
+        """No node is being started, and none will be."""
+        struck = (strikes >= STRIKES or self._has(slot) for slot, strikes in enumerate(self._strikes))
+        return not self._joining and all(struck)
+
+    def _fill(self, stopped: Callable[[], int]) -> bool:
+        """Between rounds: let join who is there, start who is missing; False if too few are left.
+
+        Nobody is waited for once ``stopped`` gives a signal.
+        """
         deadline = time.monotonic() + max(self._timeout, PATIENCE)
         while True:
-            self._summon()
-            enough = len(self._members) >= self._least
-            try:
-                self._join(self._welcome(0 if enough else WAIT))
-            except FastW2VError as error:
-                say(self._run.progress, f"a node can't take part: {error}")
-                self._reasons.append(str(error))
+            self._let_in(0 if len(self._members) >= self._least else WAIT)
             if len(self._members) >= self._least:
                 return True
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self._nobody_comes or stopped():
                 return False
-            if not self._joining:
-                if all(strikes >= STRIKES or self._has(slot) for slot, strikes in enumerate(self._strikes)):
-                    return False
-                time.sleep(WAIT)  # a machine may come
 
     def _has(self, slot: int) -> bool:
         return any(member.slot == slot for member in [*self._members, *self._joining])
@@ -774,7 +806,7 @@ class _Training:
                 record = stack.enter_context(metrics_file(self._folder, self._metrics))
             bar = stack.enter_context(Bar(total, run.progress, done))
             while True:
-                enough = self._fill()
+                enough = self._fill(signalled)
                 start = time.perf_counter()
                 tally, trained = self._train_leases(epoch, step) if enough else (np.zeros(TALLY_WIDTH), 0)
                 middle = time.perf_counter()
@@ -820,12 +852,12 @@ class _Training:
                     epoch += 1
                     self._ledger = Ledger(n_tokens, self._next_cut)
         where = f"{run.output} holds the vectors as they were at token {tokens:,} of {total:,}: --resume goes on"
+        if signalled() and tokens < total:
+            raise interruption(signalled(), where)
         if not enough:
             reasons = "; ".join(self._reasons[-3:]) or "the others did not come back"
             left = counted(len(self._members), "node")
             raise ClusterError(f"{left} left, fewer than min_nodes {self._least} ({reasons}); {where}")
-        if signalled() and tokens < total:
-            raise interruption(signalled(), where)
         return load(run.output)
 
     def _place(self, now: Progress) -> dict[str, Any]:
@@ -853,12 +885,16 @@ class _Training:
             FolderError: they can't be written, or no node that is left sees the folder.
         """
         progress = self._metadata["progress"]
+        deadline = time.monotonic() + max(self._timeout, PATIENCE)
         while True:
             writer = next((member for member in self._members if member.writes), None)
             if writer is None:
-                raise FolderError(f"no node that is left can write {self._run.output}")
+                if time.monotonic() > deadline or self._nobody_comes:
+                    raise FolderError(f"no node that is left can write {self._run.output}")
+                self._let_in(WAIT)  # all rows have just been exchanged: who comes gets the model as it is
+                continue
             ref = writer.actor.write.remote(str(folder.absolute()), self._metadata, self._metrics)
-            finite = self._ask({writer: ref}).get(writer)
+            finite = self._ask({writer: ref}, self._disk_seconds).get(writer)
             if finite is False:
                 raise DivergedError(progress["epoch"], self._ledger.trained, progress["alpha"])
             if finite:

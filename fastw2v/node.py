@@ -131,6 +131,10 @@ class Node:
         trim_memory()
         try:
             sees_output = Path(plan.token_file).read_text("utf-8") == plan.token
+            if sees_output:  # perhaps without leave to write
+                probe = Path(f"{plan.token_file}-{number}")
+                probe.touch()
+                probe.unlink()
         except (OSError, UnicodeDecodeError):
             sees_output = False
         return {"sees_output": sees_output, "tiles": tiling is not None}

@@ -231,6 +231,56 @@ def test_a_node_that_is_killed(method, cluster, prepared, tmp_path, capsys):
     assert trained >= EPOCHS * embeddings.metadata["corpus"]["tokens"]
 
 
+@pytest.mark.parametrize("method", ["reduce", "prepare", "commit"])
+def test_survivors_stay_one_model(method, cluster, prepared, tmp_path, monkeypatch):
+    sums, output = tmp_path / "sums", tmp_path / "m"
+
+    class Summing(dying(method, 7, tmp_path / "marks")):
+        def commit(self, attempt):
+            super().commit(attempt)
+            with open(sums, "a") as file:
+                file.write(json.dumps([attempt, [zlib.crc32(M.tobytes()) for M in self.base]]) + "\n")
+
+    monkeypatch.setattr(distributed, "SLAB_BYTES", 8 * 20 * 15)  # 15 rows: an exchange of all is four slabs
+    train(prepared, output, Summing, nodes=3, min_nodes=2)
+    assert (tmp_path / "marks").exists()
+    assert 2 in [record["nodes"] for record in check_ledger(output)]
+    embeddings = check_model(output)
+    of_attempt = {}
+    for line in sums.read_text().splitlines():
+        attempt, base = json.loads(line)
+        of_attempt.setdefault(attempt, []).append(base)
+    assert all(len(found) in (2, 3) and found == found[:1] * len(found) for found in of_attempt.values())
+    assert {len(found) for found in of_attempt.values()} == {2, 3}
+    last = [zlib.crc32(np.pad(M, ((0, 0), (0, 12))).tobytes()) for M in (embeddings.vectors, embeddings.outside)]
+    assert last == of_attempt[max(of_attempt)][0]
+
+
+def test_the_only_node_that_sees_the_output_is_lost(cluster, prepared, tmp_path):
+    class Apart(dying("train", 2, tmp_path / "marks")):
+        def open(self, plan, number):
+            return super().open(plan, number) | {"sees_output": number != 0}
+
+    output = tmp_path / "m"
+    train(prepared, output, Apart, epochs=1, min_nodes=1)  # the other goes on, and the model waits for who comes
+    check_ledger(output, 1)
+    progress = fastw2v.load(output).metadata["progress"]
+    assert progress["complete"]
+    assert progress["ledger"]["nodes_started"] == 3
+
+
+def test_a_run_goes_on_with_its_own_nodes_and_merge(cluster, prepared, tmp_path, capsys):
+    output = tmp_path / "m"
+    train(prepared, output, merge="combiner", epochs=1)
+    train(prepared, output, resume=True, nodes=None, merge=None, epochs=2)
+    assert "learning rate may change" not in capsys.readouterr().err
+    model = fastw2v.load(output)
+    assert (model.metadata["ray"]["nodes"], model.metadata["ray"]["merge"]) == (2, "combiner")
+    train(prepared, output, resume=True, nodes=1, merge=None, epochs=3)
+    assert "a run of 2 nodes and merge 'combiner': the learning rate may change" in capsys.readouterr().err
+    assert fastw2v.load(output).metadata["ray"]["nodes"] == 1
+
+
 @pytest.mark.parametrize("method", ["train", "take"])
 def test_a_node_that_is_late(method, cluster, prepared, tmp_path, capsys):
     marks, output = tmp_path / "marks", tmp_path / "m"
@@ -403,8 +453,7 @@ def test_ray_is_not_installed(planted_file, tmp_path, capsys, monkeypatch):
 
 
 def test_addresses(planted_file, tmp_path, capsys, monkeypatch):
-    import ray
-
+    ray = pytest.importorskip("ray")
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     for address in ("corpus.txt", "ray://host:10001", "host:port", ":6379"):
         said = refused(capsys, planted_file, "-o", tmp_path / "m", "--ray", address)
