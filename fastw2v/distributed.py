@@ -273,7 +273,8 @@ def _ray(exchange: _Exchange, threads: int | None) -> Iterator[Callable[[], dict
                 signal.signal(signal.SIGTERM, before)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         where = f"no Ray cluster that this machine is part of at {address}" if address else "Ray can't be started here"
-        raise ClusterError(f"{where}: {' '.join(str(error).split()):.400}") from None
+        token = "; if it wants a token, set RAY_AUTH_MODE=token" * (bool(address) and "RAY_AUTH_MODE" not in os.environ)
+        raise ClusterError(f"{where}: {' '.join(str(error).split()):.400}{token}") from None
     try:
         yield machines
     finally:
