@@ -140,7 +140,6 @@ def predictions(node: Record, bytes_per_s: float) -> str:
 
 # --------------------------------------------------------------------------------------------------- what is measured
 
-SCORES = ("wordsim353", "simlex999", quality.ANALOGIES)
 ROUNDS, HOT_ROWS, FULL_EVERY = 6, 8192, 6  # rounds of an epoch, times the nodes
 VECTOR_SIZES = (100, 300)
 PASS_ROWS = 100_000
@@ -350,11 +349,9 @@ def cost(line: Record) -> str:
 def blocks() -> dict[str, str]:
     """Return the newest tables."""
     made = {}
-    if lines := [line for line in report.shown("distributed") if line["part"] == "merging"] and of_last_corpus(
-        "merging"
-    ):
+    if lines := of_last_corpus("merging"):
         made["merging"] = f"{merging_table(lines)}\n\n{said_of(lines)}"
-    if lines := [line for line in report.shown("distributed") if line["part"] == "ray"] and of_last_corpus("ray"):
+    if lines := of_last_corpus("ray"):
         made["distributed"] = f"{ray_table(lines)}\n\n{said_of(lines)}"
     measured = [line for line in report.shown("distributed") if line["part"] == "passes"]
     if measured and (text := cost(measured[-1])):
@@ -395,9 +392,7 @@ def command_of(arguments: argparse.Namespace) -> str:
         words += f" --{name} {' '.join(map(str, getattr(arguments, name)))}"
     for name in ("hot_rows", "full_every", "epochs", "vector_size"):
         words += f" --{name.replace('_', '-')} {getattr(arguments, name)}"
-    for name in ("similarity", "analogies"):
-        words += "".join(f" --{name} {path.name}" for path in getattr(arguments, name))
-    return f"python -m bench distributed{words}{' --quick' * arguments.quick}"
+    return f"python -m bench distributed{words}{quality.files_of(arguments)}{' --quick' * arguments.quick}"
 
 
 def run(arguments: argparse.Namespace) -> None:

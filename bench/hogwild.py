@@ -737,9 +737,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def run_scores(arguments: argparse.Namespace, command: str) -> None:
     """Score a text's vectors after training on 1, 2, 4, ... workers, record the result and print its table."""
-    files = "".join(f" --similarity {path.name}" for path in arguments.similarity)
-    files += "".join(f" --analogies {path.name}" for path in arguments.analogies)
-    command += f" --tokens {arguments.tokens}" * (arguments.tokens is not None) + files
+    command += f" --tokens {arguments.tokens}" * (arguments.tokens is not None) + quality.files_of(arguments)
     seeds = 1 if arguments.quick else arguments.repeats
     with peers.text_of(arguments.corpus, peers.tokens_of(arguments)) as (text, corpus, sizes):
         with steps("hogwild", seeds * len(worker_counts()) * len(SPEED_TOKENS)) as done:

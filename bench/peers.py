@@ -286,7 +286,7 @@ def remarks(lines: list[Record]) -> str:
 def table(lines: list[Record]) -> str:
     """Return the table of one batch of one vector_size, in Markdown."""
     found = by_system(lines)
-    ours = found.get("fastw2v", [])
+    ours = found.get(OURS, [])
     rows = []
     for name, of in found.items():
         beside = couples(of, ours)

@@ -56,6 +56,12 @@ def scores(vectors: Embeddings, vocab: Vocab, similarity: list[Path], analogies:
     return {"restrict_vocab": RESTRICT_VOCAB, "scores": found}
 
 
+def files_of(arguments: argparse.Namespace) -> str:
+    """Return the options that name evaluation files, as words of a command line."""
+    files = "".join(f" --similarity {path.name}" for path in arguments.similarity)
+    return files + "".join(f" --analogies {path.name}" for path in arguments.analogies)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what can be chosen."""
     peers.add_choice(parser)
@@ -72,11 +78,10 @@ def run(arguments: argparse.Namespace) -> None:
     seeds, epochs = (
         (arguments.seeds[:1], arguments.epochs[:1]) if arguments.quick else (arguments.seeds, arguments.epochs)
     )
-    files = "".join(f" --similarity {path.name}" for path in arguments.similarity)
-    files += "".join(f" --analogies {path.name}" for path in arguments.analogies)
     command = (
-        f"python -m bench quality{peers.choice_of(arguments)}{files} --epochs {' '.join(map(str, arguments.epochs))} "
-        f"--seeds {' '.join(map(str, arguments.seeds))} --vector-size {arguments.vector_size}"
+        f"python -m bench quality{peers.choice_of(arguments)}{files_of(arguments)} "
+        f"--epochs {' '.join(map(str, arguments.epochs))} --seeds {' '.join(map(str, arguments.seeds))} "
+        f"--vector-size {arguments.vector_size}"
     )
     configs = [
         TrainConfig(vector_size=arguments.vector_size, epochs=count, seed=seed, workers=usable_cores())

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
-from fastw2v.driver import initial_matrices
+from fastw2v.driver import initial_matrices, tables
 from fastw2v.machine import usable_cores
 from fastw2v.merging import MERGES, add_delta, parts, take_delta
 from fastw2v.parallel import Workers, run_chunk
 from fastw2v.prepared import Corpus
-from fastw2v.sampling import build_alias, expected_kept, keep_thresholds, noise_weights, spawn_streams
+from fastw2v.sampling import spawn_streams
 from fastw2v.spans import cut
-from fastw2v.tile import choose_tiling
 
 Matrix = NDArray[np.float32]
 
@@ -51,24 +50,12 @@ class Plan(NamedTuple):
         full = round_number % self.full_every == 0 or round_number == self.rounds
         return n_words if full else min(self.hot_rows, n_words)
 
-    def rows_of_epoch(self, n_words: int) -> int:
-        """Return how many rows of each matrix are merged in an epoch."""
-        return sum(self.rows(number, n_words) for number in range(1, self.rounds + 1))
-
 
 def train(corpus: Corpus, config: TrainConfig, plan: Plan) -> Embeddings:
     """Train all epochs on ``plan.nodes`` replicas of one worker each; return the model they end in."""
     config = replace(config, alpha=plan.rate * config.alpha)
     n_tokens, n_words, size = len(corpus.ids), len(corpus.vocab), config.vector_size
-    weights, keep = (
-        noise_weights(corpus.vocab.counts, config.ns_exponent),
-        keep_thresholds(corpus.vocab.counts, config.sample),
-    )
-    kept = expected_kept(corpus.vocab.counts, keep)
-    noise = build_alias(weights)
-    tiling = choose_tiling(
-        kept, weights, config.window, config.negative, config.alpha, float(kept.sum()) * config.epochs
-    )
+    noise, keep, tiling = tables(corpus.vocab.counts, config)
     bases = initial_matrices(n_words, size, config.seed)
     models = [tuple(_copy(base) for base in bases) for _ in range(plan.nodes)]
     workers = [

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from .checkpoint import LEDGER, MOVED, Checkpoints, State, check_state, finish
 from .config import TrainConfig, TrainOptions
-from .driver import Progress, Run, check_names, given_options, metrics_file, output_folder
+from .driver import Progress, Run, check_names, given_options, metrics_file, output_folder, place_of
 from .embeddings import Embeddings, load, versions
 from .errors import ClusterError, ConfigError, CorpusError, DivergedError, FastW2VError, FolderError
 from .interrupts import interruption, signals_noted, sigterm_raises
@@ -867,14 +867,7 @@ class _Training:
         committed = [] if self._ledger.complete else [list(range_) for range_ in self._ledger.committed]
         return {
             **({MOVED: True} if before.get(MOVED) is True else {}),
-            "complete": now.tokens == now.tokens_total,
-            "epoch": now.epoch,
-            "tokens": now.tokens,
-            "tokens_total": now.tokens_total,
-            "tokens_trained": before.get("tokens_trained", 0) + now.tokens_trained,
-            "pairs": before.get("pairs", 0) + now.pairs,
-            "alpha": now.alpha,
-            "seconds": round(now.seconds, 3),
+            **place_of(now, before),
             LEDGER: {"committed": committed, "nodes_started": self._started},
         }
 

@@ -476,6 +476,20 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
     return live
 
 
+def place_of(now: Progress, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what model.json says of where any run is; ``before`` is what it said after the chunk or round before."""
+    return {
+        "complete": now.tokens == now.tokens_total,
+        "epoch": now.epoch,
+        "tokens": now.tokens,
+        "tokens_total": now.tokens_total,
+        "tokens_trained": before.get("tokens_trained", 0) + now.tokens_trained,
+        "pairs": before.get("pairs", 0) + now.pairs,
+        "alpha": now.alpha,
+        "seconds": round(now.seconds, 3),
+    }
+
+
 def _place(now: Progress, rng: NDArray[np.uint64], before: dict[str, Any]) -> dict[str, Any]:
     """Return where a run is: what model.json says of it, and what it goes on from.
 
@@ -486,14 +500,7 @@ def _place(now: Progress, rng: NDArray[np.uint64], before: dict[str, Any]) -> di
     """
     return {
         DIFFERED: before.get(DIFFERED, []),
-        "complete": now.tokens == now.tokens_total,
-        "epoch": now.epoch,
-        "tokens": now.tokens,
-        "tokens_total": now.tokens_total,
-        "tokens_trained": before.get("tokens_trained", 0) + now.tokens_trained,
-        "pairs": before.get("pairs", 0) + now.pairs,
-        "alpha": now.alpha,
-        "seconds": round(now.seconds, 3),
+        **place_of(now, before),
         # streams of workers that the run had once come last: they wait for the day it has as many again
         "rng": [f"{int(stream):#018x}" for stream in rng] + before.get("rng", [])[len(rng) :],
     }

@@ -69,6 +69,16 @@ def model(planted_file, tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """The folder that results of bench go to, and its tables come from."""
+    from bench import record, report
+
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def real_text(tmp_path_factory):
     """The first 8 MB of the real corpus."""

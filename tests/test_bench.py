@@ -38,13 +38,6 @@ def corpus():
     return timing.synthetic(3000, 200, SMALL)
 
 
-@pytest.fixture
-def results(tmp_path, monkeypatch):
-    monkeypatch.setattr(record, "RESULTS", tmp_path)
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
-    return tmp_path
-
-
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize(("d", "window", "negative"), [(1, 5, 5), (15, 1, 1), (100, 5, 5), (20, 7, 3)])
 def test_vectorised_steps_equal_the_reference_gradients(d, window, negative, seed):

@@ -10,20 +10,13 @@ import numpy as np
 import pytest
 
 import fastw2v
-from bench import distributed, record, replicas, report
+from bench import distributed, quality, replicas, report
 from bench.distributed import Speeds, bytes_of_round, epoch_seconds
 from bench.replicas import Plan
 from fastw2v import merging
 from fastw2v.config import TrainConfig
 
 OPTIONS = {"vector_size": 10, "epochs": 2, "min_count": 1, "seed": 4}
-
-
-@pytest.fixture
-def results(tmp_path, monkeypatch):
-    monkeypatch.setattr(record, "RESULTS", tmp_path)
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
-    return tmp_path
 
 
 # ------------------------------------------------------------------------------------------------------ the closed form
@@ -186,7 +179,7 @@ def line(part, plan, seed, scores, **more):
         "versions": {"fastw2v": "1"}, "machine": {"cpu": "a CPU", "cpu_family_model": "1/2", "usable_cores": 2},
         "config": {"vector_size": 100, "epochs": 5, "alpha": 0.025},
         "corpus": {"name": "a.txt", "tokens": 5_000_000, "words": 36_000},
-        "scores": {name: {"score": score} for name, score in zip(distributed.SCORES, scores, strict=True)}, **more,
+        "scores": {name: {"score": score} for name, score in zip(quality.LABELS, scores, strict=True)}, **more,
     }  # fmt: skip
 
 

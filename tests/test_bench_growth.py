@@ -13,13 +13,6 @@ def silent(text):
     """Where the commands print."""
 
 
-@pytest.fixture
-def results(tmp_path, monkeypatch):
-    monkeypatch.setattr(record, "RESULTS", tmp_path)
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
-    return tmp_path
-
-
 def test_power_laws_are_found():
     x = np.array([1, 10, 100, 1000])
     exact = fit.power_law(x, 3 * x**1.5)

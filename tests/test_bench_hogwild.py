@@ -136,9 +136,7 @@ def test_workers_fill_as_many_caches_as_they_need_and_rows_of_another_are_far(co
     assert two["other_lines"] > one["other_lines"]  # but half of what is in them is in the other one
 
 
-def test_the_whole_runs_and_its_tables_render(corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
-    monkeypatch.setattr(record, "RESULTS", tmp_path)
+def test_the_whole_runs_and_its_tables_render(corpus, results, monkeypatch):
     monkeypatch.setattr(hogwild, "line_latency", lambda repeats: [100.0, 90.0])
     monkeypatch.setattr(hogwild, "bandwidth", lambda threads: 1e10)
     monkeypatch.setattr(hogwild, "usable_cores", lambda: 2)
@@ -161,9 +159,7 @@ def test_the_whole_runs_and_its_tables_render(corpus, tmp_path, monkeypatch):
     assert picture.data[here]["tile, few words"]["measured_cores"] == [2]
 
 
-def test_scores_stand_side_by_side_by_workers(planted_file, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
-    monkeypatch.setattr(record, "RESULTS", tmp_path)
+def test_scores_stand_side_by_side_by_workers(planted_file, results, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(hogwild, "usable_cores", lambda: 2)
     words = [line.split()[0] for line in planted_file.read_text().splitlines()[:4]]
     pairs = tmp_path / "pairs.tsv"
