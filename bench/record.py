@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.embeddings import versions
-from fastw2v.machine import usable_cores
+from fastw2v.machine import usable_cores, versions
 
 RESULTS = Path(__file__).parent / "results"
 _FLAGS = ("sse2", "avx", "avx2", "fma", "avx512f", "avx512_bf16", "asimd")

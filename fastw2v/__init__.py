@@ -6,7 +6,8 @@ is there to say that it was interrupted when Ctrl-C comes in that half second.
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
+
 TYPE_CHECKING = False  # as in typing, which takes as long to load as all of this
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import __version__
+from ._version import __version__
 from .config import CHOICES, TrainConfig
 from .distributed import train_ray
 from .driver import train

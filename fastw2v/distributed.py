@@ -25,17 +25,18 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from ._version import PACKAGE, package_digest
 from .checkpoint import LEDGER, MOVED, Checkpoints, State, check_state, finish
 from .config import TrainConfig, TrainOptions
 from .driver import Progress, Run, check_names, given_options, metrics_file, output_folder, place_of
-from .embeddings import Embeddings, load, versions
+from .embeddings import Embeddings, load
 from .errors import ClusterError, ConfigError, CorpusError, DivergedError, FastW2VError, FolderError
 from .interrupts import interruption, signals_noted, sigterm_raises
 from .ledger import Ledger, Range, length
-from .machine import usable_cores
+from .machine import usable_cores, versions
 from .merging import MERGES, rate
 from .merging import rounds as rounds_of_epoch
-from .node import PACKAGE, Node, Plan, package_digest
+from .node import Node, Plan
 from .pair import LOSS, LOSS_PAIRS, PAIRS, TALLY_WIDTH, TRAINED
 from .prepared import MANIFEST as PREPARED_MANIFEST
 from .prepared import Corpus, CorpusInput, opened

@@ -34,11 +34,11 @@ from .checkpoint import (
     unfinished,
 )
 from .config import IdOptions, TrainConfig, TrainOptions
-from .embeddings import MANIFEST, Embeddings, load, versions
+from .embeddings import MANIFEST, Embeddings, load
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import Watch, all_finite
 from .interrupts import interruption, signals_noted, sigterm_raises
-from .machine import available_memory, trim_memory, usable_cores
+from .machine import available_memory, trim_memory, usable_cores, versions
 from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, bytes_of_workers, run_chunk
 from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened

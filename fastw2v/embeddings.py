@@ -3,19 +3,18 @@
 import io
 import json
 import os
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from . import __version__, word2vec_format
+from . import word2vec_format
 from .errors import FolderError, FormatError, UnknownWordError
+from .machine import versions
 from .prepared import load_array, write_header
 from .screen import printable
 from .staging import PARTIAL, open_part, read_manifest, staged, write_digested, write_errors, write_manifest
@@ -276,16 +275,6 @@ def _npy_blocks(matrix: NDArray[np.float32]) -> Iterator[bytes | memoryview]:
     at_once = max(1, BLOCK_BYTES // (4 * matrix.shape[1]))
     for start in range(0, len(matrix), at_once):
         yield np.ascontiguousarray(matrix[start : start + at_once]).data
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that decide what a training computes."""
-    return {
-        "fastw2v": __version__,
-        "numba": numba.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
 
 
 def load(folder: str | PathLike[str]) -> Embeddings:

@@ -3,12 +3,16 @@
 import ctypes
 import math
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numba
+import numpy as np
+
+from ._version import __version__
 
 PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
 _numba_config: Any = numba.config
@@ -79,3 +83,13 @@ def _cgroups(controller: str) -> Iterator[Path]:
         for root in roots:
             # within a container the path may be the host's: then none of these exists but the root, which is the group
             yield from (root / place.relative_to("/") for place in (group, *group.parents))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide what a training computes."""
+    return {
+        "fastw2v": __version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }

@@ -10,7 +10,6 @@ exchanged in slabs, each in three steps, and until the third nothing has been ch
 them. If a node is lost before that, the survivors begin again with `take`.
 """
 
-import hashlib
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -23,14 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._version import PACKAGE, package_digest
 from .checkpoint import start_from
 from .config import TrainConfig
 from .driver import SPANS_PER_WORKER, initial_matrices, memory_bill, tables
-from .embeddings import Embeddings, load, versions
+from .embeddings import Embeddings, load
 from .errors import ConfigError, CorpusError, FolderError
 from .finite import all_finite
 from .ledger import Range
-from .machine import available_memory, trim_memory
+from .machine import available_memory, trim_memory, versions
 from .merging import MERGES, add_delta, parts, take_delta
 from .parallel import Workers, run_chunk
 from .prepared import MANIFEST, is_prepared, open_prepared
@@ -39,7 +39,6 @@ from .spans import cut
 from .staging import read_manifest
 
 SHARED_PLACE = "put it on a file system that all nodes see, or copy it there under the same path"
-PACKAGE = Path(__file__).resolve().parent
 CHUNK_TOKENS = 1 << 18  # per thread, between two looks at the clock
 
 
@@ -320,14 +319,6 @@ class Node:
         work = [self.pool.submit(function, *(rows[first:last] for rows in arrays)) for first, last in ranges]
         for done in work:
             done.result()
-
-
-def package_digest() -> str:
-    """Return a digest of this package's source: driver and nodes must be of the same."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _ranges(start: int, stop: int, count: int) -> list[tuple[int, int]]:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 from numpy.typing import DTypeLike, NDArray
 
-from . import __version__
+from ._version import __version__
 from .config import TrainConfig
 from .errors import ConfigError, CorpusError, FolderError
 from .ingest import digest_files, ingest_files, ingest_sentences, write_ids

@@ -1,0 +1,17 @@
+"""The version, once, and a digest of the sources that go by it."""
+
+import hashlib
+from pathlib import Path
+
+__version__ = "0.1.0"
+
+#: The folder of this package.
+PACKAGE = Path(__file__).resolve().parent
+
+
+def package_digest() -> str:
+    """Return a digest of this package's source files: those of a driver and of its nodes must be the same."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
