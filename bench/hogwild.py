@@ -55,7 +55,7 @@ from numpy.typing import NDArray
 import fastw2v
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
-from fastw2v.tile import Tiling
+from fastw2v.records import Tiling
 from fastw2v.vocab import Vocab
 
 from . import peers, quality, record, report, systems, timing, vectorised

@@ -8,7 +8,7 @@ and the best of all rounds counts: one worker's for what runs on one, that of al
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +16,10 @@ import numpy as np
 
 from fastw2v import reference
 from fastw2v.config import TrainConfig
-from fastw2v.driver import initial_matrices
 from fastw2v.machine import usable_cores
 from fastw2v.prepared import opened
+from fastw2v.records import PAIRS, TRAINED, Model, Rate
+from fastw2v.replica import initial_matrices
 from fastw2v.screen import counted
 
 from . import peak, record, report, timing, vectorised
@@ -65,16 +66,15 @@ def check_reference(vector_size: int) -> None:
 
 def train_reference(corpus: Ids, config: TrainConfig) -> Done:
     """Time `reference.train_span`, one pair after the other, in float32."""
-    width = config.vector_size
-    V, U = (matrix[:, :width] for matrix in initial_matrices(corpus.n_words, width, config.seed))
-    workers = timing.make_workers(None, config, 1, width)
+    replica = timing.replica_of("pair", corpus, replace(config, workers=1))
+    V, U, width = replica.model
+    replica.model = Model(V[:, :width], U[:, :width], width)
     n_tokens = len(corpus.ids)
-    step = (config.min_alpha - config.alpha) / n_tokens
-    cuts = np.array([0, n_tokens])
+    rate = Rate(config.alpha, (config.min_alpha - config.alpha) / n_tokens)
     began = time.perf_counter()
-    timing.run_twin(corpus, (V, U), config, cuts, config.alpha, step, workers)
+    timing.run_twin(replica, corpus, np.array([0, n_tokens]), rate)
     seconds = time.perf_counter() - began
-    pairs, trained = timing.counted(workers)
+    pairs, trained = (int(replica.workers.rows.tally[0, column]) for column in (PAIRS, TRAINED))
     return Done(seconds, n_tokens, trained, pairs, pairs * (1 + config.negative))
 
 

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
-from fastw2v.driver import initial_matrices, tables
 from fastw2v.machine import usable_cores
 from fastw2v.merging import MERGES, add_delta, parts, take_delta
-from fastw2v.parallel import Workers, run_chunk
 from fastw2v.prepared import Corpus
-from fastw2v.sampling import spawn_streams
+from fastw2v.records import Rate, Text
+from fastw2v.replica import Replica
 from fastw2v.spans import cut
 
 Matrix = NDArray[np.float32]
@@ -55,33 +54,24 @@ def train(corpus: Corpus, config: TrainConfig, plan: Plan) -> Embeddings:
     """Train all epochs on ``plan.nodes`` replicas of one worker each; return the model they end in."""
     config = replace(config, alpha=plan.rate * config.alpha)
     n_tokens, n_words, size = len(corpus.ids), len(corpus.vocab), config.vector_size
-    noise, keep, tiling = tables(corpus.vocab.counts, config)
-    bases = initial_matrices(n_words, size, config.seed)
-    models = [tuple(_copy(base) for base in bases) for _ in range(plan.nodes)]
-    workers = [
-        Workers.create(1, config.seed, config.window, config.negative, bases[0].shape[1], tiling) for _ in models
-    ]
-    for own, stream in zip(workers, spawn_streams(config.seed, plan.nodes), strict=True):
-        own.rng[:, 0] = stream  # each node its own words to keep and noise words to draw
-    deltas = [np.empty((n_words, size), np.float32) for _ in models]
-    touched = [np.empty(n_words, np.uint8) for _ in models]
+    replicas = [Replica(corpus.vocab.counts, config, number) for number in range(plan.nodes)]
+    text, bases = Text(corpus.ids, corpus.offsets), [matrix.copy() for matrix in replicas[0].model[:2]]
+    deltas = [np.empty((n_words, size), np.float32) for _ in replicas]
+    touched = [np.empty(n_words, np.uint8) for _ in replicas]
     merged = np.empty((n_words, size), np.float32)
     step = (config.min_alpha - config.alpha) / (n_tokens * config.epochs)
 
     def train_range(node: int, start: int, stop: int, before: int) -> None:
         """``before``: tokens that all nodes together had behind them when the round began."""
         alpha = config.alpha + step * (before - plan.nodes * start)
-        run_chunk(
-            corpus.ids, corpus.offsets, np.array([start, stop]), *models[node], noise, keep, config.window,
-            config.negative, alpha, step * plan.nodes, workers[node], size,
-        )  # fmt: skip
+        replicas[node].train(text, start, stop, Rate(alpha, step * plan.nodes))
 
     with ThreadPoolExecutor(usable_cores()) as pool:
 
         def merge(number: int, rows: int) -> None:
             for k, base in enumerate(bases):
                 one = parts(rows, usable_cores())
-                currents = [model[k] for model in models]
+                currents = [replica.model[k] for replica in replicas]
                 # the combiner favours who comes first: another node each round
                 order = [(n + number) % plan.nodes for n in range(plan.nodes)]
                 arguments = [(base, currents, order, *part) for part in one]
@@ -105,12 +95,6 @@ def train(corpus: Corpus, config: TrainConfig, plan: Plan) -> Embeddings:
                 _all(pool, lambda lease: train_range(*lease), leased)
                 merge(epoch * plan.rounds + number, plan.rows(number + 1, n_words))
     return Embeddings(corpus.vocab, bases[0][:, :size], bases[1][:, :size])
-
-
-def _copy(matrix: Matrix) -> Matrix:
-    made: Matrix = initial_matrices(len(matrix), matrix.shape[1], 0)[1]  # whose rows start on cache lines
-    made[:] = matrix
-    return made
 
 
 def _all(pool: ThreadPoolExecutor, function: Any, arguments: Sequence[Any]) -> None:

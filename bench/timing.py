@@ -8,6 +8,7 @@ negative)`` for the pair kernel; ``pairs + trained tokens * N`` for tiles whose 
 import statistics
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 
 from fastw2v import reference
 from fastw2v.config import TrainConfig
-from fastw2v.driver import CHUNK_SECONDS, FIRST_CHUNK, SPANS_PER_WORKER, initial_matrices
-from fastw2v.pair import PAIRS, TRAINED
-from fastw2v.parallel import Workers, run_chunk
+from fastw2v.driver import CHUNK_SECONDS, FIRST_CHUNK
+from fastw2v.parallel import run_chunk
+from fastw2v.records import PAIRS, TALLY_WIDTH, TRAINED, Model, Rate, Text, Tiling
+from fastw2v.replica import Replica
 from fastw2v.sampling import expected_kept, keep_thresholds, noise_table, noise_weights
 from fastw2v.spans import cut, next_cut
-from fastw2v.tile import Tiling, choose_tiling
+from fastw2v.tile import choose_tiling
 
 SENTENCE = 60  # mean length in a synthetic corpus, about that of real20m
 
@@ -45,6 +47,11 @@ class Ids(NamedTuple):
     noise: NDArray[np.uint64]
     keep: NDArray[np.uint32]
     counts: NDArray[np.int64]
+
+    @property
+    def text(self) -> Text:
+        """The ids and offsets alone."""
+        return Text(self.ids, self.offsets)
 
     def describe(self) -> dict[str, Any]:
         """Return the name and sizes for a result."""
@@ -109,48 +116,26 @@ def tiling_of(kernel: str, corpus: Ids, config: TrainConfig) -> Tiling | None:
     return choose_tiling(kept, noise, config.window, config.negative, config.alpha)
 
 
-def make_workers(tiling: Tiling | None, config: TrainConfig, count: int, width: int) -> Workers:
-    """Return what belongs to each worker alone: streams, scratch, tallies."""
-    return Workers.create(count, config.seed, config.window, config.negative, width, tiling)
+def replica_of(kernel: str, corpus: Ids, config: TrainConfig, tiling: Tiling | None = None) -> Replica:
+    """Return new matrices for a corpus, on ``config.workers`` workers, with the tiles that `tiling_of` chooses."""
+    config = replace(config, kernel=kernel)
+    return Replica(corpus.counts, config, tiling=tiling or tiling_of(kernel, corpus, config))
 
 
-def run_kernel(
-    corpus: Ids,
-    matrices: tuple[NDArray[np.float32], NDArray[np.float32]],
-    config: TrainConfig,
-    cuts: NDArray[np.int64],
-    alpha: float,
-    step: float,
-    workers: Workers,
-) -> None:
-    """Let every worker train its span; ``alpha`` is the learning rate at token 0, ``step`` its change a token."""
-    tables = (corpus.noise, corpus.keep, config.window, config.negative)
-    run_chunk(
-        corpus.ids, corpus.offsets, cuts, *matrices, *tables, alpha, step, workers, vector_size=config.vector_size
-    )
+def run_kernel(replica: Replica, corpus: Ids, cuts: NDArray[np.int64], rate: Rate) -> None:
+    """Let every worker train its span."""
+    run_chunk(corpus.text, cuts, replica.model, replica.sampling, rate, replica.workers)
 
 
-def run_twin(
-    corpus: Ids,
-    matrices: tuple[NDArray[np.floating], NDArray[np.floating]],
-    config: TrainConfig,
-    cuts: NDArray[np.int64],
-    alpha: float,
-    step: float,
-    workers: Workers,
-) -> None:
+def run_twin(replica: Replica, corpus: Ids, cuts: NDArray[np.int64], rate: Rate) -> None:
     """Do what `run_kernel` does with the NumPy twin in `fastw2v.reference`, the workers one after the other."""
-    model = (*matrices, corpus.noise, corpus.keep, config.window, config.negative)
-    own = (workers.rng, workers.tokens, workers.negatives)
-    taken = np.full(1, len(workers.rng))
-    if workers.tiling is None:
-        grad = np.zeros(workers.floats.shape, matrices[0].dtype)
-        reference.train_chunk(corpus.ids, corpus.offsets, cuts, *model, alpha, step, *own, grad, workers.tally, taken)
-        return
-    reference.tile_chunk(
-        0, corpus.ids, corpus.offsets, cuts, *model, config.vector_size, *workers.tiling, alpha, step,
-        *own, workers.integers, workers.floats, workers.tally, taken,
-    )  # fmt: skip
+    model, sampling, rows, tiling = replica.model, replica.sampling, replica.workers.rows, replica.tiling
+    taken = np.full(1, len(replica.workers))
+    if tiling is None:
+        rows = rows._replace(floats=rows.floats.astype(model.V.dtype))
+        reference.train_chunk(corpus.text, cuts, model, sampling, rate, rows, taken)
+    else:
+        reference.tile_chunk(0, corpus.text, cuts, model, sampling, tiling, rate, rows, taken)
 
 
 def terms(tiling: Tiling | None, config: TrainConfig, pairs: int, trained: int) -> int:
@@ -175,59 +160,47 @@ def validate(kernel: str, config: TrainConfig, count: int, tokens: int = 600, n_
     """
     tiling = tiling_of(kernel, synthetic(1, 80_000, config), config)  # the tiles that are timed, on fewer words
     corpus = synthetic(tokens * count, n_words, config, seed=3)
-    rng = np.random.default_rng(4)
-    shape = initial_matrices(n_words, config.vector_size, config.seed)[0].shape
-    start = [np.zeros(shape, np.float32) for _ in "VU"]
-    for matrix in start:
-        matrix[:, : config.vector_size] = rng.normal(size=(n_words, config.vector_size)) / np.sqrt(config.vector_size)
-    V, U = initial_matrices(n_words, config.vector_size, config.seed)  # their memory is aligned
-    V[:], U[:] = start
-    twin = tuple(matrix.astype(np.float64) for matrix in start)
-    workers = make_workers(tiling, config, count, shape[1])
-    twins = make_workers(tiling, config, count, shape[1])
-    whole = cut(corpus.offsets, 0, len(corpus.ids), count)
+    config = replace(config, workers=count)
+    kernels, twins = (replica_of(kernel, corpus, config, tiling) for _ in range(2))
+    rng, columns = np.random.default_rng(4), config.vector_size
+    for matrix in kernels.model[:2]:
+        matrix[:, :columns] = rng.normal(size=(n_words, columns)) / np.sqrt(columns)
+    twins.model = Model(*(matrix.astype(np.float64) for matrix in kernels.model[:2]), columns)
+    whole, rate = cut(corpus.offsets, 0, len(corpus.ids), count), Rate(config.alpha, 0.0)
     for w in range(count):
         alone = np.clip(whole, whole[w], whole[w + 1])
-        run_kernel(corpus, (V, U), config, alone, config.alpha, 0.0, workers)
-        run_twin(corpus, twin, config, alone, config.alpha, 0.0, twins)
-    np.testing.assert_allclose(V, twin[0], rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(U, twin[1], rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(workers.tally, twins.tally, rtol=1e-3)
+        run_kernel(kernels, corpus, alone, rate)
+        run_twin(twins, corpus, alone, rate)
+    for matrix, twin in zip(kernels.model[:2], twins.model[:2], strict=True):
+        np.testing.assert_allclose(matrix, twin, rtol=1e-3, atol=1e-4)
+    tally, twin_tally = kernels.workers.rows.tally, twins.workers.rows.tally
+    np.testing.assert_allclose(tally, twin_tally, rtol=1e-3)
 
-    run_kernel(corpus, (V, U), config, whole, config.alpha, 0.0, workers)
-    run_twin(corpus, twin, config, whole, config.alpha, 0.0, twins)
-    np.testing.assert_array_equal(workers.tally[:, [PAIRS, TRAINED]], twins.tally[:, [PAIRS, TRAINED]])
-
-
-def counted(workers: Any) -> tuple[int, int]:
-    """Return the pairs and the trained tokens in the workers' tallies."""
-    return int(workers.tally[:, PAIRS].sum()), int(workers.tally[:, TRAINED].sum())
+    run_kernel(kernels, corpus, whole, rate)
+    run_twin(twins, corpus, whole, rate)
+    np.testing.assert_array_equal(tally[:, [PAIRS, TRAINED]], twin_tally[:, [PAIRS, TRAINED]])
 
 
 def train_kernel(kernel: str, corpus: Ids, config: TrainConfig, count: int) -> Done:
     """Train one epoch from new matrices in the driver's chunks, so that workers wait for each other at their ends."""
-    matrices = initial_matrices(corpus.n_words, config.vector_size, config.seed)
-    for matrix in matrices:
+    replica = replica_of(kernel, corpus, replace(config, workers=count))
+    for matrix in replica.model[:2]:
         matrix += 0  # its pages are there before the clock starts
-    tiling = tiling_of(kernel, corpus, config)
-    workers = make_workers(tiling, config, count, matrices[0].shape[1])
-    n_tokens = len(corpus.ids)
-    step = (config.min_alpha - config.alpha) / n_tokens
-    run_kernel(corpus, matrices, config, np.zeros(count + 1, np.int64), config.alpha, step, workers)  # compiles
-    workers.tally[:] = 0
+    replica.compile(corpus.text)
+    n_tokens, sums = len(corpus.ids), np.zeros(TALLY_WIDTH)
+    rate = Rate(config.alpha, (config.min_alpha - config.alpha) / n_tokens)
     size, position = FIRST_CHUNK * count, 0
     began = time.perf_counter()
     while position < n_tokens:
         stop = next_cut(corpus.offsets, position + size)
         before = time.perf_counter()
-        cuts = np.unique(cut(corpus.offsets, position, stop, count * SPANS_PER_WORKER))
-        run_kernel(corpus, matrices, config, cuts, config.alpha, step, workers)
+        sums += replica.train(corpus.text, position, stop, rate)
         elapsed = max(time.perf_counter() - before, 1e-6)
         size = int(min(max(CHUNK_SECONDS * (stop - position) / elapsed, 1), 4 * size))
         position = stop
     seconds = time.perf_counter() - began
-    pairs, trained = counted(workers)
-    return Done(seconds, n_tokens, trained, pairs, terms(tiling, config, pairs, trained))
+    pairs, trained = int(sums[PAIRS]), int(sums[TRAINED])
+    return Done(seconds, n_tokens, trained, pairs, terms(replica.tiling, config, pairs, trained))
 
 
 # --------------------------------------------------------------------------------------------------------- summaries

@@ -26,7 +26,8 @@ FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 
 #: Every module of this package that defines compiled functions (a test compares this with the tree).
 KERNEL_SOURCES = (
-    "_jit", "finite", "ingest", "merging", "pair", "parallel", "sampling", "simd", "spans", "tile", "wordtable",
+    "_jit", "finite", "ingest", "merging", "pair", "parallel", "records", "sampling", "simd", "spans", "tile",
+    "wordtable",
 )  # fmt: skip
 
 _PACKAGE = Path(__file__).resolve().parent

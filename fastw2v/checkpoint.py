@@ -49,7 +49,6 @@ from .staging import (
 )
 
 FOLDER = "checkpoint"  # in the staging folder, while it is being written
-ROWS_AT_ONCE = 65_536
 IN_PAGE_CACHE = 10  # times V and U must be free: from 15 % of the memory on, Linux makes a writer wait for the disk
 # in «progress»
 MOVED = "moved_to_previous"  # the run found a finished model, to be removed when it is finished too
@@ -209,22 +208,6 @@ def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_tota
         raise FolderError(f"{state.folder / MANIFEST} says token {state.tokens}, where no run can stand: train again")
 
 
-def restore(
-    state: State, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32], rng: NDArray[np.uint64]
-) -> None:
-    """Put the matrices, the random streams and the metrics of a run in place.
-
-    A worker more than the run had gets the stream that it would have had from the start.
-    """
-    V[:, : live.vector_size] = state.embeddings.vectors
-    U[:, : live.vector_size] = state.embeddings.outside
-    streams = min(len(rng), len(state.rng))
-    rng[:streams] = np.array(state.rng[:streams], np.uint64)
-    live.metrics = list(state.embeddings.metrics)
-    if "init_from" in state.embeddings.metadata:
-        live.metadata["init_from"] = state.embeddings.metadata["init_from"]
-
-
 def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]:
     """Find what keeps a run that goes on from being bit-identical to one without interruption.
 
@@ -252,29 +235,6 @@ def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]
     if metadata["config"]["workers"] > 1:
         return everything, "Hogwild: not bit-identical to a run without interruption"
     return everything, "bit-identical to a run without interruption"
-
-
-def start_from(given: Embeddings, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> dict[str, int]:
-    """Copy the rows of words that ``given`` has into V, and into U if it has outside rows.
-
-    Returns:
-        How many words there are, and how many of them start from given rows.
-
-    Raises:
-        ConfigError: no common word, or a value that is not finite.
-    """
-    pairs = [(row, given.vocab.index[word]) for row, word in enumerate(live.words) if word in given.vocab.index]
-    if not pairs:
-        raise ConfigError("init_from has no word of this corpus: check the language, and upper and lower case")
-    rows, theirs = np.array(pairs, np.int64).T
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        block = slice(start, start + ROWS_AT_ONCE)
-        V[rows[block], : live.vector_size] = given.vectors[theirs[block]]
-        if given.outside is not None:
-            U[rows[block], : live.vector_size] = given.outside[theirs[block]]
-    if not (all_finite(V) and all_finite(U)):
-        raise ConfigError("init_from holds a value that is not finite: repair the vectors")
-    return {"words": len(live), "words_taken": len(rows)}
 
 
 def unfinished(folder: Path) -> dict[str, Any] | None:

@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from ._version import PACKAGE, package_digest
 from .checkpoint import LEDGER, MOVED, Checkpoints, State, check_state, finish
 from .config import TrainConfig, TrainOptions
-from .driver import Progress, Run, check_names, given_options, metrics_file, output_folder, place_of
 from .embeddings import Embeddings, load
 from .errors import ClusterError, ConfigError, CorpusError, DivergedError, FastW2VError, FolderError
 from .interrupts import interruption, signals_noted, sigterm_raises
@@ -37,9 +36,10 @@ from .machine import usable_cores, versions
 from .merging import MERGES, rate
 from .merging import rounds as rounds_of_epoch
 from .node import Node, Plan
-from .pair import LOSS, LOSS_PAIRS, PAIRS, TALLY_WIDTH, TRAINED
 from .prepared import MANIFEST as PREPARED_MANIFEST
 from .prepared import Corpus, CorpusInput, opened
+from .records import LOSS, LOSS_PAIRS, PAIRS, TALLY_WIDTH, TRAINED
+from .run import Progress, Run, check_names, given_options, metrics_file, output_folder, place_of
 from .screen import Bar, counted, say
 from .simd import features_digest, host_cpu
 from .spans import next_cut
@@ -198,7 +198,7 @@ def _train_ray(
     given = given_options(options)
     TrainConfig(**given)  # raises before anything is touched
     with sigterm_raises(), output_folder(run.output) as folder, ExitStack() as stack:
-        state, given, config = run.go_on(folder, given)
+        state, given, config = run.start(folder, given)
         asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
         before = {} if state is None else state.embeddings.metadata.get("ray", {})
         exchange = replace(

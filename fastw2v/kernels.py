@@ -157,17 +157,24 @@ Vector values, in a kernel of your own::
 """
 
 from . import simd as simd
-from .pair import LOSS as LOSS
-from .pair import LOSS_PAIRS as LOSS_PAIRS
-from .pair import PAIRS as PAIRS
-from .pair import TRAINED as TRAINED
 from .pair import train_span as train_span
 from .pair import update_pair as update_pair
 from .parallel import Workers as Workers
-from .parallel import aligned_zeros as aligned_zeros
 from .parallel import run_chunk as run_chunk
-from .parallel import tile_chunk as tile_chunk
-from .parallel import train_chunk as train_chunk
+from .records import LOSS as LOSS
+from .records import LOSS_PAIRS as LOSS_PAIRS
+from .records import PAIRS as PAIRS
+from .records import TRAINED as TRAINED
+from .records import Ahead as Ahead
+from .records import Model as Model
+from .records import Rate as Rate
+from .records import Sampling as Sampling
+from .records import Shared as Shared
+from .records import Text as Text
+from .records import Tile as Tile
+from .records import Tiling as Tiling
+from .records import Worker as Worker
+from .records import aligned_zeros as aligned_zeros
 from .sampling import build_alias as build_alias
 from .sampling import draw_below as draw_below
 from .sampling import draw_keep as draw_keep
@@ -183,10 +190,7 @@ from .spans import PIECE as PIECE
 from .spans import cut as cut
 from .spans import next_cut as next_cut
 from .tile import SPARE as SPARE
-from .tile import Tiling as Tiling
 from .tile import choose_tiling as choose_tiling
-from .tile import read_block as read_block
-from .tile import span_scratch as span_scratch
 from .tile import tile_scratch as tile_scratch
 from .tile import tile_span as tile_span
 from .tile import tile_step as tile_step

@@ -23,18 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._version import PACKAGE, package_digest
-from .checkpoint import start_from
 from .config import TrainConfig
-from .driver import SPANS_PER_WORKER, initial_matrices, memory_bill, tables
-from .embeddings import Embeddings, load
+from .embeddings import load
 from .errors import ConfigError, CorpusError, FolderError
 from .finite import all_finite
 from .ledger import Range
 from .machine import available_memory, trim_memory, versions
 from .merging import MERGES, add_delta, parts, take_delta
-from .parallel import Workers, run_chunk
 from .prepared import MANIFEST, is_prepared, open_prepared
-from .sampling import spawn_streams
+from .records import TALLY_WIDTH, Rate, Text
+from .replica import Replica, memory_bill
 from .spans import cut
 from .staging import read_manifest
 
@@ -71,8 +69,11 @@ class Node:
     """An actor of Ray's, which runs one method after the other."""
 
     number: int
-    V: NDArray[np.float32]
-    U: NDArray[np.float32]
+    replica: Replica
+
+    @property
+    def _matrices(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self.replica.model[:2]
 
     def hello(self) -> dict[str, str]:
         """Return the name of this machine, the versions that decide what is computed, and where this package is."""
@@ -95,7 +96,6 @@ class Node:
             ConfigError: there is not enough memory.
         """
         self.plan, self.number, config = plan, number, plan.config
-        assert config.workers is not None
         folder = next((path for path in plan.corpus if is_prepared(path)), plan.corpus[0])
         try:
             digest = str(read_manifest(Path(folder), MANIFEST, "prepared").get("vocab_sha256"))
@@ -117,15 +117,13 @@ class Node:
                 f"{sum(need[1:]) / 1e6:,.0f} MB, on {plan.machine_share} nodes of a machine with {free / 1e6:,.0f} MB "
                 "free: lower vector_size or max_vocab"
             )
-        self.V, self.U = initial_matrices(n_words, config.vector_size, config.seed)
-        self.base = self.V.copy(), self.U.copy()
-        self.noise, self.keep, tiling = tables(self.corpus.vocab.counts, config)
-        width = self.V.shape[1]
-        self.workers = Workers.create(config.workers, config.seed, config.window, config.negative, width, tiling)
-        self.workers.rng[:, 0] = spawn_streams(config.seed, (number + 1) * config.workers)[-config.workers :]
+        self.replica = Replica(self.corpus.vocab.counts, config, number)
+        V, U = self._matrices
+        self.base = V.copy(), U.copy()
+        self.text = Text(self.corpus.ids, self.corpus.offsets)
         self.pool = ThreadPoolExecutor(config.workers)
         self.prepared: tuple[int, int, list[tuple[int, int]], list[Any]] | None = None
-        self._run(np.zeros(config.workers + 1, np.int64), 0.0, 0.0)  # compiles, or loads what was compiled
+        self.replica.compile(self.text)
         self._compile_exchange()
         trim_memory()
         try:
@@ -136,19 +134,17 @@ class Node:
                 probe.unlink()
         except (OSError, UnicodeDecodeError):
             sees_output = False
-        return {"sees_output": sees_output, "tiles": tiling is not None}
+        return {"sees_output": sees_output, "tiles": self.replica.tiling is not None}
 
     def restore(self, folder: str) -> None:
         """Put V and U of a checkpoint in place."""
-        there = load(folder)
-        assert there.outside is not None
-        self.V[:, : there.vector_size], self.U[:, : there.vector_size] = there.vectors, there.outside
-        self.settle(0, len(self.V))
+        self.replica.restore(load(folder))
+        self.settle(0, len(self.base[0]))
 
     def start_from(self, folder: str) -> dict[str, int]:
-        """Take the rows of words that the model in a folder has; returns and raises as `checkpoint.start_from`."""
-        taken = start_from(load(folder), self._embeddings({}, []), self.V, self.U)
-        self.settle(0, len(self.V))
+        """Take the rows of words that the model in a folder has; returns and raises as `Replica.start_from`."""
+        taken = self.replica.start_from(load(folder), self.corpus.vocab)
+        self.settle(0, len(self.base[0]))
         return taken
 
     def train(self, ranges: Sequence[Range], alpha: float, step: float, seconds: float) -> dict[str, Any]:
@@ -165,22 +161,21 @@ class Node:
             `pair`.
         """
         began = time.perf_counter()
-        offsets, threads = self.corpus.offsets, len(self.workers.rng)
-        self.workers.tally[:] = 0
-        spans = threads * SPANS_PER_WORKER if threads > 1 else 1
+        offsets, threads = self.corpus.offsets, len(self.replica.workers)
+        tally = np.zeros(TALLY_WIDTH)
         trained, now, chunk = 0, began, 0.0
         for start, stop in ranges:
             chunks = -(-(stop - start) // (CHUNK_TOKENS * threads))
             for first, last in pairwise(cut(offsets, start, stop, chunks).tolist()):
                 if now - began + chunk / 2 > seconds:
                     break
-                cuts = np.unique(cut(offsets, first, last, spans))
-                self._run(cuts, alpha + step * (trained - first), step)  # kernels count from the epoch's first token
+                # Kernels count tokens from the epoch's first.
+                tally += self.replica.train(self.text, first, last, Rate(alpha + step * (trained - first), step))
                 self.corpus.let_go()
                 trained += last - first
                 before, now = now, time.perf_counter()
                 chunk = now - before
-        return {"tokens": trained, "seconds": now - began, "tally": self.workers.tally.sum(axis=0).tolist()}
+        return {"tokens": trained, "seconds": now - began, "tally": tally.tolist()}
 
     def take(self, start: int, stop: int, count: int) -> list[Any]:
         """Put what was done to rows ``[start, stop)`` into the object store, in ``count`` parts of rows.
@@ -195,7 +190,7 @@ class Node:
         for first, last in _ranges(start, stop, count):
             deltas = tuple(np.empty((last - first, columns), np.float32) for _ in "VU")
             touched = tuple(np.empty(last - first, np.uint8) for _ in "VU")
-            for M, base, delta, of in zip((self.V, self.U), self.base, deltas, touched, strict=True):
+            for M, base, delta, of in zip(self._matrices, self.base, deltas, touched, strict=True):
                 self._on_threads(take_delta, M[first:last], base[first:last], delta, of)
             found.append(ray.put((deltas, touched)))
         return found
@@ -249,13 +244,13 @@ class Node:
         assert self.prepared is not None
         assert self.prepared[0] == attempt
         for (first, last), merged in zip(self.prepared[2], self.prepared[3], strict=True):
-            for M, base, delta in zip((self.V, self.U), self.base, merged, strict=True):
+            for M, base, delta in zip(self._matrices, self.base, merged, strict=True):
                 self._on_threads(add_delta, base[first:last], delta, M[first:last])
         self.prepared = None
 
     def settle(self, start: int, stop: int) -> None:
         """Make rows ``[start, stop)`` as they are the base: an exchange where there is nobody else."""
-        for M, base in zip((self.V, self.U), self.base, strict=True):
+        for M, base in zip(self._matrices, self.base, strict=True):
             base[start:stop] = M[start:stop]
 
     def give(self, start: int, stop: int) -> list[Any]:
@@ -269,7 +264,7 @@ class Node:
         arrived = _arrived(refs, seconds)
         if arrived is None:
             return False
-        for M, base, rows in zip((self.V, self.U), self.base, arrived[0], strict=True):
+        for M, base, rows in zip(self._matrices, self.base, arrived[0], strict=True):
             base[start:stop] = M[start:stop] = rows
         return True
 
@@ -279,39 +274,28 @@ class Node:
         Raises:
             FolderError: they can't be written.
         """
-        if not (all_finite(self.V) and all_finite(self.U)):
+        if not self.replica.is_finite():
             return False
-        self._embeddings(metadata, metrics).write_parts(Path(folder))
+        self.replica.embeddings(self.corpus.vocab, metadata, metrics).write_parts(Path(folder))
         return True
 
     def ping(self) -> None:
         """Answer."""
 
-    def _embeddings(self, metadata: dict[str, Any], metrics: Sequence[dict[str, Any]]) -> Embeddings:
-        columns = self.plan.config.vector_size
-        return Embeddings(self.corpus.vocab, self.V[:, :columns], self.U[:, :columns], metadata, metrics)
-
-    def _run(self, cuts: NDArray[np.int64], alpha: float, step: float) -> None:
-        config = self.plan.config
-        run_chunk(
-            self.corpus.ids, self.corpus.offsets, cuts, self.V, self.U, self.noise, self.keep, config.window,
-            config.negative, alpha, step, self.workers, config.vector_size,
-        )  # fmt: skip
-
     def _compile_exchange(self) -> None:
         """Exchange one row that has not changed with itself, as far as that needs nobody else."""
         rows = slice(0, 1)
         delta, of = np.empty((1, self.plan.config.vector_size), np.float32), np.empty(1, np.uint8)
-        take_delta(self.V[rows], self.base[0][rows], delta, of)
+        take_delta(self._matrices[0][rows], self.base[0][rows], delta, of)
         still, touched = delta.view(), of.view()
         still.flags.writeable = touched.flags.writeable = False  # as what comes from the object store
         MERGES[self.plan.merge]([still, still], [touched, touched], delta)
         all_finite(delta)
-        add_delta(self.base[0][rows], still, self.V[rows])
+        add_delta(self.base[0][rows], still, self._matrices[0][rows])
 
     def _on_threads(self, function: Callable[..., None], *arrays: NDArray[Any]) -> None:
         """Call a function of arrays that have the same rows with parts of the rows, on all threads."""
-        threads = len(self.workers.rng)
+        threads = len(self.replica.workers)
         if threads == 1:
             function(*arrays)
             return

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .records import LOSS, LOSS_PAIRS, PAIRS, TRAINED, Model, Rate, Sampling, Text, Worker
 from .sampling import draw_below, draw_keep, draw_negatives
 from .spans import PIECE
-
-#: Columns of a worker's tally row (float64, one cache line). LOSS is the sum over LOSS_PAIRS pairs, all or a sample.
-LOSS, PAIRS, TRAINED, LOSS_PAIRS, TALLY_WIDTH = 0, 1, 2, 3, 8
 
 
 @jit()
@@ -74,49 +72,24 @@ def update_pair(
 
 
 @jit()
-def train_span(
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    start: int,
-    stop: int,
-    V: NDArray[np.float32],
-    U: NDArray[np.float32],
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
-    window: int,
-    negative: int,
-    alpha: float,
-    alpha_step: float,
-    rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],
-    negatives: NDArray[np.int32],
-    grad: NDArray[np.float32],
-    tally: NDArray[np.float64],
-) -> None:
+def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampling, rate: Rate, worker: Worker) -> None:
     """Train every token in ``[start, stop)`` as a centre, once, in order.
 
     The result depends on the tokens and the random stream alone, not on how a corpus is cut into spans, provided
     that the cuts come from `spans.cut`.
 
     Args:
-        ids: the whole corpus, int32 word ids.
-        offsets: sentence s is ``ids[offsets[s]:offsets[s + 1]]``; int64, as in CSR.
+        text: the whole corpus.
         start: first token position.
         stop: one past the last token position.
-        V: centre rows, updated in place.
-        U: outside rows, updated in place.
-        noise: alias table of the noise distribution (`sampling.noise_table`).
-        keep: subsampling thresholds (`sampling.keep_thresholds`).
-        window: largest distance of a context word; shrunk to uniform 1..window for each centre.
-        negative: noise words drawn for each pair.
-        alpha: learning rate at token position 0.
-        alpha_step: change of the learning rate per token.
-        rng: this worker's stream, shape ``(>= 1,)``.
-        tokens: scratch for kept tokens, shape ``(>= PIECE + 2 * window,)``.
-        negatives: scratch, shape ``(>= negative,)``.
-        grad: scratch, shape ``(>= V.shape[1],)``.
-        tally: this worker's sums, added to: loss, pairs, tokens trained (as a centre), pairs the loss is of.
+        model: updated in place.
+        sampling: noise words, subsampling and window.
+        rate: learning rate by token position.
+        worker: its stream, scratch and tally; ``tokens`` has room for ``PIECE + 2 * window``, ``negatives`` for
+            ``negative``, ``floats`` for a row of V.
     """
+    ids, offsets, rng, tokens, tally = text.ids, text.offsets, worker.rng, worker.tokens, worker.tally
+    keep, window = sampling.keep, sampling.window
     sentence = np.searchsorted(offsets, start, side="right") - 1
     position = start
     while position < stop:
@@ -146,13 +119,16 @@ def train_span(
                 high += 1
             i += 1
 
-        rate = np.float32(alpha + alpha_step * position)
+        alpha = np.float32(rate.alpha + rate.step * position)
         for i in range(window, centres_end):
             reach = window - draw_below(rng, window)
             for j in range(max(low, i - reach), min(high, i + reach + 1)):
                 if j != i:
-                    n = draw_negatives(rng, noise, tokens[j], negatives[:negative])
-                    tally[LOSS] += update_pair(V, U, tokens[i], tokens[j], negatives[:n], rate, grad)
+                    negatives = worker.negatives[: sampling.negative]
+                    n = draw_negatives(rng, sampling.noise, tokens[j], negatives)
+                    tally[LOSS] += update_pair(
+                        model.V, model.U, tokens[i], tokens[j], negatives[:n], alpha, worker.floats
+                    )
                     tally[PAIRS] += 1.0
                     tally[LOSS_PAIRS] += 1.0
         tally[TRAINED] += centres_end - window

@@ -26,16 +26,26 @@ from typing import Any
 import numba
 import numpy as np
 from numba import prange
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ._jit import jit
-from .pair import TALLY_WIDTH, train_span
+from .pair import train_span
+from .records import (
+    CACHE_LINE,
+    TALLY_WIDTH,
+    Model,
+    Rate,
+    Sampling,
+    Text,
+    Tiling,
+    Worker,
+    aligned_zeros,
+)
 from .sampling import spawn_streams
 from .simd import COLUMNS_MULTIPLE, address_of, call_at, fetch_add
 from .spans import PIECE
-from .tile import Tiling, span_scratch, tile_span
+from .tile import span_scratch, tile_span
 
-CACHE_LINE = 64
 _config: Any = numba.config
 MAX_THREADS: int = _config.NUMBA_NUM_THREADS
 
@@ -44,36 +54,16 @@ ENTRY = threading.Lock()
 _PROCESS = os.getpid()
 
 
-def aligned_zeros(rows: int, columns: int, dtype: DTypeLike) -> NDArray[Any]:
-    """Return zeros of shape ``(rows, width)``, width >= columns, every row a whole number of cache lines."""
-    dtype = np.dtype(dtype)
-    per_line = CACHE_LINE // dtype.itemsize
-    width = -(-columns // per_line) * per_line
-    raw = np.zeros(rows * width * dtype.itemsize + CACHE_LINE, np.uint8)
-    skip = -raw.ctypes.data % CACHE_LINE
-    return raw[skip : skip + rows * width * dtype.itemsize].view(dtype).reshape(rows, width)
-
-
 @dataclass(frozen=True)
 class Workers:
     """Everything that belongs to one worker alone, a row each.
 
     Attributes:
-        rng: uint64 ``(workers, 8)``; column 0 is the stream's state.
-        tokens: int32 scratch for the kept tokens of a piece or block.
-        negatives: int32 scratch for noise words.
-        integers: int32 scratch of the tile kernel.
-        floats: float32 scratch: the gradient of a centre row, or the tile kernel's copies and logits.
-        tally: float64 ``(workers, 8)``; columns LOSS, PAIRS, TRAINED, LOSS_PAIRS of `pair`.
-        tiling: the size of tiles; None for the pairwise kernel.
+        rows: a `Worker` whose arrays have one row per worker, each a whole number of cache lines apart.
+        tiling: the size of tiles; None for the pair kernel.
     """
 
-    rng: NDArray[np.uint64]
-    tokens: NDArray[np.int32]
-    negatives: NDArray[np.int32]
-    integers: NDArray[np.int32]
-    floats: NDArray[np.float32]
-    tally: NDArray[np.float64]
+    rows: Worker
     tiling: Tiling | None = None
 
     @classmethod
@@ -83,22 +73,24 @@ class Workers:
         """Allocate for ``width`` columns of V and U; the streams are spawned from the seed.
 
         Raises:
-            ValueError: the tiling is no tiling.
+            ValueError: a size of the tiling is impossible.
         """
         if tiling is not None and (min(tiling) < 1 or tiling.shared % COLUMNS_MULTIPLE):
             raise ValueError(f"{tiling}: every size is at least 1, and shared a multiple of {COLUMNS_MULTIPLE}")
         rng = aligned_zeros(workers, 1, np.uint64)
         rng[:, 0] = spawn_streams(seed, workers)
-        tokens, negatives, integers, floats = _scratch(window, negative, width, tiling)
-        return cls(
-            rng=rng,
-            tokens=aligned_zeros(workers, tokens, np.int32),
-            negatives=aligned_zeros(workers, negatives, np.int32),
-            integers=aligned_zeros(workers, integers, np.int32),
-            floats=aligned_zeros(workers, floats, np.float32),
-            tally=aligned_zeros(workers, TALLY_WIDTH, np.float64),
-            tiling=tiling,
-        )
+        *lengths, floats = _scratch(window, negative, width, tiling)
+        tokens, negatives, integers = (aligned_zeros(workers, length, np.int32) for length in lengths)
+        tally = aligned_zeros(workers, TALLY_WIDTH, np.float64)
+        return cls(Worker(rng, tokens, negatives, integers, aligned_zeros(workers, floats, np.float32), tally), tiling)
+
+    def __len__(self) -> int:
+        """Return how many workers there are."""
+        return len(self.rows.rng)
+
+    def __getitem__(self, w: int) -> Worker:
+        """Return the record of worker w, whose arrays are views."""
+        return worker_of.py_func(self.rows, w)  # type: ignore[attr-defined, no-any-return]
 
 
 def _scratch(window: int, negative: int, width: int, tiling: Tiling | None) -> tuple[int, int, int, int]:
@@ -114,66 +106,48 @@ def bytes_of_workers(workers: int, window: int, negative: int, width: int, tilin
     return workers * (scratch + 2 * CACHE_LINE)
 
 
+@jit()
+def worker_of(workers: Worker, w: int) -> Worker:
+    """Return row w of all workers' arrays."""
+    return Worker(
+        workers.rng[w], workers.tokens[w], workers.negatives[w],
+        workers.integers[w], workers.floats[w], workers.tally[w],
+    )  # fmt: skip
+
+
 @jit(parallel=True)
 def train_chunk(
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
+    text: Text,
     cuts: NDArray[np.int64],
-    V: NDArray[np.float32],
-    U: NDArray[np.float32],
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
-    window: int,
-    negative: int,
-    alpha: float,
-    alpha_step: float,
-    rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],
-    negatives: NDArray[np.int32],
-    grad: NDArray[np.float32],
-    tally: NDArray[np.float64],
+    model: Model,
+    sampling: Sampling,
+    rate: Rate,
+    workers: Worker,
     taken: NDArray[np.int64],
 ) -> None:
     """Let the workers train the spans ``[cuts[k], cuts[k + 1])``, all at the same time; see `pair.train_span`.
 
-    The arguments from ``rng`` on have one row per worker (`Workers`). ``taken[0]`` is the number of workers: it counts
-    the spans that are no longer free. Two calls must not meet in one process: use `run_chunk`.
+    ``workers`` has one row per worker (`Workers`). ``taken[0]`` is the number of workers: it counts the spans that are
+    no longer free. Two calls must not meet in one process: use `run_chunk`.
     """
-    for w in prange(len(rng)):
+    for w in prange(len(workers.rng)):
+        worker = worker_of(workers, w)
         k: Any = np.int64(w)
         while k < len(cuts) - 1:
-            train_span(
-                ids, offsets, cuts[k], cuts[k + 1], V, U, noise, keep, window, negative, alpha, alpha_step,
-                rng[w], tokens[w], negatives[w], grad[w], tally[w],
-            )  # fmt: skip
+            train_span(text, cuts[k], cuts[k + 1], model, sampling, rate, worker)
             k = fetch_add(taken, 0, 1)
 
 
 @jit(parallel=True)
 def tile_chunk(
     span: int,
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
+    text: Text,
     cuts: NDArray[np.int64],
-    V: NDArray[np.float32],
-    U: NDArray[np.float32],
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
-    window: int,
-    negative: int,
-    vector_size: int,
-    centres: int,
-    shared: int,
-    strips: int,
-    copies: int,
-    alpha: float,
-    alpha_step: float,
-    rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],
-    negatives: NDArray[np.int32],
-    integers: NDArray[np.int32],
-    floats: NDArray[np.float32],
-    tally: NDArray[np.float64],
+    model: Model,
+    sampling: Sampling,
+    tiling: Tiling,
+    rate: Rate,
+    workers: Worker,
     taken: NDArray[np.int64],
 ) -> None:
     """Let the workers train the spans ``[cuts[k], cuts[k + 1])`` in tiles, all at the same time; see `tile.tile_span`.
@@ -181,71 +155,52 @@ def tile_chunk(
     ``span`` is the address of `tile_span` compiled for these arguments: it would take seconds to compile it in here
     again. The others are as for `train_chunk`.
     """
-    for w in prange(len(rng)):
+    for w in prange(len(workers.rng)):
+        worker = worker_of(workers, w)
         k: Any = np.int64(w)
         while k < len(cuts) - 1:
-            call_at(span, (
-                ids, offsets, cuts[k], cuts[k + 1], V, U, noise, keep, window, negative, vector_size,
-                centres, shared, strips, copies, alpha, alpha_step,
-                rng[w], tokens[w], negatives[w], integers[w], floats[w], tally[w],
-            ))  # fmt: skip
+            call_at(span, (text, cuts[k], cuts[k + 1], model, sampling, tiling, rate, worker))
             k = fetch_add(taken, 0, 1)
 
 
 def run_chunk(
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    cuts: NDArray[np.int64],
-    V: NDArray[np.float32],
-    U: NDArray[np.float32],
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
-    window: int,
-    negative: int,
-    alpha: float,
-    alpha_step: float,
-    workers: Workers,
-    vector_size: int | None = None,
+    text: Text, cuts: NDArray[np.int64], model: Model, sampling: Sampling, rate: Rate, workers: Workers
 ) -> None:
     """Train the spans between ``cuts`` (from `spans.cut`) with as many threads as workers; safe to call from anywhere.
 
-    As a rule that is `train_chunk`, or `tile_chunk` if the workers have a tiling. One worker runs in the calling
-    thread; Python threads run the others where Numba's can't be entered: in a forked or other child process, while
-    another thread of this one is there, or where no threading layer can be loaded. With one worker the result does not
-    depend on the number of spans. ``vector_size`` is the number of columns in use, by default all of them; the tile
-    kernel leaves the others alone.
+    This calls `train_chunk`, or `tile_chunk` if the workers have a tiling. A single worker runs in the calling thread.
+    Python threads run several where Numba's can't be entered: in a child process, while another thread of this process
+    is in them, or where no threading layer can be loaded. With one worker the result does not depend on the number of
+    spans.
 
     Raises:
         ValueError: the tile kernel needs rows of a multiple of 16 columns, next to each other (`aligned_zeros`).
     """
-    ids, offsets, cuts = np.ascontiguousarray(ids), np.ascontiguousarray(offsets), np.asarray(cuts, np.int64)
-    noise, keep = np.ascontiguousarray(noise), np.ascontiguousarray(keep)
-    model: tuple[Any, ...] = (V, U, noise, keep, int(window), int(negative))
-    own: tuple[Any, ...] = (workers.rng, workers.tokens, workers.negatives)
-    rates = float(alpha), float(alpha_step)
-    tiling = workers.tiling
-    train: Any
-    if tiling is None:
-        train, model, own = train_span, (*model, *rates), (*own, workers.floats, workers.tally)
-    elif all(M.flags.c_contiguous and M.shape[1] % 16 == 0 for M in (V, U)):
-        model = (*model, int(vector_size or V.shape[1]), *tiling, *rates)
-        train, own = tile_span, (*own, workers.integers, workers.floats, workers.tally)
-    else:
-        raise ValueError(f"V and U have shape {V.shape}: the tile kernel needs matrices from kernels.aligned_zeros")
-    count = len(workers.rng)
-    if count == 1 or not _numba_has_threads() or not ENTRY.acquire(blocking=False):
-        _in_python_threads(train, ids, offsets, cuts, model, own)
+    text, cuts = Text(*map(np.ascontiguousarray, text)), np.asarray(cuts, np.int64)
+    model = Model(model.V, model.U, int(model.vector_size))
+    noise, keep = np.ascontiguousarray(sampling.noise), np.ascontiguousarray(sampling.keep)
+    sampling = Sampling(noise, keep, int(sampling.window), int(sampling.negative))
+    rate, tiling = Rate(float(rate.alpha), float(rate.step)), workers.tiling
+    train: Any = train_span
+    settings: tuple[Any, ...] = (model, sampling, rate)
+    if tiling is not None:
+        if not all(M.flags.c_contiguous and M.shape[1] % 16 == 0 for M in (model.V, model.U)):
+            shape = model.V.shape
+            raise ValueError(f"V and U have shape {shape}: the tile kernel needs matrices from kernels.aligned_zeros")
+        train, settings = tile_span, (model, sampling, tiling, rate)
+    if len(workers) == 1 or not _numba_has_threads() or not ENTRY.acquire(blocking=False):
+        _in_python_threads(train, text, cuts, settings, workers)
         return
     try:
         before = numba.get_num_threads()
-        numba.set_num_threads(min(count, MAX_THREADS))
-        taken = np.full(1, count, np.int64)
+        numba.set_num_threads(min(len(workers), MAX_THREADS))
+        taken = np.full(1, len(workers), np.int64)
         try:
             if tiling is None:
-                train_chunk(ids, offsets, cuts, *model, *own, taken)  # type: ignore[call-arg]
+                train_chunk(text, cuts, model, sampling, rate, workers.rows, taken)
             else:
-                span = address_of(tile_span, ids, offsets, 0, 0, *model, *(rows[0] for rows in own))
-                tile_chunk(span, ids, offsets, cuts, *model, *own, taken)  # type: ignore[call-arg]
+                span = address_of(tile_span, text, 0, 0, *settings, workers[0])
+                tile_chunk(span, text, cuts, model, sampling, tiling, rate, workers.rows, taken)
         finally:
             numba.set_num_threads(before)
     finally:
@@ -264,27 +219,20 @@ def _numba_has_threads() -> bool:
 
 
 def _in_python_threads(
-    train: Callable[..., None],
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    cuts: NDArray[np.int64],
-    model: tuple[Any, ...],
-    own: tuple[Any, ...],
+    train: Callable[..., None], text: Text, cuts: NDArray[np.int64], settings: tuple[Any, ...], workers: Workers
 ) -> None:
     """Do what `train_chunk` and `tile_chunk` do, with the span kernel ``train``; one worker in the calling thread."""
-    count = len(own[0])
-    free = itertools.count(count)  # advances in one step, whichever thread asks
+    free = itertools.count(len(workers))  # advances in one step, whichever thread asks
 
     def work(w: int) -> None:
-        mine = [rows[w] for rows in own]
         k = w
         while k < len(cuts) - 1:
-            train(ids, offsets, int(cuts[k]), int(cuts[k + 1]), *model, *mine)
+            train(text, int(cuts[k]), int(cuts[k + 1]), *settings, workers[w])
             k = next(free)
 
-    if count == 1:
+    if len(workers) == 1:
         work(0)
         return
-    with ThreadPoolExecutor(min(count, MAX_THREADS)) as pool:
-        for done in [pool.submit(work, w) for w in range(count)]:
+    with ThreadPoolExecutor(min(len(workers), MAX_THREADS)) as pool:
+        for done in [pool.submit(work, w) for w in range(len(workers))]:
             done.result()

@@ -1,7 +1,6 @@
 """What ``import fastw2v`` gives: every public name but `kernels` and `reference`, which are modules."""
 
 from .config import TrainConfig as TrainConfig
-from .driver import Progress as Progress
 from .driver import train as train
 from .driver import train_ids as train_ids
 from .embeddings import Embeddings as Embeddings
@@ -18,4 +17,5 @@ from .errors import UnknownWordError as UnknownWordError
 from .evaluate import evaluate_analogies as evaluate_analogies
 from .evaluate import evaluate_similarity as evaluate_similarity
 from .prepared import prepare as prepare
+from .run import Progress as Progress
 from .word2vec_format import load_word2vec_format as load_word2vec_format

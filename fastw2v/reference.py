@@ -41,7 +41,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
+from .records import (
+    LOSS,
+    LOSS_PAIRS,
+    PAIRS,
+    TRAINED,
+    Ahead,
+    Model,
+    Rate,
+    Sampling,
+    Shared,
+    Text,
+    Tile,
+    Tiling,
+    Worker,
+)
 from .spans import PIECE
 from .tile import BUCKETS, LOSS_EVERY
 
@@ -275,26 +289,10 @@ def update_pair(
     return loss
 
 
-def train_span(
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    start: int,
-    stop: int,
-    V: Array,
-    U: Array,
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
-    window: int,
-    negative: int,
-    alpha: float,
-    alpha_step: float,
-    rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],
-    negatives: NDArray[np.int32],
-    grad: Array,
-    tally: NDArray[np.float64],
-) -> None:
+def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampling, rate: Rate, worker: Worker) -> None:
     """Twin of `pair.train_span`."""
+    (ids, offsets), (V, U, _) = text, model
+    (noise, keep, window, negative), (rng, _, negatives, _, grad, tally) = sampling, worker
     position = start
     while position < stop:
         sentence = sentence_of(offsets, position)
@@ -316,46 +314,38 @@ def train_span(
                 after.append(int(ids[i]))
         kept = before + centres + after
 
-        rate = alpha + alpha_step * position
+        alpha = rate.alpha + rate.step * position
         for i in range(len(before), len(before) + len(centres)):
             reach = window - draw_below(rng, window)
             for j in range(max(0, i - reach), min(len(kept), i + reach + 1)):
                 if j == i:
                     continue
                 n = draw_negatives(rng, noise, kept[j], negatives[:negative])
-                tally[LOSS] += update_pair(V, U, kept[i], kept[j], negatives[:n], rate, grad)
+                tally[LOSS] += update_pair(V, U, kept[i], kept[j], negatives[:n], alpha, grad)
                 tally[PAIRS] += 1
                 tally[LOSS_PAIRS] += 1
         tally[TRAINED] += len(centres)
         position = end
 
 
+def worker_of(workers: Worker, w: int) -> Worker:
+    """Twin of `parallel.worker_of`."""
+    return Worker(*(array[w] for array in workers))
+
+
 def train_chunk(
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
+    text: Text,
     cuts: NDArray[np.int64],
-    V: Array,
-    U: Array,
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
-    window: int,
-    negative: int,
-    alpha: float,
-    alpha_step: float,
-    rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],
-    negatives: NDArray[np.int32],
-    grad: Array,
-    tally: NDArray[np.float64],
+    model: Model,
+    sampling: Sampling,
+    rate: Rate,
+    workers: Worker,
     taken: NDArray[np.int64],
 ) -> None:
     """Twin of `parallel.train_chunk`: the workers in turn, so nothing races."""
     for k in range(len(cuts) - 1):
-        w = k % len(rng)
-        train_span(
-            ids, offsets, int(cuts[k]), int(cuts[k + 1]), V, U, noise, keep, window, negative, alpha, alpha_step,
-            rng[w], tokens[w], negatives[w], grad[w], tally[w],
-        )  # fmt: skip
+        worker = worker_of(workers, k % len(workers.rng))
+        train_span(text, int(cuts[k]), int(cuts[k + 1]), model, sampling, rate, worker)
 
 
 def mark_words(ids: NDArray[np.int32], marked: NDArray[np.uint8]) -> None:
@@ -441,20 +431,12 @@ def next_block(offsets: NDArray[np.int64], sentence: int, position: int) -> int:
 
 
 def tile_step(
-    V: Array,
-    U: Array,
-    centres: NDArray[np.int32],
-    contexts: NDArray[np.int32],
-    first: NDArray[np.int32],
-    last: NDArray[np.int32],
-    skip: int,
-    negatives: NDArray[np.int32],
-    weights: Array,
+    model: Model,
+    tile: Tile,
+    shared: Shared,
     alpha: float,
-    vector_size: int,
     want_loss: bool,
-    ahead: NDArray[np.int32],
-    negatives_ahead: NDArray[np.int32],
+    ahead: Ahead,
     floats: Array,
     integers: NDArray[np.int32],
 ) -> float:
@@ -462,6 +444,7 @@ def tile_step(
 
     All gradients are taken before a row moves; a row that stands in the tile several times gets the sum.
     """
+    (V, U, vector_size), (centres, contexts, first, last, skip), (negatives, weights) = model, tile, shared
     T, N = len(centres), len(negatives)
     i, j = np.array([(i, j) for i in range(T) for j in range(first[i], last[i]) if j != skip + i], int).reshape(-1, 2).T
     v, u_o, u_n = V[centres, :vector_size], U[contexts, :vector_size], U[negatives, :vector_size]
@@ -481,26 +464,24 @@ def tile_step(
 
 
 def read_block(
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
+    text: Text,
     sentence: int,
     start: int,
     stop: int,
-    keep: NDArray[np.uint32],
-    window: int,
-    rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],
+    sampling: Sampling,
+    worker: Worker,
     left: NDArray[np.int32],
     right: NDArray[np.int32],
 ) -> tuple[int, int, int]:
     """Twin of `tile.read_block`."""
+    (ids, offsets), window, rng, tokens = text, sampling.window, worker.rng, worker.tokens
 
     def survivors(places: range, most: int | None = None) -> list[int]:
         kept: list[int] = []
         for k in places:
             if len(kept) == most:
                 break
-            if draw_keep(rng, keep, ids[k]):
+            if draw_keep(rng, sampling.keep, ids[k]):
                 kept.append(int(ids[k]))
         return kept
 
@@ -524,39 +505,19 @@ def read_block(
 
 
 def tile_span(
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    start: int,
-    stop: int,
-    V: Array,
-    U: Array,
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
-    window: int,
-    negative: int,
-    vector_size: int,
-    centres: int,
-    shared: int,
-    strips: int,
-    copies: int,
-    alpha: float,
-    alpha_step: float,
-    rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],
-    negatives: NDArray[np.int32],
-    integers: NDArray[np.int32],
-    floats: Array,
-    tally: NDArray[np.float64],
+    text: Text, start: int, stop: int, model: Model, sampling: Sampling, tiling: Tiling, rate: Rate, worker: Worker
 ) -> None:
     """Twin of `tile.tile_span`: a noise word drawn twice stands in the tile twice, and is weighed word by word."""
+    (noise, _, window, negative), (centres, shared, strips, copies) = sampling, tiling
+    rng, tokens, negatives, integers, floats, tally = worker
     left, right = np.zeros_like(tokens), np.zeros_like(tokens)
     distances = [*range(-window, 0), *range(1, window + 1)]
     strip_of = [distances[2 * window * s // strips : 2 * window * (s + 1) // strips] for s in range(strips)]
     position = start
     while position < stop:
-        sentence = sentence_of(offsets, position)
-        end = min(next_block(offsets, sentence, position), stop)
-        _, n, high = read_block(ids, offsets, sentence, position, end, keep, window, rng, tokens, left, right)
+        sentence = sentence_of(text.offsets, position)
+        end = min(next_block(text.offsets, sentence, position), stop)
+        _, n, high = read_block(text, sentence, position, end, sampling, worker, left, right)
         every = min(max((n - window) * strips // centres // 4, 1), LOSS_EVERY)
         turn = draw_below(rng, every)
         now = [draw_noise(rng, noise) for _ in range(shared)]
@@ -576,14 +537,16 @@ def tile_span(
                     negative / shared * sum(tokens[k] != word for k in places) for places in outside for word in now
                 ]
                 if pairs > 0:
-                    loss = tile_step(
-                        V, U, tokens[c : c + T], tokens[:high],
+                    tile = Tile(
+                        tokens[c : c + T],
+                        tokens[:high],
                         np.array([min(places, default=0) for places in outside], np.int32),
                         np.array([max(places, default=-1) + 1 for places in outside], np.int32),
-                        c, np.array(now, np.int32), np.array(weights, V.dtype),
-                        alpha + alpha_step * position, vector_size, turn == 0, tokens[:0], negatives[:0],
-                        floats, integers,
-                    )  # fmt: skip
+                        c,
+                    )
+                    noise_words = Shared(np.array(now, np.int32), np.array(weights, model.V.dtype))
+                    ahead, alpha = Ahead(tokens[:0], negatives[:0]), rate.alpha + rate.step * position
+                    loss = tile_step(model, tile, noise_words, alpha, turn == 0, ahead, floats, integers)
                     if turn == 0:
                         tally[LOSS] += every * loss
                         tally[LOSS_PAIRS] += every * pairs
@@ -597,35 +560,16 @@ def tile_span(
 
 def tile_chunk(
     span: int,
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
+    text: Text,
     cuts: NDArray[np.int64],
-    V: Array,
-    U: Array,
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
-    window: int,
-    negative: int,
-    vector_size: int,
-    centres: int,
-    shared: int,
-    strips: int,
-    copies: int,
-    alpha: float,
-    alpha_step: float,
-    rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],
-    negatives: NDArray[np.int32],
-    integers: NDArray[np.int32],
-    floats: Array,
-    tally: NDArray[np.float64],
+    model: Model,
+    sampling: Sampling,
+    tiling: Tiling,
+    rate: Rate,
+    workers: Worker,
     taken: NDArray[np.int64],
 ) -> None:
     """Twin of `parallel.tile_chunk`: the workers in turn, so nothing races; ``span`` is not looked at."""
     for k in range(len(cuts) - 1):
-        w = k % len(rng)
-        tile_span(
-            ids, offsets, int(cuts[k]), int(cuts[k + 1]), V, U, noise, keep, window, negative, vector_size,
-            centres, shared, strips, copies, alpha, alpha_step,
-            rng[w], tokens[w], negatives[w], integers[w], floats[w], tally[w],
-        )  # fmt: skip
+        worker = worker_of(workers, k % len(workers.rng))
+        tile_span(text, int(cuts[k]), int(cuts[k + 1]), model, sampling, tiling, rate, worker)

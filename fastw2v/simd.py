@@ -2,7 +2,7 @@
 
 Everything here is an intrinsic, to be called from ``@njit`` code, on C-contiguous arrays; ``start`` counts elements
 from the array's first. Nothing is bounds-checked and no index wraps around. Memory has to be there, not aligned;
-products run fastest on rows from `parallel.aligned_zeros`.
+products run fastest on rows from `records.aligned_zeros`.
 
 Values. `Row` is a first-class Numba value, one register of `LANES` float32: `row_load`, `row_store`, `row_splat`,
 `row_add`, `row_mul`, `row_fma`, `row_sum`, `row_sigmoid`, `row_softplus`, `row_between`.
@@ -23,15 +23,24 @@ the same ones, as all centres of a tile meet its noise words, it is faster to tr
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
+import numba.extending
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
-from numba.extending import intrinsic, models, register_model
+from numba.extending import models, register_model
+from numpy.typing import NDArray
+
+
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make an intrinsic, called without its first argument, by Numba's own decorator, which has no types."""
+    made: Callable[..., Any] = numba.extending.intrinsic(function)
+    return made
+
 
 _config: Any = numba.config
 _X86 = binding.get_process_triple().startswith(("x86", "i386", "i686", "amd64"))
@@ -110,6 +119,77 @@ class RowType(types.Type):  # type: ignore[misc]
 
 
 Row = RowType()
+
+
+class Rows(NamedTuple):
+    """Rows of a matrix that is part of a flat array.
+
+    Attributes:
+        array: float32, one-dimensional.
+        start: element where row 0 begins.
+        stride: elements from one row to the next.
+    """
+
+    array: NDArray[np.float32]
+    start: int
+    stride: int
+
+
+class Picked(NamedTuple):
+    """Which rows of a matrix: numbers ``ids[start]`` to ``ids[start + n - 1]``.
+
+    Attributes:
+        ids: int32 row numbers.
+        start: the first of them.
+        n: how many.
+    """
+
+    ids: NDArray[np.int32]
+    start: int
+    n: int
+
+
+class Band(NamedTuple):
+    """The factors of a banded product, ``F[i, k]`` for ``first[i] <= k < first[i] + length[i]``.
+
+    ``PRODUCT_ROWS`` rows share a range, and F is 0 where only one of them has a term. For an odd number of rows F is
+    0 in the row after the last.
+
+    Attributes:
+        array: float32; ``F[i, k]`` is ``array[start + i row + k term]``, so a transposed F needs no copy.
+        start: see ``array``.
+        row: see ``array``.
+        term: see ``array``.
+        first: int32, read at ``place + i`` for even i.
+        length: int32, as ``first``.
+        place: see ``first``.
+    """
+
+    array: NDArray[np.float32]
+    start: int
+    row: int
+    term: int
+    first: NDArray[np.int32]
+    length: NDArray[np.int32]
+    place: int
+
+
+class Dense(NamedTuple):
+    """The factors of a dense product, ``G[i, k]`` for ``k < terms``; 0 terms cost nothing.
+
+    Attributes:
+        array: float32; ``G[i, k]`` is ``array[start + i row + k term]``.
+        start: see ``array``.
+        row: see ``array``.
+        term: see ``array``.
+        terms: how many there are in each row.
+    """
+
+    array: NDArray[np.float32]
+    start: int
+    row: int
+    term: int
+    terms: int
 
 
 @register_model(RowType)
@@ -538,11 +618,16 @@ def _exp_of_minus(b: Builder, x: Value) -> Value:
 # ---------------------------------------------------------------------------------------------------------- intrinsics
 
 
-def _cast(context: Any, b: Builder, signature: Any, arguments: Any) -> list[Value]:
-    """Return the arguments for LLVM: arrays as pointers to their data, integers as 64 bits, floats as float32."""
-    values = []
-    for kind, value in zip(signature.args, arguments, strict=True):
-        if isinstance(kind, types.Array):
+def _cast(context: Any, b: Builder, kinds: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
+    """Return the arguments for LLVM: arrays as pointers to their data, integers as 64 bits, floats as float32.
+
+    A record becomes the list of its fields.
+    """
+    values: list[Any] = []
+    for kind, value in zip(kinds, arguments, strict=True):
+        if isinstance(kind, types.BaseTuple):
+            values.append(_cast(context, b, kind.types, cgutils.unpack_tuple(b, value, len(kind))))
+        elif isinstance(kind, types.Array):
             values.append(context.make_array(kind)(context, b, value).data)
         elif isinstance(kind, (types.Integer, types.Boolean)):
             values.append(context.cast(b, value, kind, types.int64))
@@ -557,25 +642,25 @@ def _emitted(result: Any, emit: Callable[..., Value], *kinds: Any) -> tuple[Any,
     """Return what an intrinsic returns: its signature, and code that calls ``emit(b, *arguments)``."""
 
     def generate(context: Any, b: Builder, signature: Any, arguments: Any) -> Value:
-        value = emit(b, *_cast(context, b, signature, arguments))
+        value = emit(b, *_cast(context, b, signature.args, arguments))
         return context.get_dummy_value() if result is types.void else value
 
     return result(*kinds), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def row_load(typing: Any, array: Any, start: Any) -> Any:
     """Return ``array[start : start + LANES]`` of a float32 array as a Row."""
     return _emitted(Row, lambda b, a, i: _load(b, _move(b, a, i)), array, start)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def row_store(typing: Any, array: Any, start: Any, row: Any) -> Any:
     """Write a Row to ``array[start : start + LANES]`` of a float32 array."""
     return _emitted(types.void, lambda b, a, i, x: _store(b, x, _move(b, a, i)), array, start, row)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def row_splat(typing: Any, x: Any) -> Any:
     """Return a Row of LANES times x, a number that is converted to float32."""
 
@@ -585,25 +670,25 @@ def row_splat(typing: Any, x: Any) -> Any:
     return Row(x), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def row_add(typing: Any, x: Any, y: Any) -> Any:
     """Return x + y, lane by lane."""
     return _emitted(Row, lambda b, x, y: b.fadd(x, y), x, y)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def row_mul(typing: Any, x: Any, y: Any) -> Any:
     """Return x * y, lane by lane."""
     return _emitted(Row, lambda b, x, y: b.fmul(x, y), x, y)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def row_fma(typing: Any, x: Any, y: Any, z: Any) -> Any:
     """Return x * y + z, lane by lane, rounded once where the processor can."""
     return _emitted(Row, _fma, x, y, z)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def row_sum(typing: Any, x: Any) -> Any:
     """Return the sum of the lanes, float32, added as a tree."""
 
@@ -617,7 +702,7 @@ def row_sum(typing: Any, x: Any) -> Any:
     return _emitted(types.float32, emit, x)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def row_sigmoid(typing: Any, x: Any) -> Any:
     """Return 1 / (1 + exp(-x)), lane by lane; absolute error below 2e-7, relative below 1e-5 for x > -87; NaN stays."""
 
@@ -627,7 +712,7 @@ def row_sigmoid(typing: Any, x: Any) -> Any:
     return _emitted(Row, emit, x)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def row_softplus(typing: Any, x: Any) -> Any:
     """Return log(1 + exp(x)) = -log sigmoid(-x), lane by lane; relative error below 1e-5 for x > -87; NaN stays."""
 
@@ -645,7 +730,7 @@ def row_softplus(typing: Any, x: Any) -> Any:
     return _emitted(Row, emit, x)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def row_between(typing: Any, x: Any, index: Any, low: Any, high: Any, skip: Any) -> Any:
     """Return x with 0 in every lane l for which ``low <= index + l < high`` and ``index + l != skip`` is false."""
 
@@ -658,23 +743,23 @@ def row_between(typing: Any, x: Any, index: Any, low: Any, high: Any, skip: Any)
     return _emitted(Row, emit, x, index, low, high, skip)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def at(typing: Any, array: Any, i: Any) -> Any:
     """Return element i of an array, counted from its first; i is never negative and never checked."""
 
     def generate(context: Any, b: Builder, signature: Any, arguments: Any) -> Value:
-        pointer, place = _cast(context, b, signature, arguments)
+        pointer, place = _cast(context, b, signature.args, arguments)
         return context.unpack_value(b, signature.args[0].dtype, _move(b, pointer, place))
 
     return array.dtype(array, i), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def put(typing: Any, array: Any, i: Any, x: Any) -> Any:
     """Write x to element i of an array, converted to its type; i is never negative and never checked."""
 
     def generate(context: Any, b: Builder, signature: Any, arguments: Any) -> Value:
-        pointer, place, _ = _cast(context, b, signature, arguments)
+        pointer, place, _ = _cast(context, b, signature.args, arguments)
         kind = signature.args[0].dtype
         value = context.cast(b, arguments[2], signature.args[2], kind)
         context.pack_value(b, kind, value, _move(b, pointer, place))
@@ -683,7 +768,7 @@ def put(typing: Any, array: Any, i: Any, x: Any) -> Any:
     return types.void(array, i, x), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fetch_add(typing: Any, array: Any, i: Any, x: Any) -> Any:
     """Add x to element i of an int64 array, in one step for all threads, and return what it was before."""
 
@@ -693,7 +778,7 @@ def fetch_add(typing: Any, array: Any, i: Any, x: Any) -> Any:
     return _emitted(types.int64, emit, array, i, x)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def find(typing: Any, array: Any, start: Any, n: Any, x: Any) -> Any:
     """Return the least k with ``array[start + k] == x`` in an int32 array, or n if there is none; n a multiple of 4."""
     four = ir.VectorType(_I32, 4)
@@ -726,13 +811,13 @@ def find(typing: Any, array: Any, start: Any, n: Any, x: Any) -> Any:
     return _emitted(types.int64, emit, array, start, n, x)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def prefetch(typing: Any, array: Any, i: Any) -> Any:
     """Ask for the cache line of element i of an array, to write it soon."""
     return _emitted(types.void, lambda b, a, i: _prefetch(b, _move(b, a, i)), array, i)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def bits_between(typing: Any, text: Any, start: Any, low: Any, high: Any) -> Any:
     """Return a uint64 whose bit i, from the lowest, tells whether ``low <= text[start + i] <= high``, of uint8."""
 
@@ -746,19 +831,19 @@ def bits_between(typing: Any, text: Any, start: Any, low: Any, high: Any) -> Any
     return _emitted(types.uint64, emit, text, start, low, high)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def trailing_zeros(typing: Any, bits: Any) -> Any:
     """Return how many zeros come before the lowest one of a uint64 that is not 0."""
     return _emitted(types.uint64, lambda b, x: b.cttz(x, ir.Constant(_I1, 1)), bits)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def ones(typing: Any, bits: Any) -> Any:
     """Return how many bits of a uint64 are set."""
     return _emitted(types.uint64, lambda b, x: b.ctpop(x), bits)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def prefetch_row(typing: Any, matrix: Any, start: Any, lines: Any) -> Any:
     """Ask for ``lines`` cache lines (16 float32 each) from element ``start`` on, to write them soon."""
 
@@ -772,139 +857,104 @@ def prefetch_row(typing: Any, matrix: Any, start: Any, lines: Any) -> Any:
     return _emitted(types.void, emit, matrix, start, lines)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def gather_rows(
-    typing: Any, target: Any, start: Any, source: Any, width: Any, ids: Any, id_start: Any, n: Any, chunks: Any
-) -> Any:
-    """Copy n rows: ``target[start + i width :]`` from row ``ids[id_start + i]`` of source, ``chunks * LANES`` each.
+def _first(b: Builder, rows: Sequence[Value]) -> Value:
+    """Return a pointer to the first element of `Rows`, or of other factors that begin with an array and a start."""
+    return _move(b, rows[0], rows[1])
 
-    Both are flat float32 arrays with rows ``width`` apart; ids is int32.
+
+@intrinsic
+def gather_rows(typing: Any, target: Any, source: Any, picked: Any, chunks: Any) -> Any:
+    """Copy picked rows of source, ``chunks * LANES`` columns each, to the first rows of target.
+
+    Args:
+        typing: Numba's.
+        target: `Rows`, with the stride of ``source``.
+        source: `Rows` with start 0.
+        picked: `Picked` rows of source.
+        chunks: registers per row.
     """
 
-    def emit(b: Builder, target: Value, start: Value, source: Value, width: Value, ids: Value, *rest: Value) -> None:
-        id_start, n, chunks = rest
-        arguments = [_move(b, target, start), source, width, _move(b, ids, id_start), n, chunks]
-        b.call(_gather_function(b.module), arguments)
+    def emit(b: Builder, target: Any, source: Any, picked: Any, chunks: Value) -> None:
+        ids, start, n = picked
+        b.call(_gather_function(b.module), [_first(b, target), source[0], source[2], _move(b, ids, start), n, chunks])
 
-    return _emitted(types.void, emit, target, start, source, width, ids, id_start, n, chunks)
+    return _emitted(types.void, emit, target, source, picked, chunks)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def block_dots(
-    typing: Any, A: Any, a_start: Any, rows: Any, B: Any, b_start: Any, n: Any, C: Any, c_start: Any, c_stride: Any,
-    width: Any, chunks: Any,
-) -> Any:  # fmt: skip
+@intrinsic
+def block_dots(typing: Any, A: Any, rows: Any, B: Any, n: Any, C: Any, chunks: Any) -> Any:
     """Write ``C[i, j] = A[i] . B[j]`` for ``rows`` rows of A and n rows of B: a small product A B^T.
 
-    A and B are flat float32 arrays with rows ``width`` apart, of which ``chunks * LANES`` columns count; row i of C
-    starts at ``c_start + i c_stride``. rows is a multiple of DOT_ROWS, n of DOT_COLUMNS, both above 0.
+    A, B and C are `Rows`; ``chunks * LANES`` columns of A and B count. rows is a multiple of DOT_ROWS, n of
+    DOT_COLUMNS, both above 0.
     """
 
-    def emit(
-        b: Builder, A: Value, a: Value, rows: Value, B: Value, bs: Value, n: Value, C: Value, *rest: Value
-    ) -> None:
-        c, c_stride, width, chunks = rest
-        arguments = [_move(b, A, a), width, rows, _move(b, B, bs), width, n, _move(b, C, c), c_stride, chunks]
+    def emit(b: Builder, A: Any, rows: Value, B: Any, n: Value, C: Any, chunks: Value) -> None:
+        arguments = [_first(b, A), A[2], rows, _first(b, B), B[2], n, _first(b, C), C[2], chunks]
         b.call(_dots_function(b.module), arguments)
 
-    return _emitted(
-        types.void, emit, A, a_start, rows, B, b_start, n, C, c_start, c_stride, width, chunks
-    )  # fmt: skip
+    return _emitted(types.void, emit, A, rows, B, n, C, chunks)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def transpose_rows(
-    typing: Any, target: Any, start: Any, stride: Any, source: Any, source_start: Any, width: Any, n: Any, columns: Any
-) -> Any:
-    """Write the transpose of n rows: ``target[start + k stride + i] = source[source_start + i width + k]``.
+@intrinsic
+def transpose_rows(typing: Any, target: Any, source: Any, n: Any, columns: Any) -> Any:
+    """Write the transpose of n rows, ``target[k, i] = source[i, k]`` for i < n and k < columns; both are `Rows`.
 
-    Both are flat float32 arrays. n and columns, above 0, are rounded up to a multiple of LANES: so many rows and
-    columns have to be there in source, and places in target.
+    n and columns, above 0, are rounded up to a multiple of LANES: so many rows and columns have to be there in
+    source, and places in target.
     """
 
-    def emit(b: Builder, target: Value, start: Value, stride: Value, source: Value, first: Value, *rest: Value) -> None:
-        b.call(_transpose_function(b.module), [_move(b, target, start), stride, _move(b, source, first), *rest])
+    def emit(b: Builder, target: Any, source: Any, n: Value, columns: Value) -> None:
+        arguments = [_first(b, target), target[2], _first(b, source), source[2], n, columns]
+        b.call(_transpose_function(b.module), arguments)
 
-    return _emitted(types.void, emit, target, start, stride, source, source_start, width, n, columns)
+    return _emitted(types.void, emit, target, source, n, columns)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def set_products(
-    typing: Any, C: Any, c_start: Any, c_stride: Any, A: Any, a_start: Any, a_stride: Any, rows: Any,
-    B: Any, b_start: Any, b_stride: Any, terms: Any, chunks: Any,
-) -> Any:  # fmt: skip
+@intrinsic
+def set_products(typing: Any, C: Any, A: Any, rows: Any, B: Any, terms: Any, chunks: Any) -> Any:
     """Write ``C[i] = sum over k < terms of A[i, k] B[k]``, for ``rows`` rows of ``chunks * LANES`` columns.
 
-    A, B and C are flat float32 arrays with rows a_stride, b_stride and c_stride apart. rows is a multiple of
-    ROWS_MULTIPLE, all sizes are above 0. Rows of C are written in order: one may end where the next begins.
+    A, B and C are `Rows`. rows is a multiple of ROWS_MULTIPLE, all sizes are above 0. Rows of C are written in order:
+    one may end where the next begins.
     """
 
-    def emit(b: Builder, C: Value, c: Value, c_stride: Value, A: Value, a: Value, *rest: Value) -> None:
-        a_stride, rows, B, b_start, b_stride, terms, chunks = rest
-        call = [_move(b, C, c), c_stride, _move(b, A, a), a_stride, rows, _move(b, B, b_start), b_stride, terms, chunks]
+    def emit(b: Builder, C: Any, A: Any, rows: Value, B: Any, terms: Value, chunks: Value) -> None:
+        call = [_first(b, C), C[2], _first(b, A), A[2], rows, _first(b, B), B[2], terms, chunks]
         b.call(_set_products_function(b.module), call)
 
-    return _emitted(
-        types.void, emit, C, c_start, c_stride, A, a_start, a_stride, rows, B, b_start, b_stride, terms, chunks
-    )
+    return _emitted(types.void, emit, C, A, rows, B, terms, chunks)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def add_products(
-    typing: Any, out: Any, ids: Any, id_start: Any, n: Any, width: Any, B: Any, b_start: Any, F: Any, f_start: Any,
-    f_row: Any, f_term: Any, first: Any, count: Any, band_start: Any, D: Any, d_start: Any, G: Any, g_start: Any,
-    g_row: Any, g_term: Any, terms: Any, chunks: Any,
-) -> Any:  # fmt: skip
-    """Add a banded and a dense product to rows of a matrix, in one pass over them.
+@intrinsic
+def add_products(typing: Any, out: Any, picked: Any, B: Any, band: Any, D: Any, dense: Any, chunks: Any) -> Any:
+    """Add a banded and a dense product to picked rows of a matrix, in one pass over them.
 
-    For i < n: ``out[ids[id_start + i]] += sum of F[i, k] B[k] over first <= k < first + count, plus sum of G[i, k]
-    D[k] over k < terms``. out, B and D are flat float32 arrays with rows ``width`` apart, of which ``chunks * LANES``
-    columns are added to. ``F[i, k]`` is element ``f_start + i f_row + k f_term``, so a transposed F needs no copy; so
-    is G. n is above 0; a row named twice gets both sums; a product without terms costs nothing.
+    For each picked row, the i-th: ``out[row] += sum over the band of F[i, k] B[k], plus sum over the terms of
+    G[i, k] D[k]``, in ``chunks * LANES`` columns. A row that is picked twice gets both sums.
 
-    first and count are int32, read at ``band_start + i`` for even i: PRODUCT_ROWS rows share them, and F is 0 where
-    only one of them has a term. For an odd n, F and G are 0 in the row after the last.
+    Args:
+        typing: Numba's.
+        out: `Rows` with start 0; its stride is that of B and D too.
+        picked: `Picked` rows of out, at least one.
+        B: `Rows`.
+        band: `Band` of factors F.
+        D: `Rows`.
+        dense: `Dense` factors G; for an odd number of rows they are 0 in the row after the last.
+        chunks: registers per row.
     """
 
-    def emit(b: Builder, out: Value, ids: Value, id_start: Value, n: Value, width: Value, *rest: Value) -> None:
-        (
-            B,
-            b_start,
-            F,
-            f_start,
-            f_row,
-            f_term,
-            first,
-            count,
-            band,
-            D,
-            d_start,
-            G,
-            g_start,
-            g_row,
-            g_term,
-            terms,
-            chunks,
-        ) = rest
-        banded = [
-            _move(b, B, b_start),
-            _move(b, F, f_start),
-            f_row,
-            f_term,
-            _move(b, first, band),
-            _move(b, count, band),
-        ]
-        dense = [_move(b, D, d_start), _move(b, G, g_start), g_row, g_term, terms]
-        call = [out, width, _move(b, ids, id_start), n, *banded, *dense, chunks]
+    def emit(b: Builder, out: Any, picked: Any, B: Any, band: Any, D: Any, dense: Any, chunks: Value) -> None:
+        ids, start, n = picked
+        *_, first, length, place = band
+        banded = [_first(b, B), _first(b, band), *band[2:4], _move(b, first, place), _move(b, length, place)]
+        call = [out[0], out[2], _move(b, ids, start), n, *banded, _first(b, D), _first(b, dense), *dense[2:], chunks]
         b.call(_product_function(b.module), call)
 
-    return _emitted(
-        types.void, emit, out, ids, id_start, n, width, B, b_start, F, f_start, f_row, f_term, first, count, band_start,
-        D, d_start, G, g_start, g_row, g_term, terms, chunks,
-    )  # fmt: skip
+    return _emitted(types.void, emit, out, picked, B, band, D, dense, chunks)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def call_at(typing: Any, address: Any, arguments: Any) -> Any:
     """Call the compiled function at an address (see `address_of`) with a tuple of arguments of exactly its types.
 

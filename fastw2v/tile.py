@@ -11,13 +11,27 @@ kernel has 37, and it turns most of the arithmetic into three small matrix produ
 Their NumPy twins are in `reference.py` under the same names.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
-from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
+from .records import (
+    LOSS,
+    LOSS_PAIRS,
+    PAIRS,
+    TRAINED,
+    Ahead,
+    Model,
+    Rate,
+    Sampling,
+    Shared,
+    Text,
+    Tile,
+    Tiling,
+    Worker,
+)
 from .sampling import SHIFT_32, draw_below, draw_noise, next_u64
 from .simd import (
     COLUMNS_MULTIPLE,
@@ -26,6 +40,10 @@ from .simd import (
     LANES,
     PRODUCT_ROWS,
     ROWS_MULTIPLE,
+    Band,
+    Dense,
+    Picked,
+    Rows,
     add_products,
     at,
     block_dots,
@@ -52,22 +70,6 @@ SPARE = 32  # elements that vectors may reach past the last one in use
 AT_ONCE = 8
 GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # centres whose pairs are one block
 BUCKETS = 1024  # words are looked up by their id modulo this, to see which may stand in a tile more than once
-
-
-class Tiling(NamedTuple):
-    """The size of tiles.
-
-    Attributes:
-        centres: T, tokens of a tile.
-        shared: N, noise words that the centres of a tile share; a multiple of 12.
-        strips: passes over a tile's centres, each with the contexts at some distances and noise words of its own.
-        copies: a tile ends before a word is its centre more often than this.
-    """
-
-    centres: int
-    shared: int
-    strips: int
-    copies: int
 
 
 #: Tile sizes of choose_tiling, largest first, and the noise words that the centres of any of them share.
@@ -148,20 +150,12 @@ def span_scratch(tiling: Tiling, window: int, width: int) -> tuple[int, int, int
 
 @jit()
 def tile_step(
-    V: NDArray[np.float32],
-    U: NDArray[np.float32],
-    centres: NDArray[np.int32],
-    contexts: NDArray[np.int32],
-    first: NDArray[np.int32],
-    last: NDArray[np.int32],
-    skip: int,
-    negatives: NDArray[np.int32],
-    weights: NDArray[np.float32],
+    model: Model,
+    tile: Tile,
+    shared: Shared,
     alpha: np.float32,
-    vector_size: int,
     want_loss: bool,
-    ahead: NDArray[np.int32],
-    negatives_ahead: NDArray[np.int32],
+    ahead: Ahead,
     floats: NDArray[np.float32],
     integers: NDArray[np.int32],
 ) -> float:
@@ -171,37 +165,41 @@ def tile_step(
     U get minus alpha times its gradient, all of it at the values before the step. A row that stands in the tile
     several times gets the sum.
 
+    The pairs are a band in the matrix of centres (rows i) and outside words (columns j), since windows move on with
+    the centres. With T = 8 and windows of at most 2 words (x a pair, o the centre itself, which is none)::
+
+              j  0  1  2  3  4  5  6  7  8  9 10 11
+        i = 0    x  x  o  x  x  .  .  .                 The windows of a group of GROUP centres, here 4, lie in
+            1    .  x  x  o  x  x  .  .                 one block of `span` columns. Each block is one product of
+            2    .  .  x  x  o  x  x  .                 all its centres and words; what is no pair, a dot or an o,
+            3    .  .  .  x  x  o  x  x                 gets the factor 0 afterwards.
+            4                x  x  o  x  x  .  .  .
+            5                .  x  x  o  x  x  .  .     The next group's block stands 4 columns to the right. In
+            6                .  .  x  x  o  x  x  .     scratch, pair (i, j) is at ``band + i * pitch + j``.
+            7                .  .  .  x  x  o  x  x
+
     Args:
-        V: centre rows, shape ``(n_words, width)`` with width >= vector_size a multiple of 16 and the columns from
-            vector_size on zero, as from `parallel.aligned_zeros`; updated in place.
-        U: outside rows, the same shape, updated in place.
-        centres: T rows of V, T >= 1.
-        contexts: C rows of U, C >= 1.
-        first: int32 ``(T,)``; the outside words of centre i are ``contexts[first[i]:last[i]]``, and pairs of
-            neighbouring centres should have them in common, as windows of a text have.
-        last: int32 ``(T,)``, see ``first``.
-        skip: ``contexts[skip + i]`` is centre i itself and not paired with it; below ``-T`` there is none.
-        negatives: N rows of U, N a multiple of 12.
-        weights: float32, flat, ``weights[i N + n]`` is the weight of centre i with noise word n; `SPARE` elements past
-            ``T N`` must exist.
+        model: V and U, updated in place.
+        tile: centres and outside words.
+        shared: noise words and their weights.
         alpha: learning rate.
-        vector_size: columns in use.
         want_loss: compute the loss; otherwise 0.0 is returned.
-        ahead: rows of V and U that the next tile will want, to be prefetched; may be empty.
-        negatives_ahead: rows of U that the next tile will want; may be empty.
+        ahead: what to prefetch.
         floats: scratch, at least as long as `tile_scratch` says; so for ``integers``.
         integers: scratch.
     """
+    centres, contexts, first, last, skip = tile
+    negatives, weights = shared
+    V, vector_size = model.V, model.vector_size
     T, C, N, width = len(centres), len(contexts), len(negatives), V.shape[1]
     chunks = (vector_size + LANES - 1) // LANES
     lines = (vector_size + 15) // 16
     rows = (T + ROWS_MULTIPLE - 1) // ROWS_MULTIPLE * ROWS_MULTIPLE
-    Vs, Us = V.reshape(-1), U.reshape(-1)
+    Vs, Us = V.reshape(-1), model.U.reshape(-1)
     pitch_n = (N + LANES - 1) // LANES * LANES
     # Scratch: copies of the rows as they are, those of noise words also transposed; then logits of noise terms
     # (rows, pitch_n) and of pairs (rows, pitch).
-    own = 0
-    outside = own + rows * width
+    outside = rows * width
     noise = outside + (C + DOT_COLUMNS) * width
     across = noise + pitch_n * width
     logits = across + (vector_size + LANES) * pitch_n
@@ -230,30 +228,31 @@ def tile_step(
             put(begins, m, low)
             put(counts, m, span)
 
-    gather_rows(floats, own, Vs, width, centres, 0, T, chunks)
-    gather_rows(floats, outside, Us, width, contexts, 0, C, chunks)
-    gather_rows(floats, noise, Us, width, negatives, 0, N, chunks)
-    for k in range(own + T * width, own + rows * width, LANES):
+    V_rows, U_rows = Rows(Vs, 0, width), Rows(Us, 0, width)
+    own_copy, noise_copy = Rows(floats, 0, width), Rows(floats, noise, width)
+    gather_rows(own_copy, V_rows, Picked(centres, 0, T), chunks)
+    gather_rows(Rows(floats, outside, width), U_rows, Picked(contexts, 0, C), chunks)
+    gather_rows(noise_copy, U_rows, Picked(negatives, 0, N), chunks)
+    for k in range(T * width, rows * width, LANES):
         row_store(floats, k, row_splat(np.float32(0)))
     for k in range(band, band + rows * pitch + C + LANES, LANES):
         row_store(floats, k, row_splat(np.float32(0)))
 
     # All logits first: a register loaded from where its parts were just stored would have to wait for them.
-    transpose_rows(floats, across, pitch_n, floats, noise, width, N, vector_size)
-    set_products(
-        floats, logits, pitch_n, floats, own, width, rows, floats, across, pitch_n, vector_size, pitch_n // LANES
-    )  # fmt: skip
+    transposed = Rows(floats, across, pitch_n)
+    transpose_rows(transposed, noise_copy, N, vector_size)
+    set_products(Rows(floats, logits, pitch_n), own_copy, rows, transposed, vector_size, pitch_n // LANES)
     if columns > 0:
         for i in range(0, rows, DOT_ROWS):
             low = np.int64(at(begins, i // GROUP * GROUP))
             block_dots(
-                floats, own + i * width, DOT_ROWS, floats, outside + low * width, columns,
-                floats, band + i * pitch + low, pitch, width, chunks,
+                Rows(floats, i * width, width), DOT_ROWS, Rows(floats, outside + low * width, width), columns,
+                Rows(floats, band + i * pitch + low, pitch), chunks,
             )  # fmt: skip
-            for m in range(i, min(i + DOT_ROWS, len(ahead), T)):
-                prefetch_row(Vs, np.int64(at(ahead, m)) * width, lines)
-            for m in range(2 * i, min(2 * (i + DOT_ROWS), len(negatives_ahead))):
-                prefetch_row(Us, np.int64(at(negatives_ahead, m)) * width, lines)
+            for m in range(i, min(i + DOT_ROWS, len(ahead.tokens), T)):
+                prefetch_row(Vs, np.int64(at(ahead.tokens, m)) * width, lines)
+            for m in range(2 * i, min(2 * (i + DOT_ROWS), len(ahead.negatives))):
+                prefetch_row(Us, np.int64(at(ahead.negatives, m)) * width, lines)
     # The factors of the gradient; what is no pair gets 0.
     loss = 0.0
     for i in range(rows):
@@ -278,66 +277,64 @@ def tile_step(
     # V: sums over outside and noise words. U is not changed yet, and gets its sums from the copies.
     for i in range(0, T, AT_ONCE):
         add_products(
-            Vs, centres, i, min(T - i, AT_ONCE), width, floats, outside, floats, band + i * pitch, pitch, 1,
-            begins, counts, i, floats, noise, floats, logits + i * pitch_n, pitch_n, 1, N, chunks,
+            V_rows, Picked(centres, i, min(T - i, AT_ONCE)),
+            Rows(floats, outside, width), Band(floats, band + i * pitch, pitch, 1, begins, counts, i),
+            noise_copy, Dense(floats, logits + i * pitch_n, pitch_n, 1, N), chunks,
         )  # fmt: skip
-        known = max(len(ahead) - T, 0)  # outside words of this tile too, where windows overlap
-        for m in range(known + i, min(known + i + AT_ONCE, len(ahead))):
-            prefetch_row(Us, np.int64(at(ahead, m)) * width, lines)
+        known = max(len(ahead.tokens) - T, 0)  # outside words of this tile too, where windows overlap
+        for m in range(known + i, min(known + i + AT_ONCE, len(ahead.tokens))):
+            prefetch_row(Us, np.int64(at(ahead.tokens, m)) * width, lines)
     # U: noise words; then outside words, two by two over the centres from the first to the last that have one of them.
     for n in range(0, N, PRODUCT_ROWS):
         put(begins, n, 0)
         put(counts, n, 0)
     add_products(
-        Us, negatives, 0, N, width, floats, own, floats, band, 0, 0, begins, counts, 0,
-        floats, own, floats, logits, 1, pitch_n, T, chunks,
+        U_rows, Picked(negatives, 0, N), own_copy, Band(floats, band, 0, 0, begins, counts, 0),
+        own_copy, Dense(floats, logits, 1, pitch_n, T), chunks,
     )  # fmt: skip
     for j in range(0, C, PRODUCT_ROWS):
         low = max(j - shift - reach + 1, 0)
         put(begins, j, low)
         put(counts, j, max(min(j + PRODUCT_ROWS - shift, T) - low, 0))
     add_products(
-        Us, contexts, 0, C, width, floats, own, floats, band, 1, pitch, begins, counts, 0,
-        floats, own, floats, logits, 0, 0, 0, chunks,
+        U_rows, Picked(contexts, 0, C), own_copy, Band(floats, band, 1, pitch, begins, counts, 0),
+        own_copy, Dense(floats, logits, 0, 0, 0), chunks,
     )  # fmt: skip
     return loss
 
 
 @jit()
 def read_block(
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
+    text: Text,
     sentence: int,
     start: int,
     stop: int,
-    keep: NDArray[np.uint32],
-    window: int,
-    rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],
+    sampling: Sampling,
+    worker: Worker,
     left: NDArray[np.int32],
     right: NDArray[np.int32],
 ) -> tuple[int, int, int]:
     """Read a block of the corpus: which tokens survive subsampling, and which are in each one's window.
 
     Survivors of ``[start, stop)`` are written to ``tokens[window:centres_end]``. If the block starts or stops within
-    a sentence, up to ``window`` survivors of its other part are put before and after them, for contexts.
+    a sentence, up to ``window`` survivors of its other part are put before and after them, as outside words.
 
     Args:
-        ids: the whole corpus.
-        offsets: sentence bounds, see `pair.train_span`.
+        text: the whole corpus.
         sentence: the sentence that holds token ``start``.
         start: first token position.
         stop: one past the last token position, at most `PIECE` * 2 later.
-        keep: subsampling thresholds.
-        window: largest distance; the reach of each centre is drawn uniformly from 1..window.
-        rng: this worker's stream.
-        tokens: scratch, shape ``(>= 2 PIECE + 2 window + 1,)``.
+        sampling: thresholds and window; the reach of each centre is drawn uniformly from 1..window.
+        worker: its stream, and ``tokens``, shape ``(>= 2 PIECE + 2 window + 1,)``.
         left: for centre ``tokens[i]``, ``left[i]`` is the first position of its window; same shape.
         right: one past the last position of its window.
 
     Returns:
         First position in ``tokens`` in use, one past the last centre, one past the last position in use.
     """
+    ids, offsets, rng, tokens, keep, window = (
+        text.ids, text.offsets, worker.rng, worker.tokens, sampling.keep, sampling.window,
+    )  # fmt: skip
     low = window
     i, begin = start, offsets[sentence]
     n: Any = window
@@ -376,29 +373,7 @@ def read_block(
 
 @jit()
 def tile_span(
-    ids: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    start: int,
-    stop: int,
-    V: NDArray[np.float32],
-    U: NDArray[np.float32],
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
-    window: int,
-    negative: int,
-    vector_size: int,
-    centres: int,
-    shared: int,
-    strips: int,
-    copies: int,
-    alpha: float,
-    alpha_step: float,
-    rng: NDArray[np.uint64],
-    tokens: NDArray[np.int32],
-    negatives: NDArray[np.int32],
-    integers: NDArray[np.int32],
-    floats: NDArray[np.float32],
-    tally: NDArray[np.float64],
+    text: Text, start: int, stop: int, model: Model, sampling: Sampling, tiling: Tiling, rate: Rate, worker: Worker
 ) -> None:
     """Train every token in ``[start, stop)`` as a centre, once, tile by tile.
 
@@ -406,31 +381,19 @@ def tile_span(
     that the cuts come from `spans.cut`: no tile reaches across a place where a cut may stand.
 
     Args:
-        ids: the whole corpus, int32 word ids.
-        offsets: sentence s is ``ids[offsets[s]:offsets[s + 1]]``; int64, as in CSR.
+        text: the whole corpus.
         start: first token position.
         stop: one past the last token position.
-        V: centre rows, see `tile_step`; updated in place.
-        U: outside rows, updated in place.
-        noise: alias table of the noise distribution (`sampling.noise_table`).
-        keep: subsampling thresholds (`sampling.keep_thresholds`).
-        window: largest distance of a context word; shrunk to uniform 1..window for each centre.
-        negative: noise words that a pair's loss has in the mean.
-        vector_size: columns of V and U in use.
-        centres: T of `Tiling`.
-        shared: N of `Tiling`.
-        strips: passes over a tile of `Tiling`.
-        copies: a tile ends before a word is its centre more often than this.
-        alpha: learning rate at token position 0.
-        alpha_step: change of the learning rate per token.
-        rng: this worker's stream, shape ``(>= 1,)``.
-        tokens: scratch; sizes as `parallel.Workers` makes them.
-        negatives: scratch, ``(>= 2 shared,)``.
-        integers: scratch.
-        floats: scratch.
-        tally: this worker's sums, added to: loss, pairs, tokens trained (as a centre), pairs the loss is of. The loss
-            is that of every tile in `LOSS_EVERY` or fewer, from a random one on, and stands for all of them.
+        model: see `tile_step`; updated in place.
+        sampling: noise words, subsampling and window.
+        tiling: size of the tiles.
+        rate: learning rate by token position.
+        worker: its stream, scratch as `parallel.Workers` makes it, and tally. The loss is that of every tile in
+            `LOSS_EVERY` or fewer, from a random one on, and stands for all of them.
     """
+    rng, tokens, negatives, tally = worker.rng, worker.tokens, worker.negatives, worker.tally
+    integers, floats, noise, window = worker.integers, worker.floats, sampling.noise, sampling.window
+    centres, shared, strips, copies = tiling
     room = 2 * PIECE + 2 * window + SPARE
     left, right = integers[:room], integers[room : 2 * room]
     first, last = integers[2 * room : 2 * room + centres], integers[2 * room + centres : 2 * room + 2 * centres]
@@ -439,18 +402,18 @@ def tile_span(
     weights = floats[: centres * shared + SPARE]
     multiplicity = floats[centres * shared + SPARE : (centres + 1) * shared + 2 * SPARE]
     step_floats = floats[(centres + 1) * shared + 2 * SPARE :]
-    per_pair = np.float32(negative) / np.float32(shared)
+    per_pair = np.float32(sampling.negative) / np.float32(shared)
     for k in range(BUCKETS):
         put(seen, k, 0)
 
-    sentence = sentence_of(offsets, start)
+    sentence = sentence_of(text.offsets, start)
     position = start
     while position < stop:
-        while offsets[sentence + 1] <= position:
+        while text.offsets[sentence + 1] <= position:
             sentence += 1
-        end = min(next_block(offsets, sentence, position), stop)
-        low, n, high = read_block(ids, offsets, sentence, position, end, keep, window, rng, tokens, left, right)
-        rate = np.float32(alpha + alpha_step * position)
+        end = min(next_block(text.offsets, sentence, position), stop)
+        low, n, high = read_block(text, sentence, position, end, sampling, worker, left, right)
+        alpha = np.float32(rate.alpha + rate.step * position)
         every = min(max((n - window) * strips // centres // 4, 1), LOSS_EVERY)
         turn = draw_below(rng, every)
         now, later = 0, shared
@@ -493,8 +456,8 @@ def tile_span(
                     finish = max(finish - low_context, begin)
                     put(first, i, begin)
                     put(last, i, finish)
-                    own = c + i - low_context
-                    of_centre = finish - begin - ((begin <= own) & (own < finish))
+                    itself = c + i - low_context
+                    of_centre = finish - begin - ((begin <= itself) & (itself < finish))
                     pairs += of_centre
                     for k in range(0, shared, LANES):
                         row = row_mul(row_splat(per_pair * np.float32(of_centre)), row_load(multiplicity, k))
@@ -511,12 +474,12 @@ def tile_span(
                                 if at(first, i) <= j and j < at(last, i) and i != middle:
                                     put(weights, i * shared + place, at(weights, i * shared + place) - share)
                     want_loss = turn == 0
-                    loss = tile_step(
-                        V, U, tokens[c : c + T], tokens[low_context:high_context], first[:T], last[:T],
-                        c - low_context, negatives[now : now + shared], weights, rate, vector_size, want_loss,
-                        tokens[c + T : min(c + 2 * T + window, high)], negatives[later : later + shared],
-                        step_floats, step_integers,
-                    )  # fmt: skip
+                    contexts = tokens[low_context:high_context]
+                    tile = Tile(tokens[c : c + T], contexts, first[:T], last[:T], c - low_context)
+                    noise_words = Shared(negatives[now : now + shared], weights)
+                    following = tokens[c + T : min(c + 2 * T + window, high)]
+                    ahead = Ahead(following, negatives[later : later + shared])
+                    loss = tile_step(model, tile, noise_words, alpha, want_loss, ahead, step_floats, step_integers)
                     if want_loss:
                         tally[LOSS] += every * loss
                         tally[LOSS_PAIRS] += every * pairs

@@ -24,6 +24,7 @@ from bench import (
     vectorised,
 )
 from fastw2v.config import TrainConfig
+from fastw2v.records import Rate
 from fastw2v.vocab import Vocab
 
 SMALL = TrainConfig(vector_size=20, epochs=1, workers=2)
@@ -101,8 +102,8 @@ def test_kernels_are_validated(kernel, count):
 
 def test_a_wrong_kernel_is_not_timed(monkeypatch):
     run = timing.run_kernel
-    wrong = SMALL.alpha * 1.01
-    monkeypatch.setattr(timing, "run_kernel", lambda *arguments: run(*arguments[:4], wrong, *arguments[5:]))
+    wrong = Rate(SMALL.alpha * 1.01, 0.0)
+    monkeypatch.setattr(timing, "run_kernel", lambda *arguments: run(*arguments[:3], wrong))
     with pytest.raises(AssertionError):
         timing.validate("pair", SMALL, 1)
 

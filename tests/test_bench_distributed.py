@@ -13,7 +13,7 @@ import fastw2v
 from bench import distributed, quality, replicas, report
 from bench.distributed import Speeds, bytes_of_round, epoch_seconds
 from bench.replicas import Plan
-from fastw2v import merging
+from fastw2v import merging, replica
 from fastw2v.config import TrainConfig
 
 OPTIONS = {"vector_size": 10, "epochs": 2, "min_count": 1, "seed": 4}
@@ -109,13 +109,13 @@ def test_one_replica_is_one_node(corpus, planted_file, merge, rounds):
 
 def test_the_rate_falls_with_what_all_nodes_have_done(corpus, monkeypatch):
     seen = []
-    actual = replicas.run_chunk
+    actual = replica.run_chunk
 
-    def spy(*arguments):
-        seen.append((arguments[2], arguments[9], arguments[10], arguments[11].rng[0, 0]))
-        actual(*arguments)
+    def spy(text, cuts, model, sampling, rate, workers):
+        seen.append((cuts, rate.alpha, rate.step, workers.rows.rng[0, 0]))
+        actual(text, cuts, model, sampling, rate, workers)
 
-    monkeypatch.setattr(replicas, "run_chunk", spy)
+    monkeypatch.setattr(replica, "run_chunk", spy)
     replicas.train(
         corpus, TrainConfig(**OPTIONS, workers=1, alpha=0.02, min_alpha=0.002), Plan(2, "mean", 1.5, 1, 9, 1)
     )

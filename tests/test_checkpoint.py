@@ -18,7 +18,8 @@ import pytest
 from conftest import planted_sentences, wait_for_chunks
 
 import fastw2v
-from fastw2v import checkpoint, driver, embeddings, staging, tile
+from fastw2v import checkpoint, driver, embeddings, replica, staging, tile
+from fastw2v import run as runs
 from fastw2v.errors import ConfigError, CorpusError, DivergedError, FolderError
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
@@ -193,9 +194,9 @@ def test_another_worker_count_works_and_is_said(planted_file, tmp_path, capsys, 
 
 def test_another_machine_or_version_is_said(planted_file, tmp_path, capsys, monkeypatch):
     fastw2v.train(planted_file, output=tmp_path, callbacks=[stop_at(2)], **QUICK)
-    monkeypatch.setattr(driver, "host_cpu", lambda: "another")
-    monkeypatch.setattr(driver, "features_digest", lambda: "fewer")
-    monkeypatch.setattr(driver, "versions", lambda: {"fastw2v": "9.9", "numba": "1", "numpy": np.__version__})
+    monkeypatch.setattr(runs, "host_cpu", lambda: "another")
+    monkeypatch.setattr(runs, "features_digest", lambda: "fewer")
+    monkeypatch.setattr(runs, "versions", lambda: {"fastw2v": "9.9", "numba": "1", "numpy": np.__version__})
     fastw2v.train(planted_file, output=tmp_path, resume=True)
     said = capsys.readouterr().err
     assert re.search(r"not bit-identical .*: fastw2v \S+ before, 9\.9 now; numba \S+ before, 1 now; cpu", said)
@@ -1027,7 +1028,7 @@ def test_a_model_that_is_not_of_this_run_is_no_checkpoint_of_it(planted_file, tm
 @pytest.fixture
 def untrained(monkeypatch):
     """Training that changes nothing."""
-    monkeypatch.setattr(driver, "run_chunk", lambda *arguments: None)
+    monkeypatch.setattr(replica, "run_chunk", lambda *arguments: None)
 
 
 def test_init_from_gives_the_rows_of_common_words(untrained, model, tmp_path, capsys):

@@ -295,12 +295,12 @@ def test_errors_keep_their_exit_code_without_a_screen(model):
 
 
 def test_out_of_memory_is_one_line(capsys, planted_file, in_empty_folder, monkeypatch):
-    from fastw2v import driver
+    from fastw2v import replica
 
     def refuse(*arguments):
         raise MemoryError("Unable to allocate 9 TiB")
 
-    monkeypatch.setattr(driver, "initial_matrices", refuse)
+    monkeypatch.setattr(replica, "initial_matrices", refuse)
     assert_refused(capsys, "train", planted_file, "-o", "m", said=["out of memory", "9 TiB", "--vector-size"])
     assert not list(in_empty_folder.iterdir())
 

@@ -13,10 +13,10 @@ import pytest
 from conftest import at_once, planted_sentences, topic_purity, wait_for_chunks
 
 import fastw2v
-from fastw2v import driver, screen, tile
+from fastw2v import driver, replica, screen, tile
 from fastw2v.errors import ConfigError, CorpusError, DivergedError
-from fastw2v.pair import LOSS, LOSS_PAIRS
 from fastw2v.parallel import MAX_THREADS
+from fastw2v.records import LOSS, LOSS_PAIRS
 from fastw2v.spans import PIECE
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
@@ -122,7 +122,7 @@ def test_every_token_once_per_epoch_for_any_worker_count(workers, kernel, small_
     assert sum(record["tokens_trained"] for record in embeddings.metrics) == 3 * total
     assert embeddings.metrics[-1]["tokens"] == 3 * total
     assert len(embeddings.metrics) > 6
-    start, _ = driver.initial_matrices(total, 2, 1)
+    start, _ = replica.initial_matrices(total, 2, 1)
     alone = offsets[:-1][np.diff(offsets) == 1]  # a sentence of one word has no pair
     untouched = set(np.flatnonzero((embeddings.vectors == start[:, :2]).all(axis=1)).tolist())
     assert untouched == set(ids[alone].tolist())
@@ -140,14 +140,13 @@ def test_alpha_falls_linearly_over_all_epochs(planted_file, small_chunks):
 def test_the_kernel_gets_the_schedule(monkeypatch, planted_file):
     """What the kernel computes as the rate, at the first and last token of each epoch."""
     seen = []
-    real = driver.run_chunk
+    real = replica.run_chunk
 
-    def spy(ids, offsets, cuts, *rest):
-        alpha, step = rest[-4], rest[-3]
-        seen.append((alpha + step * cuts[0], alpha + step * cuts[-1]))
-        real(ids, offsets, cuts, *rest)
+    def spy(text, cuts, model, sampling, rate, workers):
+        seen.append((rate.alpha + rate.step * cuts[0], rate.alpha + rate.step * cuts[-1]))
+        real(text, cuts, model, sampling, rate, workers)
 
-    monkeypatch.setattr(driver, "run_chunk", spy)
+    monkeypatch.setattr(replica, "run_chunk", spy)
     fastw2v.train(planted_file, **QUICK | {"epochs": 4, "alpha": 0.04, "min_alpha": 0.0})
     rates = seen[1:]  # the first call compiles
     assert rates[0][0] == pytest.approx(0.04)
@@ -175,13 +174,13 @@ def test_both_kernels_report_the_same_loss(planted_file):
 
 
 def test_a_loss_without_a_sampled_pair_is_none(planted_file, monkeypatch):
-    real = driver.run_chunk
+    real = replica.run_chunk
 
     def unsampled(*arguments):
         real(*arguments)
-        arguments[-2].tally[:, [LOSS, LOSS_PAIRS]] = 0
+        arguments[-1].rows.tally[:, [LOSS, LOSS_PAIRS]] = 0
 
-    monkeypatch.setattr(driver, "run_chunk", unsampled)
+    monkeypatch.setattr(replica, "run_chunk", unsampled)
     embeddings = fastw2v.train(planted_file, **QUICK)
     assert embeddings.metrics[0]["loss"] is None
     assert embeddings.metrics[0]["pairs"] > 0
@@ -196,7 +195,7 @@ def test_callbacks_are_checked_before_anything_is_done(planted_file, tmp_path, c
 
 def test_the_tiling_is_recorded_and_its_absence_said(planted_file, tmp_path, capsys):
     quick = QUICK | {"progress": True}
-    said = "tiles do not fit: too few tokens or words, or too high an alpha; pairwise kernel"
+    said = "using the pair kernel: too few tokens or words, or too high an alpha, for tiles"
     tiled = fastw2v.train(planted_file, output=tmp_path / "m", **quick)
     assert set(tiled.metadata["tiling"]) == {"centres", "shared", "strips", "copies"}
     assert fastw2v.load(tmp_path / "m").metadata["tiling"] == tiled.metadata["tiling"]
@@ -273,14 +272,14 @@ def test_divergence_is_named_and_nothing_saved(planted_file, tmp_path):
 @pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("stop", [False, True])
 def test_a_row_no_pair_shows_is_found_before_anything_is_saved(tmp_path, monkeypatch, small_chunks, which, stop):
-    real = driver.initial_matrices
+    real = replica.initial_matrices
 
     def poisoned(*arguments):
         matrices = real(*arguments)
         matrices[which][5, 0] = np.inf  # of an id that is never drawn
         return matrices
 
-    monkeypatch.setattr(driver, "initial_matrices", poisoned)
+    monkeypatch.setattr(replica, "initial_matrices", poisoned)
     ids, offsets = np.array([0, 1, 2, 3] * 1000, np.int32), np.arange(0, 4001, 100)
     callbacks = [lambda p, e: True] if stop else []  # in the middle of an epoch, or at its end
     with pytest.raises(DivergedError) as error:
@@ -290,7 +289,7 @@ def test_a_row_no_pair_shows_is_found_before_anything_is_saved(tmp_path, monkeyp
 
 
 def test_initial_matrices():
-    V, U = driver.initial_matrices(5000, 20, 1)
+    V, U = replica.initial_matrices(5000, 20, 1)
     assert V.shape == U.shape == (5000, 32)
     assert not U.any()
     assert not V[:, 20:].any()
@@ -298,22 +297,24 @@ def test_initial_matrices():
     assert -0.5 <= values.min() < -0.499
     assert 0.499 < values.max() <= 0.5
     assert abs(values.mean()) < 4 * np.sqrt(1 / 12 / values.size)
-    np.testing.assert_array_equal(driver.initial_matrices(5000, 20, 1)[0], V)
-    assert (driver.initial_matrices(5000, 20, 2)[0][:, :20] != V[:, :20]).mean() > 0.99
+    np.testing.assert_array_equal(replica.initial_matrices(5000, 20, 1)[0], V)
+    assert (replica.initial_matrices(5000, 20, 2)[0][:, :20] != V[:, :20]).mean() > 0.99
 
 
 def test_the_kernel_gets_counts_and_seed(monkeypatch):
     from fastw2v import sampling
 
     seen = {}
-    real = driver.run_chunk
+    real = replica.run_chunk
 
-    def spy(ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, step, workers, vector_size):
-        seen.setdefault("first", (noise.copy(), keep.copy(), window, negative, workers.rng[:, 0].copy(), V.copy()))
-        seen["tiling"], seen["vector_size"] = workers.tiling, vector_size
-        real(ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, step, workers, vector_size)
+    def spy(text, cuts, model, sampled, rate, workers):
+        noise, keep, window, negative = sampled
+        rng = workers.rows.rng[:, 0]
+        seen.setdefault("first", (noise.copy(), keep.copy(), window, negative, rng.copy(), model.V.copy()))
+        seen["tiling"], seen["vector_size"] = workers.tiling, model.vector_size
+        real(text, cuts, model, sampled, rate, workers)
 
-    monkeypatch.setattr(driver, "run_chunk", spy)
+    monkeypatch.setattr(replica, "run_chunk", spy)
     ids = np.repeat(np.arange(4, dtype=np.int32), [500, 100, 30, 3])
     options = {"window": 3, "negative": 7, "ns_exponent": 0.6, "sample": 1e-2, "seed": 11, "workers": 2}
     fastw2v.train_ids(ids, np.array([0, len(ids)]), n_words=4, vector_size=3, epochs=1, progress=False, **options)
@@ -325,7 +326,7 @@ def test_the_kernel_gets_counts_and_seed(monkeypatch):
     assert seen["tiling"].shared == 24
     assert seen["vector_size"] == 3
     np.testing.assert_array_equal(rng, sampling.spawn_streams(11, 2))
-    np.testing.assert_array_equal(V, driver.initial_matrices(4, 3, 11)[0])
+    np.testing.assert_array_equal(V, replica.initial_matrices(4, 3, 11)[0])
 
 
 def test_corpora_longer_than_a_block_of_ids(monkeypatch):
@@ -547,7 +548,7 @@ def test_a_screen_that_is_gone_does_not_stop_training(planted_file, monkeypatch)
 
 def test_an_error_before_the_first_chunk_ends_changes_nothing(planted_file, tmp_path, monkeypatch):
     first = fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[lambda p, e: True], **QUICK | {"epochs": 500})
-    real, calls = driver.run_chunk, []
+    real, calls = replica.run_chunk, []
 
     def fail(*arguments):
         calls.append(1)
@@ -555,7 +556,7 @@ def test_an_error_before_the_first_chunk_ends_changes_nothing(planted_file, tmp_
             raise MemoryError
         real(*arguments)
 
-    monkeypatch.setattr(driver, "run_chunk", fail)
+    monkeypatch.setattr(replica, "run_chunk", fail)
     with pytest.raises(MemoryError):
         fastw2v.train(planted_file, output=tmp_path / "m", **QUICK)
     np.testing.assert_array_equal(fastw2v.load(tmp_path / "m").vectors, first.vectors)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from fastw2v import pair, parallel, reference, sampling
-from fastw2v.pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
+from fastw2v.records import LOSS, LOSS_PAIRS, PAIRS, TRAINED, Model, Rate, Sampling, Text, Tiling, aligned_zeros
 from fastw2v.spans import PIECE, cut
-from fastw2v.tile import Tiling
 
 SIZES = [1, 7, 100, 102]
 N_WORDS = 30
@@ -91,12 +90,11 @@ def both_chunks(lengths, cuts, d, window=5, negative=5, sample=1e-2, twin_dtype=
     for chunk, dtype in [(parallel.train_chunk, np.float32), (reference.train_chunk, twin_dtype)]:
         workers = parallel.Workers.create(len(cuts) - 1, 7, window, negative, d)
         V_side, U_side = V.astype(dtype), U.astype(dtype)
-        chunk(
-            ids, offsets, np.array(cuts), V_side, U_side, noise, keep, window, negative, 0.05, -1e-6,
-            workers.rng, workers.tokens, workers.negatives, workers.floats.astype(dtype), workers.tally,
-            np.full(1, len(workers.rng)),
-        )  # fmt: skip
-        sides.append((V_side, U_side, workers.tally, workers.rng))
+        rows = workers.rows._replace(floats=workers.rows.floats.astype(dtype))
+        model, sampled = Model(V_side, U_side, d), Sampling(noise, keep, window, negative)
+        taken = np.full(1, len(workers))
+        chunk(Text(ids, offsets), np.array(cuts), model, sampled, Rate(0.05, -1e-6), rows, taken)
+        sides.append((V_side, U_side, workers.rows.tally, workers.rows.rng))
     return sides
 
 
@@ -143,7 +141,14 @@ def run_kernel(cuts_of_chunks, lengths, d=16):
     V, U = matrices(d, 0.1)
     workers = parallel.Workers.create(1, 7, 5, 5, d)
     for cuts in cuts_of_chunks:
-        parallel.run_chunk(ids, offsets, np.array(cuts), V, U, noise, keep, 5, 5, 0.05, -1e-6, workers)
+        parallel.run_chunk(
+            Text(ids, offsets),
+            np.array(cuts),
+            Model(V, U, V.shape[1]),
+            Sampling(noise, keep, 5, 5),
+            Rate(0.05, -1e-6),
+            workers,
+        )
     return V, U, workers
 
 
@@ -156,8 +161,8 @@ def test_one_worker_is_bit_identical_and_blind_to_chunks():
     for other in (again, pieces):
         np.testing.assert_array_equal(once[0], other[0])
         np.testing.assert_array_equal(once[1], other[1])
-        np.testing.assert_array_equal(once[2].rng, other[2].rng)
-    assert pieces[2].tally[0, LOSS] == pytest.approx(once[2].tally[0, LOSS], rel=1e-12)
+        np.testing.assert_array_equal(once[2].rows.rng, other[2].rows.rng)
+    assert pieces[2].rows.tally[0, LOSS] == pytest.approx(once[2].rows.tally[0, LOSS], rel=1e-12)
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 3, 7])
@@ -179,16 +184,18 @@ def test_every_token_is_a_centre_exactly_once(n_workers):
     while position < total:
         stop = next_cut(offsets, position + 17_000)
         cuts = cut(offsets, position, stop, n_workers)
-        parallel.run_chunk(ids, offsets, cuts, V, U, noise, keep, 2, 1, 0.05, 0.0, workers)
+        parallel.run_chunk(
+            Text(ids, offsets), cuts, Model(V, U, V.shape[1]), Sampling(noise, keep, 2, 1), Rate(0.05, 0.0), workers
+        )
         position, n_chunks = stop, n_chunks + 1
     assert n_chunks > 1
-    assert workers.tally[:, TRAINED].sum() == total
+    assert workers.rows.tally[:, TRAINED].sum() == total
     assert (V != 1).all()
 
 
 def test_worker_rows_share_no_cache_line():
     workers = parallel.Workers.create(3, 1, 5, 5, 7)
-    for array in (workers.rng, workers.tokens, workers.negatives, workers.floats, workers.tally):
+    for array in workers.rows:
         assert array.ctypes.data % 64 == 0
         assert array.strides[0] % 64 == 0
 
@@ -201,7 +208,14 @@ def test_sentence_ends_are_walls():
     noise = sampling.noise_table(np.array([0, 0, 0, 0, 1]), 0.75)  # noise is word 4 alone
     V, U = np.eye(5, dtype=np.float32), np.zeros((5, 5), np.float32)
     workers = parallel.Workers.create(1, 1, 5, 3, 5)
-    parallel.run_chunk(ids, offsets, np.array([0, 4]), V, U, noise, keep, 5, 3, 0.05, 0.0, workers)
+    parallel.run_chunk(
+        Text(ids, offsets),
+        np.array([0, 4]),
+        Model(V, U, V.shape[1]),
+        Sampling(noise, keep, 5, 3),
+        Rate(0.05, 0.0),
+        workers,
+    )
     assert U[0].nonzero()[0].tolist() == [1]
     assert U[1].nonzero()[0].tolist() == [0, 1] or U[1].nonzero()[0].tolist() == [0]
     assert not U[:2, 2:4].any()
@@ -216,12 +230,14 @@ def test_every_span_is_trained_once_by_whoever_is_free(n_workers, tiling):
     noise, keep = sampling.noise_table(counts, 0.75), sampling.keep_thresholds(counts, 0)
     results = []
     for n_spans in (1, 2, 40):
-        V, U = (parallel.aligned_zeros(N_WORDS, 16, np.float32) + np.float32(0.01) for _ in "VU")
+        V, U = (aligned_zeros(N_WORDS, 16, np.float32) + np.float32(0.01) for _ in "VU")
         workers = parallel.Workers.create(n_workers, 1, 1, 1, 16, tiling)
         cuts = cut(offsets, 0, len(ids), n_spans)
-        parallel.run_chunk(ids, offsets, cuts, V, U, noise, keep, 1, 1, 0.01, 0.0, workers)
-        assert workers.tally[:, TRAINED].sum() == len(ids)
-        assert workers.tally[:, PAIRS].sum() == 2 * 99 * 2_000
+        parallel.run_chunk(
+            Text(ids, offsets), cuts, Model(V, U, V.shape[1]), Sampling(noise, keep, 1, 1), Rate(0.01, 0.0), workers
+        )
+        assert workers.rows.tally[:, TRAINED].sum() == len(ids)
+        assert workers.rows.tally[:, PAIRS].sum() == 2 * 99 * 2_000
         results.append(V)
     if n_workers == 1:  # bit for bit
         np.testing.assert_array_equal(results[0], results[1])
@@ -244,7 +260,12 @@ def identity_run(offsets, cuts, window=5, alpha=1e-6, step=0.0, passes=1, negati
     ids = np.arange(n, dtype=np.int32)
     for _ in range(passes):
         parallel.run_chunk(
-            ids, np.array(offsets), np.array(cuts), V, U, noise, keep, window, negative, alpha, step, workers
+            Text(ids, np.array(offsets)),
+            np.array(cuts),
+            Model(V, U, V.shape[1]),
+            Sampling(noise, keep, window, negative),
+            Rate(alpha, step),
+            workers,
         )
     return U[:n]
 
@@ -276,7 +297,14 @@ def test_noise_never_is_the_outside_word_but_may_be_the_centre():
     keep = sampling.keep_thresholds(np.ones(2, np.int64), 0)
     workers = parallel.Workers.create(1, 1, 5, 3, 2)
     ids, offsets = np.array([0, 1], np.int32), np.array([0, 2])
-    parallel.run_chunk(ids, offsets, np.array([0, 2]), V, U, noise, keep, 5, 3, 1e-6, 0.0, workers)
+    parallel.run_chunk(
+        Text(ids, offsets),
+        np.array([0, 2]),
+        Model(V, U, V.shape[1]),
+        Sampling(noise, keep, 5, 3),
+        Rate(1e-6, 0.0),
+        workers,
+    )
     np.testing.assert_allclose(U, 0.5e-6 * np.array([[-3, 1], [1, 0]]), rtol=1e-3, atol=1e-12)
 
 
@@ -285,13 +313,20 @@ def test_run_chunk_sets_threads_and_holds_the_lock(monkeypatch):
 
     seen = []
 
-    def spy(ids, offsets, cuts, *rest):
+    def spy(text, cuts, *rest):
         seen.append((parallel.ENTRY.locked(), numba.get_num_threads()))
 
     monkeypatch.setattr(parallel, "train_chunk", spy)
     for n in (2, 3):
         workers = parallel.Workers.create(n, 1, 5, 5, 4)
-        parallel.run_chunk(None, None, np.zeros(9, np.int64), None, None, None, None, 5, 5, 0.1, 0, workers)
+        parallel.run_chunk(
+            Text(None, None),
+            np.zeros(9, np.int64),
+            Model(None, None, 4),
+            Sampling(None, None, 5, 5),
+            Rate(0.1, 0),
+            workers,
+        )
     assert seen == [(True, min(n, parallel.MAX_THREADS)) for n in (2, 3)]
     assert not parallel.ENTRY.locked()
 
@@ -299,15 +334,16 @@ def test_run_chunk_sets_threads_and_holds_the_lock(monkeypatch):
 @pytest.mark.parametrize("window", [1, 5, 333])
 def test_scratch_has_room_for_a_piece_and_two_halos(window):
     workers = parallel.Workers.create(2, 1, window, 7, 5)
-    assert workers.tokens.shape[1] >= PIECE + 2 * window
-    assert workers.negatives.shape[1] >= 7
-    assert workers.floats.shape[1] >= 5
-    np.testing.assert_array_equal(workers.rng[:, 0], sampling.spawn_streams(1, 2))
+    assert workers.rows.tokens.shape[1] >= PIECE + 2 * window
+    assert workers.rows.negatives.shape[1] >= 7
+    assert workers.rows.floats.shape[1] >= 5
+    np.testing.assert_array_equal(workers.rows.rng[:, 0], sampling.spawn_streams(1, 2))
 
 
 BOUNDS = """
 import numpy as np
 from fastw2v import parallel, sampling
+from fastw2v.records import Model, Rate, Sampling, Text
 from fastw2v.spans import PIECE
 offsets = np.array([0, 0, 5, 5, 5 + 2 * PIECE + 9, 6 + 2 * PIECE + 9, 6 + 2 * PIECE + 9])
 n = int(offsets[-1])
@@ -318,8 +354,8 @@ for window in (1, 40):
     workers = parallel.Workers.create(3, 1, window, 2, 3)
     for cuts in ([0, 5, PIECE + 5, n], [3, 3, n - 1, n]):
         parallel.train_chunk(
-            ids, offsets, np.array(cuts), V, U, noise, keep, window, 2, 0.01, 0.0,
-            workers.rng, workers.tokens, workers.negatives, workers.floats, workers.tally, np.full(1, 3),
+            Text(ids, offsets), np.array(cuts), Model(V, U, 3), Sampling(noise, keep, window, 2), Rate(0.01, 0.0),
+            workers.rows, np.full(1, 3),
         )
 """
 

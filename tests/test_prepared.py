@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v import driver
+from fastw2v import replica
 from fastw2v.errors import ConfigError, CorpusError, FolderError
 from fastw2v.prepared import check_ids, open_prepared, opened
 from fastw2v.staging import staged
@@ -592,11 +592,11 @@ def test_a_training_that_fails_leaves_the_cache_as_it_was(big, text, tmp_path, c
     def fail(*arguments):  # in a chunk, or as a callback
         raise MemoryError
 
-    real = driver.run_chunk
-    monkeypatch.setattr(driver, "run_chunk", fail)
+    real = replica.run_chunk
+    monkeypatch.setattr(replica, "run_chunk", fail)
     with pytest.raises(MemoryError):
         fastw2v.train(text, output=folder, **QUICK)
-    monkeypatch.setattr(driver, "run_chunk", real)
+    monkeypatch.setattr(replica, "run_chunk", real)
     capsys.readouterr()
     assert trained(capsys, big, folder)
     with pytest.raises(MemoryError):  # stops, and is saved all the same: with its cache
@@ -701,9 +701,9 @@ def huge(tmp_path):
 
 def test_more_than_2_31_ids(huge):
     from fastw2v import TrainConfig, spans
-    from fastw2v.driver import initial_matrices, tables
-    from fastw2v.pair import TRAINED
     from fastw2v.parallel import Workers, run_chunk
+    from fastw2v.records import TRAINED, Model, Rate, Text
+    from fastw2v.replica import Replica, initial_matrices
 
     folder, tail = huge
     corpus = open_prepared(folder)
@@ -717,7 +717,9 @@ def test_more_than_2_31_ids(huge):
     grid = -(-(2**31 + 500) // spans.PIECE) * spans.PIECE
     assert spans.next_cut(corpus.offsets, 2**31 + 500) == grid
     assert spans.sentence_of(corpus.offsets, 2**31 + 500) == 1 + (2**31 + 500 - NEAR) // 1000
-    noise, keep, tiling = tables(1000 * np.bincount(tail, minlength=5000), TrainConfig(sample=0))
+    counts = 1000 * np.bincount(tail, minlength=5000)
+    chosen = Replica(counts, TrainConfig(sample=0, vector_size=16, workers=1))
+    tiling = chosen.tiling
     assert tiling is not None
     near_ids, near_offsets = tail.astype(np.int32), np.arange(0, 50_001, 1000)
     for tiles in (None, tiling):
@@ -726,8 +728,8 @@ def test_more_than_2_31_ids(huge):
             V, U = initial_matrices(5000, 16, 1)
             workers = Workers.create(1, 1, 5, 5, V.shape[1], tiles)
             ends = np.array([NEAR - shift, HUGE - shift])
-            run_chunk(ids, offsets, ends, V, U, noise, keep, 5, 5, 0.025, 0.0, workers, 16)
-            assert workers.tally[:, TRAINED].sum() == 50_000
+            run_chunk(Text(ids, offsets), ends, Model(V, U, 16), chosen.sampling, Rate(0.025, 0.0), workers)
+            assert workers.rows.tally[:, TRAINED].sum() == 50_000
             found.append((V, U))
         for far, near in zip(*found, strict=True):
             np.testing.assert_array_equal(far, near)

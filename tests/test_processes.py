@@ -15,11 +15,11 @@ import pytest
 from conftest import at_once, planted_sentences, topic_purity
 
 import fastw2v
-from fastw2v import driver, machine, parallel, sampling, spans
+from fastw2v import driver, machine, parallel, replica, sampling, spans
+from fastw2v import run as runs
 from fastw2v.errors import ConfigError
-from fastw2v.pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from fastw2v.prepared import check_ids
-from fastw2v.tile import Tiling
+from fastw2v.records import LOSS, LOSS_PAIRS, PAIRS, TRAINED, Model, Rate, Sampling, Text, Tiling
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
 TILING = Tiling(16, 24, 1, 8)
@@ -161,11 +161,11 @@ def streams(workers, tiling, n_tokens=60_000):
     ids, offsets = read_only(np.random.default_rng(0).integers(0, 500, n_tokens), np.arange(0, n_tokens + 1, 30))
     counts = np.bincount(ids, minlength=500)
     noise, keep = sampling.noise_table(counts, 0.75), sampling.keep_thresholds(counts, 1e-3)
-    V, U = driver.initial_matrices(500, 20, 1)
-    rows = parallel.Workers.create(workers, 1, 5, 5, V.shape[1], tiling)
+    V, U = replica.initial_matrices(500, 20, 1)
+    made = parallel.Workers.create(workers, 1, 5, 5, V.shape[1], tiling)
     cuts = spans.cut(offsets, 0, n_tokens, workers)
-    parallel.run_chunk(ids, offsets, cuts, V, U, noise, keep, 5, 5, 0.025, 0.0, rows, 20)
-    return rows.rng[:, 0].tolist(), rows.tally[:, [PAIRS, TRAINED]].tolist(), V
+    parallel.run_chunk(Text(ids, offsets), cuts, Model(V, U, 20), Sampling(noise, keep, 5, 5), Rate(0.025, 0.0), made)
+    return made.rows.rng[:, 0].tolist(), made.rows.tally[:, [PAIRS, TRAINED]].tolist(), V
 
 
 @pytest.mark.parametrize("tiling", [None, TILING])
@@ -182,7 +182,7 @@ def test_python_threads_do_what_numbas_do(tiling, monkeypatch):
         assert len(entered) == 1
         assert (rng, tally) == (other_rng, other_tally)
         assert rng != sampling.spawn_streams(1, workers).tolist()
-        start, _ = driver.initial_matrices(500, 20, 1)
+        start, _ = replica.initial_matrices(500, 20, 1)
         assert (start != V).any(axis=1).all()  # Hogwild: no two runs are the same
         assert (other_V != start).any(axis=1).all()
         entered.clear()
@@ -357,7 +357,7 @@ def test_the_bill_is_said_and_refused_with_the_numbers(planted_file, tmp_path, c
 def test_the_bill_counts_the_copy_for_a_checkpoint_only_where_one_is_made(free, capsys, monkeypatch):
     """V and U, 1.28 MB here with 16 columns, are more than a tenth of what is free then, or less."""
     monkeypatch.setattr(driver, "available_memory", lambda: free + 10_000_000)
-    driver._check_memory(10_000, fastw2v.TrainConfig(vector_size=16, workers=1), progress=True, saved=True)
+    runs.check_memory(10_000, fastw2v.TrainConfig(vector_size=16, workers=1), progress=True, saved=True)
     assert ("V and U again while a checkpoint is written" in capsys.readouterr().err) == (free == 1 << 20)
 
 
@@ -380,7 +380,7 @@ def test_the_bill_is_enough_and_not_far_more(tmp_path, kernel):
         fastw2v.train_ids(ids, [0, len(ids)], n_words=n_words, output=output, progress=False, **options)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    bill = sum(driver.memory_bill(n_words, fastw2v.TrainConfig(**options), names=True))
+    bill = sum(replica.memory_bill(n_words, fastw2v.TrainConfig(**options), names=True))
     assert peak - 10_000_000 < bill < 1.5 * peak  # files are written in blocks of a few megabytes
 
 
@@ -423,8 +423,10 @@ def test_more_than_2_31_elements(huge, tiling):
         noise = rows[::3].astype(np.uint64)  # thresholds of 0: always the alias
         workers = parallel.Workers.create(1, 1, 5, 5, WIDTH, tiling)
         ids, offsets = read_only(rows[tokens], np.arange(0, n_tokens + 1, 20))
-        parallel.run_chunk(ids, offsets, [0, n_tokens], V, U, noise, keep, 5, 5, 0.05, 0.0, workers, 48)
-        results.append((np.array(V[rows]), np.array(U[rows]), workers.tally))
+        parallel.run_chunk(
+            Text(ids, offsets), [0, n_tokens], Model(V, U, 48), Sampling(noise, keep, 5, 5), Rate(0.05, 0.0), workers
+        )
+        results.append((np.array(V[rows]), np.array(U[rows]), workers.rows.tally))
     for far, near in zip(*results, strict=True):
         np.testing.assert_array_equal(far, near)
     assert (np.abs(results[0][0][:, :48] - start[0]).max(axis=1) > 0)[np.unique(tokens)].all()
@@ -452,16 +454,16 @@ def test_the_loss_is_that_of_the_chunk_alone(planted_file, monkeypatch, kernel):
     """A tally starts at zero, and what is shown is its mean over the pairs that it is of."""
     monkeypatch.setattr(driver, "CHUNK_SECONDS", 0)
     monkeypatch.setattr(driver, "FIRST_CHUNK", 3_000)
-    real, sums = driver.run_chunk, []
+    real, sums = replica.run_chunk, []
 
     def spy(*arguments):
-        tally = arguments[-2].tally
+        tally = arguments[-1].rows.tally
         assert not tally.any()
         assert tally.dtype == np.float64
         real(*arguments)
         sums.append(tally.sum(axis=0))
 
-    monkeypatch.setattr(driver, "run_chunk", spy)
+    monkeypatch.setattr(replica, "run_chunk", spy)
     options = {"vector_size": 10, "epochs": 2, "workers": 2, "min_count": 1, "kernel": kernel}
     records = fastw2v.train(planted_file, progress=False, **options).metrics
     assert len(records) > 4
@@ -478,12 +480,14 @@ def test_a_tally_is_right_after_a_billion_pairs(tiling):
     noise, keep = sampling.noise_table(np.full(500, 60), 0.75), sampling.keep_thresholds(np.full(500, 60), 0)
     tallies = []
     for so_far in (0.0, 1e9):
-        V, U = driver.initial_matrices(500, 20, 1)
+        V, U = replica.initial_matrices(500, 20, 1)
         workers = parallel.Workers.create(1, 1, 5, 5, V.shape[1], tiling)
-        workers.tally[0, [LOSS, PAIRS, TRAINED, LOSS_PAIRS]] = 4.2 * so_far, so_far, so_far, so_far
-        before = workers.tally.copy()
-        parallel.run_chunk(ids, offsets, offsets, V, U, noise, keep, 5, 5, 0.025, 0.0, workers, 20)
-        tallies.append((workers.tally - before)[0])
+        workers.rows.tally[0, [LOSS, PAIRS, TRAINED, LOSS_PAIRS]] = 4.2 * so_far, so_far, so_far, so_far
+        before = workers.rows.tally.copy()
+        parallel.run_chunk(
+            Text(ids, offsets), offsets, Model(V, U, 20), Sampling(noise, keep, 5, 5), Rate(0.025, 0.0), workers
+        )
+        tallies.append((workers.rows.tally - before)[0])
     from_none, from_many = tallies
     counted = [PAIRS, TRAINED, LOSS_PAIRS]
     assert from_none[PAIRS] > 100_000

@@ -24,6 +24,10 @@ from fastw2v.simd import (
     LANES,
     PRODUCT_ROWS,
     ROWS_MULTIPLE,
+    Band,
+    Dense,
+    Picked,
+    Rows,
     add_products,
     at,
     bits_between,
@@ -207,7 +211,7 @@ def check_gather(jit):
     @jit
     def gather(target, start, source, width, ids, id_start, n, chunks):
         prefetch_row(source, 0, 2)  # asks for memory, changes nothing
-        gather_rows(target, start, source, width, ids, id_start, n, chunks)
+        gather_rows(Rows(target, start, width), Rows(source, 0, width), Picked(ids, id_start, n), chunks)
 
     width = 48
     source, ids = normal(9, width), np.array([3, 8, 0, 0, 5], np.int32)
@@ -225,7 +229,7 @@ def check_gather(jit):
 def check_dots(jit):
     @jit
     def dots(A, a_start, rows, B, b_start, n, C, c_start, c_stride, width, chunks):
-        block_dots(A, a_start, rows, B, b_start, n, C, c_start, c_stride, width, chunks)
+        block_dots(Rows(A, a_start, width), rows, Rows(B, b_start, width), n, Rows(C, c_start, c_stride), chunks)
 
     assert ROWS_MULTIPLE % DOT_ROWS == COLUMNS_MULTIPLE % DOT_COLUMNS == 0
     sizes = {(DOT_ROWS, DOT_COLUMNS), (ROWS_MULTIPLE, COLUMNS_MULTIPLE), (2 * ROWS_MULTIPLE, 3 * COLUMNS_MULTIPLE)}
@@ -247,7 +251,7 @@ def check_dots(jit):
 def check_transpose(jit):
     @jit
     def transpose(target, start, stride, source, source_start, width, n, columns):
-        transpose_rows(target, start, stride, source, source_start, width, n, columns)
+        transpose_rows(Rows(target, start, stride), Rows(source, source_start, width), n, columns)
 
     for n, columns in product([1, LANES, LANES + 1, 24, 36], [1, 15, 16, 100]):
         rows, used = (-(-size // LANES) * LANES for size in (n, columns))
@@ -263,7 +267,7 @@ def check_transpose(jit):
 def check_set_products(jit):
     @jit
     def products(C, c, c_stride, A, a, a_stride, rows, B, b, b_stride, terms, chunks):
-        set_products(C, c, c_stride, A, a, a_stride, rows, B, b, b_stride, terms, chunks)
+        set_products(Rows(C, c, c_stride), Rows(A, a, a_stride), rows, Rows(B, b, b_stride), terms, chunks)
 
     for rows, terms, chunks in product([ROWS_MULTIPLE, 3 * ROWS_MULTIPLE], [1, 2, 15, 100], [1, 2, 3, 4, 7, 13]):
         columns = chunks * LANES
@@ -282,8 +286,9 @@ def check_products(jit):
     def products(out, ids, id_start, n, width, B, b, F, f, f_row, f_term, first, count, band, D, d, G, g, g_row, g_term,
                  terms, chunks):  # fmt: skip
         add_products(
-            out, ids, id_start, n, width, B, b, F, f, f_row, f_term, first, count, band, D, d, G, g, g_row, g_term,
-            terms, chunks,
+            Rows(out, 0, width), Picked(ids, id_start, n),
+            Rows(B, b, width), Band(F, f, f_row, f_term, first, count, band),
+            Rows(D, d, width), Dense(G, g, g_row, g_term, terms), chunks,
         )  # fmt: skip
 
     rng = np.random.default_rng(0)
@@ -484,13 +489,16 @@ ASSEMBLY = """
 import re
 from numba import int64, types
 from fastw2v import simd
+from fastw2v.simd import Band, Dense, Picked, Rows
 from test_simd import ours
 
 @ours
 def products(A, ids, band, n, chunks):
-    simd.block_dots(A, 0, 4, A, 0, n, A, 0, n, 112, chunks)
-    simd.set_products(A, 0, n, A, 0, 112, 4, A, 0, n, n, chunks)
-    simd.add_products(A, ids, 0, n, 112, A, 0, A, 0, n, 1, band, band, 0, A, 0, A, 0, n, 1, n, chunks)
+    rows, wide = Rows(A, 0, n), Rows(A, 0, 112)
+    simd.block_dots(wide, 4, wide, n, rows, chunks)
+    simd.set_products(rows, wide, 4, rows, n, chunks)
+    banded, dense = Band(A, 0, n, 1, band, band, 0), Dense(A, 0, n, 1, n)
+    simd.add_products(wide, Picked(ids, 0, n), wide, banded, wide, dense, chunks)
 
 floats, integers = types.float32[::1], types.int32[::1]
 products.compile((floats, integers, integers, int64, int64))

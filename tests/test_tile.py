@@ -11,9 +11,24 @@ import numpy as np
 import pytest
 
 from fastw2v import parallel, reference, sampling, tile
-from fastw2v.pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
+from fastw2v.records import (
+    LOSS,
+    LOSS_PAIRS,
+    PAIRS,
+    TRAINED,
+    Ahead,
+    Model,
+    Rate,
+    Sampling,
+    Shared,
+    Text,
+    Tile,
+    Tiling,
+    Worker,
+    aligned_zeros,
+)
 from fastw2v.spans import PIECE, cut, next_cut
-from fastw2v.tile import SPARE, Tiling
+from fastw2v.tile import SPARE
 
 SIZES = [1, 15, 16, 100, 300, 1000]
 N_WORDS = 40
@@ -22,7 +37,7 @@ N_WORDS = 40
 def matrices(d, scale=0.5, seed=0, n_words=N_WORDS):
     """V and U as the kernel wants them, the padding zero."""
     rng = np.random.default_rng(seed)
-    both = [parallel.aligned_zeros(n_words, -(-d // 16) * 16, np.float32) for _ in "VU"]
+    both = [aligned_zeros(n_words, -(-d // 16) * 16, np.float32) for _ in "VU"]
     for matrix in both:
         matrix[:, :d] = rng.normal(size=(n_words, d)) * scale
     return both
@@ -50,7 +65,7 @@ def windows(T, C, seed):
 
 
 def a_tile(d, T, N=24, ranges=ragged, skip=None, seed=0, scale=None, spare=7.0):
-    """Arguments of tile_step: few words, so that every row is met again and again; scratch full of NaN."""
+    """What tile_step is given: few words, so that every row is met again and again; scratch full of NaN."""
     rng = np.random.default_rng(seed)
     C = T + 10
     V, U = matrices(d, scale or 0.7 / d**0.25, seed)
@@ -78,6 +93,15 @@ def a_tile(d, T, N=24, ranges=ragged, skip=None, seed=0, scale=None, spare=7.0):
     }
 
 
+def arguments_of(case):
+    """The arguments of tile_step, in records."""
+    c = dict(case)
+    tile_ = Tile(c["centres"], c["contexts"], c["first"], c["last"], c["skip"])
+    model, shared = Model(c["V"], c["U"], c["vector_size"]), Shared(c["negatives"], c["weights"])
+    ahead = Ahead(c["ahead"], c["negatives_ahead"])
+    return model, tile_, shared, c["alpha"], c["want_loss"], ahead, c["floats"], c["integers"]
+
+
 def both_steps(case):
     """Run kernel and twin on copies; return (loss, V, U) of each."""
     sides = []
@@ -85,7 +109,7 @@ def both_steps(case):
         side = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in case.items()}
         for name in "VU":
             side[name] = side[name].astype(dtype)
-        sides.append((step(*side.values()), side["V"], side["U"]))
+        sides.append((step(*arguments_of(side)), side["V"], side["U"]))
     return sides
 
 
@@ -147,7 +171,7 @@ def test_the_loss_is_optional_and_changes_nothing():
     assert without[0] == 0.0 < with_loss[0]
     np.testing.assert_array_equal(with_loss[1], without[1])
     np.testing.assert_array_equal(with_loss[2], without[2])
-    assert reference.tile_step(*(case | {"want_loss": False}).values()) == 0.0
+    assert reference.tile_step(*arguments_of(case | {"want_loss": False})) == 0.0
 
 
 def test_nothing_that_is_not_an_argument_matters():
@@ -170,10 +194,10 @@ def test_step_is_the_gradient_by_finite_differences(d):
         moved = case[name].copy()
         moved[row, k] += delta
         at_rest = case | {"V": case["V"].copy(), "U": case["U"].copy(), "alpha": np.float32(0)}
-        return tile.tile_step(*(at_rest | {name: moved}).values())
+        return tile.tile_step(*arguments_of(at_rest | {name: moved}))
 
     new = case | {"V": case["V"].copy(), "U": case["U"].copy(), "alpha": np.float32(1e-3)}
-    tile.tile_step(*new.values())
+    tile.tile_step(*arguments_of(new))
     for name, row, k in product("VU", range(N_WORDS), range(d)):
         slope = (loss(name, row, k, h) - loss(name, row, k, -h)) / (2 * h)
         assert (new[name] - case[name])[row, k] / 1e-3 == pytest.approx(-slope, abs=5e-3)
@@ -221,8 +245,10 @@ def test_block_equals_twin(window, sample):
         for read in (tile.read_block, reference.read_block):
             rng = np.array([start + 5], np.uint64)
             tokens, left, right = (np.full(2 * PIECE + 2 * window + 1, -1, np.int32) for _ in range(3))
+            sampled = Sampling(np.zeros(1, np.uint64), keep, window, 5)
+            worker = parallel.Workers.create(1, 1, window, 5, 16)[0]._replace(rng=rng, tokens=tokens)
             sentence = int(np.searchsorted(offsets, start, side="right")) - 1
-            low, n, high = read(ids, offsets, sentence, start, stop, keep, window, rng, tokens, left, right)
+            low, n, high = read(Text(ids, offsets), sentence, start, stop, sampled, worker, left, right)
             sides.append((low, n, high, tokens[low:high], left[window:n], right[window:n], rng[0]))
         for got, expected in zip(*sides, strict=True):
             np.testing.assert_array_equal(got, expected)
@@ -233,23 +259,20 @@ def both_chunks(lengths, cuts, d, window=5, negative=5, tiling=Tiling(64, 24, 1,
     ids, offsets = corpus(lengths)
     counts = np.bincount(ids, minlength=N_WORDS)
     noise, keep = sampling.noise_table(counts, 0.75), sampling.keep_thresholds(counts, sample)
-    cuts, rate, sides = np.array(cuts, np.int64), (0.03, -1e-6), []
+    cuts, sides = np.array(cuts, np.int64), []
+    sampled, rate = Sampling(noise, keep, window, negative), Rate(0.03, -1e-6)
 
-    def twin(ids, offsets, cuts, V, U, noise, keep, window, negative, alpha, alpha_step, workers, d):
-        reference.tile_chunk(
-            0, ids, offsets, cuts, V, U, noise, keep, window, negative, d, *tiling, alpha, alpha_step,
-            workers.rng, workers.tokens, workers.negatives, workers.integers, workers.floats, workers.tally,
-            np.full(1, len(workers.rng)),
-        )  # fmt: skip
+    def twin(text, cuts, model, sampled, rate, workers):
+        reference.tile_chunk(0, text, cuts, model, sampled, tiling, rate, workers.rows, np.full(1, len(workers)))
 
     for chunk, dtype in [(parallel.run_chunk, np.float32), (twin, np.float64)]:
         V, U = (matrix.astype(dtype) for matrix in matrices(d, 0.3 / d**0.5))
         workers = parallel.Workers.create(len(cuts) - 1, 7, window, negative, V.shape[1], tiling)
         for _ in range(passes):
-            chunk(ids, offsets, cuts, V, U, noise, keep, window, negative, *rate, workers, d)
+            chunk(Text(ids, offsets), cuts, Model(V, U, d), sampled, rate, workers)
         assert not V[:, d:].any()
         assert not U[:, d:].any()
-        sides.append((V, U, workers.tally, workers.rng))
+        sides.append((V, U, workers.rows.tally, workers.rows.rng))
     return sides
 
 
@@ -311,9 +334,8 @@ def test_chunk_equals_twin_for_several_workers_and_passes():
 
 
 def one_worker(window, negative, width, tiling, seed=5):
-    """The arguments of tile_span from rng on."""
-    own = parallel.Workers.create(1, seed, window, negative, width, tiling)
-    return [rows[0] for rows in (own.rng, own.tokens, own.negatives, own.integers, own.floats, own.tally)]
+    """The record of one worker."""
+    return parallel.Workers.create(1, seed, window, negative, width, tiling)[0]
 
 
 def run_kernel(cuts_of_chunks, lengths, d=16):
@@ -323,7 +345,9 @@ def run_kernel(cuts_of_chunks, lengths, d=16):
     V, U = matrices(d, 0.1)
     workers = parallel.Workers.create(1, 7, 5, 5, V.shape[1], Tiling(32, 24, 1, 3))
     for cuts in cuts_of_chunks:
-        parallel.run_chunk(ids, offsets, np.array(cuts), V, U, noise, keep, 5, 5, 0.05, -1e-6, workers, d)
+        parallel.run_chunk(
+            Text(ids, offsets), np.array(cuts), Model(V, U, d), Sampling(noise, keep, 5, 5), Rate(0.05, -1e-6), workers
+        )
     return V, U, workers
 
 
@@ -341,8 +365,8 @@ def test_one_worker_is_bit_identical_and_blind_to_chunks():
     for other in (again, pieces):
         np.testing.assert_array_equal(once[0], other[0])
         np.testing.assert_array_equal(once[1], other[1])
-        np.testing.assert_array_equal(once[2].rng, other[2].rng)
-        np.testing.assert_allclose(once[2].tally, other[2].tally, rtol=1e-12)
+        np.testing.assert_array_equal(once[2].rows.rng, other[2].rows.rng)
+        np.testing.assert_allclose(once[2].rows.tally, other[2].rows.tally, rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 3, 7])
@@ -361,10 +385,12 @@ def test_every_token_is_a_centre_exactly_once(n_workers):
     while position < total:
         stop = next_cut(offsets, position + 17_000)
         cuts = cut(offsets, position, stop, n_workers)
-        parallel.run_chunk(ids, offsets, cuts, V, U, noise, keep, 2, 1, 0.05, 0.0, workers, 1)
+        parallel.run_chunk(
+            Text(ids, offsets), cuts, Model(V, U, 1), Sampling(noise, keep, 2, 1), Rate(0.05, 0.0), workers
+        )
         position, n_chunks = stop, n_chunks + 1
     assert n_chunks > 1
-    assert workers.tally[:, TRAINED].sum() == total
+    assert workers.rows.tally[:, TRAINED].sum() == total
     assert (V[:, 0] != 1).all()
     assert not V[:, 1:].any()
     assert not U[:, 1:].any()
@@ -386,13 +412,12 @@ def identity_run(ids, offsets, cuts, tiling, window=5, alpha=1e-6, step=0.0, pas
     noise = sampling.noise_table(np.array([0] * n + [1]), 0.75)
     keep = sampling.keep_thresholds(np.ones(n + 1, np.int64), 0)
     keep[n - dropped : n] = 0
-    scratch = one_worker(window, negative, V.shape[1], tiling)
+    worker = one_worker(window, negative, V.shape[1], tiling)
+    sampled = Sampling(noise, keep, window, negative)
     for _ in range(passes):
         for start, stop in pairwise(cuts):
-            tile.tile_span(
-                ids, offsets, start, stop, V, U, noise, keep, window, negative, n, *tiling, alpha, step, *scratch
-            )
-    return U[:n, :n], scratch[-1]
+            tile.tile_span(Text(ids, offsets), start, stop, Model(V, U, n), sampled, tiling, Rate(alpha, step), worker)
+    return U[:n, :n], worker.tally
 
 
 def assert_window_counts(counts, window, passes):
@@ -463,7 +488,9 @@ def test_noise_never_is_the_outside_word_but_may_be_the_centre(tiling):
     keep = sampling.keep_thresholds(np.ones(2, np.int64), 0)
     workers = parallel.Workers.create(1, 1, 5, 3, 16, tiling)
     ids, offsets = np.array([0, 1], np.int32), np.array([0, 2])
-    parallel.run_chunk(ids, offsets, np.array([0, 2]), V, U, noise, keep, 5, 3, 1e-6, 0.0, workers, 2)
+    parallel.run_chunk(
+        Text(ids, offsets), np.array([0, 2]), Model(V, U, 2), Sampling(noise, keep, 5, 3), Rate(1e-6, 0.0), workers
+    )
     np.testing.assert_allclose(U[:, :2], 0.5e-6 * np.array([[-3, 1], [1, 0]]), rtol=1e-3, atol=1e-12)
 
 
@@ -507,15 +534,14 @@ class SmallCorpus:
 
     def runs(self, negative, tiling, n, alpha):
         """Yield the tally and the step / alpha of each of n spans, all from the same V and U."""
-        scratch = one_worker(self.window, negative, self.V.shape[1], tiling)
-        tally = scratch[-1]
+        worker = one_worker(self.window, negative, self.V.shape[1], tiling)
+        text, sampled = Text(self.ids, self.offsets), Sampling(self.noise, self.keep, self.window, negative)
+        tally = worker.tally
         for _ in range(n):
             tally[:] = 0
             V, U = self.V.copy(), self.U.copy()
-            tile.tile_span(
-                self.ids, self.offsets, 0, len(self.ids), V, U, self.noise, self.keep, self.window, negative, self.d,
-                *tiling, alpha, 0.0, *scratch,
-            )  # fmt: skip
+            model = Model(V, U, self.d)
+            tile.tile_span(text, 0, len(self.ids), model, sampled, tiling, Rate(alpha, 0.0), worker)
             yield tally, np.stack([V - self.V, U - self.U])[:, :, : self.d] / alpha
 
 
@@ -592,7 +618,7 @@ def test_scratch_is_enough_for_a_step(window, d):
             checks.append((name, check))
         for first in (case["first"], np.full_like(case["first"], C), np.zeros_like(case["first"])):
             last = np.maximum(case["last"], first) if first[0] < C else first
-            assert np.isfinite(tile.tile_step(*(case | {"first": first, "last": last}).values()))
+            assert np.isfinite(tile.tile_step(*arguments_of(case | {"first": first, "last": last})))
         assert [name for name, check in checks if not check()] == []
         assert np.isfinite(case["V"]).all()
         assert np.isfinite(case["U"]).all()
@@ -622,11 +648,10 @@ def test_scratch_is_enough_for_a_span(window, d, tiling):
     ]:  # fmt: skip
         scratch[name], check = guarded(n, dtype, canary)
         checks.append((name, check))
-    rng, tally = np.ones(8, np.uint64), np.zeros(8)
-    tile.tile_span(
-        ids, offsets, 0, total, V, U, noise, keep, window, 5, d, *tiling, 1e-3, 0.0,
-        rng, *scratch.values(), tally,
-    )  # fmt: skip
+    tally = np.zeros(8)
+    worker = Worker(np.ones(8, np.uint64), *scratch.values(), tally)
+    sampled = Sampling(noise, keep, window, 5)
+    tile.tile_span(Text(ids, offsets), 0, total, Model(V, U, d), sampled, tiling, Rate(1e-3, 0.0), worker)
     assert [name for name, check in checks if not check()] == []
     assert tally[TRAINED] == total
     assert np.isfinite(V).all()
@@ -646,12 +671,14 @@ def beside_a_wall(array, before):
 
 
 def run_between_walls(before):
-    def walled(arguments):
-        return [beside_a_wall(x, before) if isinstance(x, np.ndarray) and x.size else x for x in arguments]
+    def walled(x):
+        if isinstance(x, tuple):
+            return type(x)(*map(walled, x)) if hasattr(x, "_fields") else tuple(map(walled, x))
+        return beside_a_wall(x, before) if isinstance(x, np.ndarray) and x.size else x
 
     for d, T, N in product([1, 16, 100], [1, 2, 7, 64], [12, 24]):
         for ranges, skip in [(ragged, None), (windows, 5)]:
-            assert np.isfinite(tile.tile_step(*walled(a_tile(d, T, N, ranges, skip).values())))
+            assert np.isfinite(tile.tile_step(*walled(arguments_of(a_tile(d, T, N, ranges, skip)))))
     ids, offsets = corpus([0, 13, 0, 1, PIECE - 14, 2 * PIECE - 1, 0, 9, 0])
     counts = np.bincount(ids, minlength=N_WORDS)
     noise = sampling.noise_table(counts, 0.75)
@@ -659,14 +686,15 @@ def run_between_walls(before):
         keep = sampling.keep_thresholds(counts, sample)
         for tiling in [Tiling(64, 24, 1, 64), Tiling(9, 12, 2, 2), Tiling(8, 60, 1, 8)]:
             V, U = matrices(d, 0.1)
-            own = parallel.Workers.create(1, 1, window, 5, V.shape[1], tiling)
+            worker = one_worker(window, 5, V.shape[1], tiling, seed=1)
             tokens, integers, floats = tile.span_scratch(tiling, window, V.shape[1])
-            scratch = own.tokens[0, :tokens], own.negatives[0], own.integers[0, :integers], own.floats[0, :floats]
-            tile.tile_span(
-                *walled([ids, offsets, 0, len(ids), V, U, noise, keep, window, 5, d, *tiling, 1e-3, 0.0, own.rng[0]]),
-                *walled(scratch), own.tally[0],
-            )  # fmt: skip
-            assert own.tally[0, TRAINED] > 0
+            cut_off = worker._replace(
+                tokens=worker.tokens[:tokens], integers=worker.integers[:integers], floats=worker.floats[:floats]
+            )
+            records = Text(ids, offsets), 0, len(ids), Model(V, U, d), Sampling(noise, keep, window, 5)
+            own = walled(cut_off)._replace(tally=worker.tally)
+            tile.tile_span(*walled(records), tiling, Rate(1e-3, 0.0), own)
+            assert worker.tally[TRAINED] > 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uses mprotect")
@@ -681,12 +709,12 @@ def test_nothing_is_read_or_written_out_of_bounds():
 def test_workers_have_scratch_of_their_own():
     tiling = Tiling(64, 24, 1, 8)
     workers = parallel.Workers.create(3, 1, 5, 5, 112, tiling)
-    for array in (workers.rng, workers.tokens, workers.negatives, workers.integers, workers.floats, workers.tally):
+    for array in workers.rows:
         assert array.shape[0] == 3
         assert array.ctypes.data % 64 == 0
         assert array.strides[0] % 64 == 0
     needed = tile.span_scratch(tiling, 5, 112)
-    for array, n in zip((workers.tokens, workers.integers, workers.floats), needed, strict=True):
+    for array, n in zip((workers.rows.tokens, workers.rows.integers, workers.rows.floats), needed, strict=True):
         assert array.shape[1] >= n
 
 
@@ -696,7 +724,14 @@ def test_matrices_that_the_kernel_cannot_take_are_refused():
     workers = parallel.Workers.create(1, 1, 5, 5, 16, Tiling(64, 24, 1, 8))
     for V in (np.zeros((1, 15), np.float32), np.zeros((1, 32), np.float32)[:, ::2]):
         with pytest.raises(ValueError, match="aligned_zeros"):
-            parallel.run_chunk(ids, offsets, np.array([0, 4]), V, V, noise, keep, 5, 5, 0.05, 0.0, workers)
+            parallel.run_chunk(
+                Text(ids, offsets),
+                np.array([0, 4]),
+                Model(V, V, V.shape[1]),
+                Sampling(noise, keep, 5, 5),
+                Rate(0.05, 0.0),
+                workers,
+            )
 
 
 # ------------------------------------------------------------------------------------------------------- choose_tiling

@@ -1,0 +1,162 @@
+"""A replica: V and U of one training, and all that it takes to train a stretch of a corpus with them.
+
+The driver has one, each node of a training on several machines has one, and bench times them.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import TrainConfig
+from .embeddings import Embeddings
+from .errors import ConfigError
+from .finite import all_finite
+from .parallel import Workers, bytes_of_workers, run_chunk
+from .records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
+from .sampling import build_alias, expected_kept, keep_thresholds, noise_weights, spawn_streams
+from .spans import cut
+from .tile import CENTRES, SHARED, choose_tiling
+from .vocab import Vocab
+
+SPANS_PER_WORKER = 16  # per chunk; the last one alone at the end of a chunk keeps the others waiting for so little
+DRAWN_ROWS = 1_024  # rows that are initialised at once, so that this needs little memory beside V and U
+COPIED_ROWS = 65_536  # rows that are copied from given vectors at once
+BYTES_PER_WORD = 52  # most beside V and U: tables of noise words and subsampling (12), and what they are made from
+BYTES_PER_NAME = 176  # of a word that is a number: string, place in the index, count, and twice that while counting
+
+
+def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return V, uniform in (-0.5, 0.5) / vector_size, and U, zero, as word2vec.c starts.
+
+    Rows are padded with zeros to whole cache lines: shape ``(n_words, width)``, width >= vector_size.
+    """
+    V: Any = aligned_zeros(n_words, vector_size, np.float32)
+    U: Any = aligned_zeros(n_words, vector_size, np.float32)
+    rng = np.random.default_rng(seed)
+    for start in range(0, n_words, DRAWN_ROWS):
+        rows = V[start : start + DRAWN_ROWS]
+        rows[:, :vector_size] = (rng.random((len(rows), vector_size), np.float32) - np.float32(0.5)) / vector_size
+    return V, U
+
+
+def memory_bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple[int, int, int]:
+    """Return the bytes of V and U, of tables and vocabulary, and of the workers' scratch.
+
+    Args:
+        n_words: rows of V and of U.
+        config: options of the run.
+        names: the words are numbers, whose names are still to be made.
+    """
+    width = aligned_zeros(0, config.vector_size, np.float32).shape[1]
+    largest = Tiling(CENTRES[0], SHARED, 1, 1) if config.kernel == "tile" else None
+    scratch = bytes_of_workers(config.workers, config.window, config.negative, width, largest)
+    return 8 * n_words * width, n_words * (BYTES_PER_WORD + names * BYTES_PER_NAME), scratch
+
+
+class Replica:
+    """V and U as they are, the tables that noise words and kept tokens are drawn from, and the workers.
+
+    Attributes:
+        model: V and U, both with rows of whole cache lines.
+        sampling: what is drawn, by the counts of the vocabulary.
+        workers: streams, scratch and tallies of the workers; their tiling is None where the pair kernel trains.
+    """
+
+    def __init__(
+        self, counts: NDArray[np.int64], config: TrainConfig, number: int = 0, tiling: Tiling | None = None
+    ) -> None:
+        """Make the matrices of a new run.
+
+        Args:
+            counts: int64 ``(n_words,)``, occurrences of each word.
+            config: options of the run.
+            number: of this replica among those of a training; it decides the random streams of the workers.
+            tiling: tiles to use; None for those that fit the vocabulary, or the pair kernel where none do.
+        """
+        model = initial_matrices(len(counts), config.vector_size, config.seed)
+        self.model = Model(*model, config.vector_size)
+        weights, keep = noise_weights(counts, config.ns_exponent), keep_thresholds(counts, config.sample)
+        self.sampling = Sampling(build_alias(weights), keep, config.window, config.negative)
+        if config.kernel == "tile" and tiling is None:
+            kept = expected_kept(counts, keep)
+            trained = float(kept.sum()) * config.epochs
+            tiling = choose_tiling(kept, weights, config.window, config.negative, config.alpha, trained)
+        width, n = self.model.V.shape[1], config.workers
+        self.workers = Workers.create(n, config.seed, config.window, config.negative, width, tiling)
+        self.rng[:] = spawn_streams(config.seed, (number + 1) * n)[-n:]
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """The size of tiles; None if the pair kernel trains."""
+        return self.workers.tiling
+
+    @property
+    def rng(self) -> NDArray[np.uint64]:
+        """The states of the workers' random streams, uint64 ``(workers,)``, a view."""
+        return self.workers.rows.rng[:, 0]
+
+    def compile(self, text: Text) -> None:
+        """Compile the kernels for a text, or load them from the cache; trains nothing."""
+        run_chunk(text, np.zeros(len(self.workers) + 1, np.int64), *self._settings(Rate(0.0, 0.0)))
+
+    def train(self, text: Text, start: int, stop: int, rate: Rate) -> NDArray[np.float64]:
+        """Train the tokens in ``[start, stop)``, two places where a cut may stand (`spans.next_cut`).
+
+        Returns:
+            float64 ``(TALLY_WIDTH,)``, the sums over all workers; its columns are named in `records`.
+        """
+        tally = self.workers.rows.tally
+        tally[:] = 0
+        spans = len(self.workers) * SPANS_PER_WORKER if len(self.workers) > 1 else 1
+        cuts = np.unique(cut(text.offsets, start, stop, spans))  # Each worker starts with one: none may be empty.
+        run_chunk(text, cuts, *self._settings(rate))
+        sums: NDArray[np.float64] = tally.sum(axis=0)
+        return sums
+
+    def _settings(self, rate: Rate) -> tuple[Model, Sampling, Rate, Workers]:
+        return self.model, self.sampling, rate, self.workers
+
+    def start_from(self, given: Embeddings, vocab: Vocab) -> dict[str, int]:
+        """Copy the rows of words that ``given`` has into V, and into U if it has outside rows.
+
+        Returns:
+            How many words there are, and how many of them start from given rows.
+
+        Raises:
+            ConfigError: no common word, or a value that is not finite.
+        """
+        pairs = [(row, given.vocab.index[word]) for row, word in enumerate(vocab.words) if word in given.vocab.index]
+        if not pairs:
+            raise ConfigError("init_from has no word of this corpus: check the language, and upper and lower case")
+        rows, given_rows = np.array(pairs, np.int64).T
+        V, U, columns = self.model
+        for start in range(0, len(rows), COPIED_ROWS):
+            block = slice(start, start + COPIED_ROWS)
+            V[rows[block], :columns] = given.vectors[given_rows[block]]
+            if given.outside is not None:
+                U[rows[block], :columns] = given.outside[given_rows[block]]
+        if not self.is_finite():
+            raise ConfigError("init_from holds a value that is not finite: repair the vectors")
+        return {"words": len(vocab), "words_taken": len(rows)}
+
+    def restore(self, saved: Embeddings, streams: NDArray[np.uint64] | None = None) -> None:
+        """Put the matrices and random streams of a run in place.
+
+        A worker more than the run had keeps the stream that it would have had from the start.
+        """
+        V, U, columns = self.model
+        V[:, :columns] = saved.vectors
+        U[:, :columns] = saved.outside
+        if streams is not None:
+            count = min(len(self.rng), len(streams))
+            self.rng[:count] = streams[:count]
+
+    def is_finite(self) -> bool:
+        """Tell whether all of V and U are finite."""
+        return all_finite(self.model.V) and all_finite(self.model.U)
+
+    def embeddings(self, vocab: Vocab, metadata: dict[str, Any], metrics: Any = ()) -> Embeddings:
+        """Return V and U as embeddings, which see what training does to them."""
+        V, U, columns = self.model
+        return Embeddings(vocab, V[:, :columns], U[:, :columns], metadata, metrics)

@@ -1,0 +1,318 @@
+"""What every run is asked for, says and records, on one machine or on many.
+
+`Run` holds what was asked, and finds the run to resume; the rest is what `driver` and `distributed` both do before
+training, after each of its steps and at its end.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from numbers import Real
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .checkpoint import (
+    Checkpoints,
+    State,
+    check_state,
+    cut_before_saved,
+    finish,
+    goes_into_page_cache,
+    note_new_run,
+    read_state,
+    unfinished,
+)
+from .config import IdOptions, TrainConfig
+from .embeddings import MANIFEST, Embeddings, load
+from .errors import ConfigError, DivergedError
+from .machine import available_memory, usable_cores, versions
+from .prepared import Corpus
+from .records import LOSS, LOSS_PAIRS
+from .replica import memory_bill
+from .screen import counted, printable, say
+from .simd import features_digest, host_cpu
+from .staging import staged, write_errors
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a run after a chunk: a callback gets it, and it is a line of metrics.jsonl.
+
+    Attributes:
+        epoch: the epoch the chunk belonged to, from 1.
+        tokens: corpus tokens visited since the start, over all epochs, before subsampling.
+        tokens_total: what ``tokens`` will be at the end.
+        tokens_per_s: corpus tokens per second in this chunk.
+        tokens_trained: tokens of this chunk that survived subsampling.
+        pairs: (centre, outside) pairs of this chunk.
+        alpha: learning rate at the end of the chunk.
+        loss: mean negative-sampling loss per pair in this chunk, in nats; None if it had no pair. The tile kernel
+            computes it for a sample of about one tile in 16.
+        seconds: since training began, compilation and ingest excluded.
+    """
+
+    epoch: int
+    tokens: int
+    tokens_total: int
+    tokens_per_s: float
+    tokens_trained: int
+    pairs: int
+    alpha: float
+    loss: float | None
+    seconds: float
+
+
+#: Called after every chunk with the state and a read-only view of the current vectors; returning True stops the run.
+Callback: TypeAlias = Callable[[Progress, Embeddings], object]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The arguments of `train`, `train_ids` and `train_ray` beside the corpus and the options of `TrainConfig`."""
+
+    output: str | PathLike[str] | None
+    resume: bool
+    checkpoint_every: float
+    init_from: str | PathLike[str] | Embeddings | None
+    callbacks: Sequence[Callback]
+    progress: bool
+    on_nodes: bool = False  # True for `distributed.train_ray`
+    vectors: Embeddings | None = field(init=False)  # those of init_from, opened before hours go into the corpus
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.callbacks, Sequence) or not all(map(callable, self.callbacks)):
+            raise ConfigError(f"callbacks is {self.callbacks!r:.60}: give a list of functions")
+        minutes: Any = self.checkpoint_every
+        if isinstance(minutes, bool) or not isinstance(minutes, Real) or not self.checkpoint_every > 0:
+            raise ConfigError(f"checkpoint_every is {minutes!r:.60}: give a number of minutes above 0")
+        if self.resume and self.output is None:
+            raise ConfigError("resume needs an output: the model folder of the run")
+        if not isinstance(self.init_from, str | PathLike | Embeddings | None):
+            raise ConfigError(f"init_from is {self.init_from!r:.60}: give embeddings, or the path of a model folder")
+        given = load(self.init_from) if isinstance(self.init_from, str | PathLike) else self.init_from
+        object.__setattr__(self, "vectors", given)
+
+    def start(self, partial: Path | None, given: dict[str, Any]) -> tuple[State | None, dict[str, Any], TrainConfig]:
+        """Return the state to resume from, None for a new run; the options that were given; and those to train with.
+
+        Args:
+            partial: the staging folder, if there is an output.
+            given: the options that the caller gave. A run that was killed before its first checkpoint adds its own.
+        """
+        state = None
+        if self.resume:
+            assert partial is not None
+            if cut := cut_before_saved(partial):
+                if cut[1] and self.vectors is None:
+                    raise ConfigError(f"the run in {self.output} started from given vectors: give init_from again")
+                given = cut[0] | given
+                say(self.progress, f"the run in {self.output} ended before its first checkpoint: it starts again")
+            else:
+                state = read_state(partial.parent)
+                if state is not None and (state.ledger is not None) != self.on_nodes:
+                    raise ConfigError(
+                        f"the run in {self.output} was trained {'with' if state.ledger else 'without'} --ray "
+                        f"(train_ray): {'give' if state.ledger else 'omit'} it to resume, or start a new run from its "
+                        "vectors with --init-from"
+                    )
+                if state is None:
+                    say(self.progress, f"{self.output} holds no run to resume: starting a new one")
+        elif partial is not None and (other := unfinished(partial.parent)):
+            token = printable(str(other.get("tokens")))
+            say(
+                self.progress,
+                f"{self.output} holds an unfinished run, at token {token}: the first checkpoint of this new run "
+                "replaces it; use --resume to continue it instead",
+            )
+        config = TrainConfig(**given)
+        if state is None:
+            if self.vectors is not None and self.vectors.vector_size != config.vector_size:
+                raise ConfigError(
+                    f"vector_size is {config.vector_size}, but init_from has vectors of {self.vectors.vector_size}: "
+                    "make them equal"
+                )
+            if partial is not None:
+                note_new_run(partial, {name: getattr(config, name) for name in given}, self.vectors is not None)
+            return None, given, config
+        if self.vectors is not None:
+            say(self.progress, f"init_from is ignored: {self.output} holds a run, which is resumed")
+        for name, value in given.items():
+            of_run = getattr(state.config, name)
+            if name not in ("epochs", "workers") and getattr(config, name) != of_run:
+                raise ConfigError(
+                    f"{name} is {value!r}, but {self.output} was trained with {of_run!r}: "
+                    "leave it out to resume that run, or train into another folder"
+                )
+        changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in given}
+        return state, given, replace(state.config, **changed)
+
+
+def output_folder(output: str | PathLike[str] | None) -> Any:
+    """Return `staged` for a model folder, or a context of None where nothing is saved."""
+    return nullcontext(None) if output is None else staged(Path(output), MANIFEST, "model")
+
+
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given a value; None does not count where it stands for a default."""
+    return {
+        name: value
+        for name, value in options.items()
+        if value is not None or name not in ("workers", "min_count", "max_vocab")
+    }
+
+
+def check_names(function: str, options: Iterable[str], known: type) -> None:
+    """Raise TypeError for an option that no training has; ``known`` is a class of `config` with options as keys."""
+    for name in options:
+        if name not in known.__annotations__ and name not in IdOptions.__annotations__:
+            names = ", ".join({**IdOptions.__annotations__, **known.__annotations__})
+            raise TypeError(f"{function}() has no option {name!r}: its options are {names}")
+
+
+def place_of(now: Progress, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the place of any run as model.json has it; ``before`` is what it had after the last chunk or round."""
+    return {
+        "complete": now.tokens == now.tokens_total,
+        "epoch": now.epoch,
+        "tokens": now.tokens,
+        "tokens_total": now.tokens_total,
+        "tokens_trained": before.get("tokens_trained", 0) + now.tokens_trained,
+        "pairs": before.get("pairs", 0) + now.pairs,
+        "alpha": now.alpha,
+        "seconds": round(now.seconds, 3),
+    }
+
+
+def begin(run: Run, corpus: Corpus, config: TrainConfig, state: State | None, sizes: dict[str, int]) -> int:
+    """Return how many tokens of the run are done; if that is all of them, report it and clear up.
+
+    Args:
+        run: what was asked.
+        corpus: the corpus.
+        config: options of the run.
+        state: the run to resume; None for a new one.
+        sizes: of the corpus, see `sizes_of`.
+
+    Raises:
+        CorpusError, ConfigError: see `checkpoint.check_state`.
+    """
+    if state is None:
+        return 0
+    total = len(corpus.ids) * config.epochs
+    check_state(state, corpus, sizes, total)
+    if state.tokens == total:
+        epochs = counted(config.epochs, "epoch")
+        say(run.progress, f"{run.output} is already complete ({epochs}); use a larger --epochs to continue")
+        finish(state.folder, state.embeddings.metadata["progress"])  # a run that was killed at its end did not
+    return state.tokens
+
+
+def sizes_of(corpus: Corpus, saved: bool) -> dict[str, int]:
+    """Return the sizes of a corpus as model.json has them, for a run that is saved with a checksum."""
+    sizes = {"tokens": len(corpus.ids), "sentences": len(corpus.offsets) - 1}
+    return sizes | ({"crc32": corpus.crc32()} if saved else {})
+
+
+def metadata_of(corpus: Corpus, config: TrainConfig, sizes: dict[str, int]) -> dict[str, Any]:
+    """Return what model.json says of a run from its start on."""
+    return {
+        "versions": versions(),
+        "cpu": host_cpu(),
+        "cpu_features": features_digest(),
+        "config": asdict(config),
+        "corpus": {"tokens_read": corpus.tokens_read, **sizes},
+    }
+
+
+def summary(corpus: Corpus) -> str:
+    """Return the sizes of a corpus in words."""
+    return (
+        f"{counted(corpus.tokens_read, 'token')}, {len(corpus.ids):,} of them in the vocabulary of "
+        f"{counted(len(corpus.vocab), 'word')}, {counted(len(corpus.offsets) - 1, 'sentence')}"
+    )
+
+
+def mean_loss(tally: NDArray[np.float64]) -> float | None:
+    """Return the loss per pair in nats; None where there was no pair."""
+    return float(tally[LOSS] / tally[LOSS_PAIRS]) if tally[LOSS_PAIRS] else None
+
+
+@contextmanager
+def checkpoint_named(checkpoints: Checkpoints | None) -> Iterator[None]:
+    """Have a `DivergedError` name the last checkpoint of the run."""
+    try:
+        yield
+    except DivergedError as error:
+        saved = None if checkpoints is None or checkpoints.saved is None else str(checkpoints.saved)
+        raise DivergedError(error.epoch, error.token, error.alpha, saved) from None
+
+
+def check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool = False, names: bool = False) -> None:
+    """Report the memory that a training will take, and refuse if less is free; see `memory_bill`.
+
+    A run that is ``saved`` copies V and U while a checkpoint is written, but only if they are large
+    (`goes_into_page_cache`) and that memory is free then.
+
+    Raises:
+        ConfigError: less is free.
+    """
+    matrices, words, scratch = memory_bill(n_words, config, names)
+    need, free = matrices + words + scratch, available_memory()
+    bill = (
+        f"V and U take 2 x {n_words:,} x {matrices // (8 * n_words)} x 4 bytes, {matrices / 1e6:,.0f} MB, tables and "
+        f"vocabulary {words / 1e6:,.0f} MB, scratch of workers {scratch / 1e6:,.0f} MB: {need / 1e6:,.0f} MB in all"
+    )
+    if free is not None and need > free:
+        raise ConfigError(f"{bill}, but {free / 1e6:,.0f} MB are free: lower vector_size, max_vocab or workers")
+    copied = saved and not goes_into_page_cache(matrices, None if free is None else free - need)
+    copies = f", and V and U again while a checkpoint is written, {matrices / 1e6:,.0f} MB, if free then" * copied
+    say(progress, f"memory: {bill}{copies}; ids stay on disk")
+
+
+def _check_threads(workers: int, progress: bool) -> None:
+    """Report it if there are more workers than can run at once: that is allowed, and no faster."""
+    cores = usable_cores()
+    if workers > cores:
+        say(
+            progress,
+            f"{workers:,} workers share {counted(cores, 'core')} (usable by affinity mask, cgroup quota and "
+            f"NUMBA_NUM_THREADS): no faster than --workers {cores}",
+        )
+
+
+def announce(corpus: Corpus, config: TrainConfig, progress: bool, saved: bool) -> None:
+    """Report the corpus, the workers and the memory they will take; raises as `check_memory`."""
+    say(
+        progress,
+        f"{summary(corpus)}; {counted(config.workers, 'worker')} "
+        f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
+    )
+    if len(corpus.vocab) == 1:
+        say(
+            progress, "warning: the vocabulary has one word, so nothing can be learnt: raise max_vocab, lower min_count"
+        )
+    _check_threads(config.workers, progress)
+    check_memory(len(corpus.vocab), config, progress, saved)
+
+
+@contextmanager
+def metrics_file(folder: Path | None, before: Sequence[dict[str, Any]]) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield a function that appends a record to metrics.jsonl at once, so that the file can be watched."""
+    if folder is None:
+        yield lambda record: None
+        return
+    with write_errors(folder):
+        file = open(folder / "metrics.jsonl", "ab", buffering=0)  # noqa: SIM115
+    with file:  # Unbuffered: closing it has nothing left to write.
+
+        def append(*records: dict[str, Any]) -> None:
+            with write_errors(folder):
+                file.write("".join(json.dumps(record) + "\n" for record in records).encode())
+
+        append(*before)
+        yield append
