@@ -311,14 +311,14 @@ def test_too_few_nodes_are_left_then_resumed(cluster, prepared, tmp_path, capsys
     assert not progress["complete"]
     assert 0 < progress["tokens"] < progress["tokens_total"]
     # a run of nodes is not one of a single machine, and says what to do
-    with pytest.raises(fastw2v.ConfigError, match=r"was trained with --ray .* give it to go on"):
+    with pytest.raises(fastw2v.ConfigError, match=r"was trained with --ray .* give it to resume"):
         fastw2v.train(prepared, output=output, resume=True, progress=False)
 
     train(prepared, output, resume=True, nodes=3)
     records = check_ledger(output)
     embeddings = check_model(output)
     assert records[: len(stopped.metrics)] == stopped.metrics
-    assert f"going on at token {progress['tokens']:,}" in capsys.readouterr().err
+    assert f"resuming at token {progress['tokens']:,}" in capsys.readouterr().err
     assert embeddings.metadata["progress"]["ledger"]["nodes_started"] == progress["ledger"]["nodes_started"] + 3
 
     train(prepared, output, resume=True)
@@ -539,4 +539,4 @@ def test_a_machine_without_the_package(cluster, prepared, tmp_path, monkeypatch)
 
 def test_a_run_of_one_machine_does_not_go_on_with_nodes(model, planted_file, capsys):
     said = refused(capsys, planted_file, "-o", model, "--ray", "--resume")
-    assert "was trained without --ray (train_ray): omit it to go on" in said
+    assert "was trained without --ray (train_ray): omit it to resume" in said
