@@ -12,8 +12,8 @@ Ordinary Python:
 - `run_chunk` trains spans in parallel, for a `Text`, a `Model`, a `Sampling`, a `Rate` and `Workers`.
 - `spawn_streams`, `noise_table`, `noise_weights`, `keep_thresholds`, `expected_kept`, `cut`, `next_cut`,
   `aligned_zeros`, `choose_tiling` (which returns a `Tiling`) and `tile_scratch` prepare what kernels take.
-- LOSS, PAIRS, TRAINED and LOSS_PAIRS are the columns of the tally of a `Worker`. SPARE is how far vectors may reach past
-  an array's end.
+- LOSS, PAIRS, TRAINED and LOSS_PAIRS are the columns of the tally of a `Worker`. SPARE is how far vectors may reach
+  past an array's end.
 - The module `simd` has the vector values and small matrix products that the tile kernel is made of.
 """
 
