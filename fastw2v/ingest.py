@@ -443,16 +443,16 @@ def merge(runs: Sequence[Run], min_count: int, max_vocab: int | None) -> tuple[W
         A table with every word that is among the ``max_vocab`` most frequent and has ``min_count`` occurrences, and
         perhaps more; how many distinct words there are; and the largest count of one that is not in the table.
     """
-    parts = 1
+    n_parts = 1
     n_words, n_letters = (sum(map(len, column)) for column in ([r.counts for r in runs], [r.letters for r in runs]))
-    while max(n_words / TABLE_WORDS, n_letters / TABLE_BYTES) > parts:
-        parts *= 2
+    while max(n_words / TABLE_WORDS, n_letters / TABLE_BYTES) > n_parts:
+        n_parts *= 2
     survivors = WordTable()
     distinct = left_out = most = 0
-    for part in range(parts):
+    for part in range(n_parts):
         table = WordTable()
         for run in runs:
-            table.add(run, part, parts)
+            table.add(run, part, n_parts)
         found = table.run()
         if len(found.counts) == 0:
             continue
