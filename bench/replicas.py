@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
+from fastw2v.corpus import Corpus
 from fastw2v.driver import initial_matrices, tables
 from fastw2v.machine import usable_cores
 from fastw2v.merging import MERGES, add_delta, parts, take_delta
 from fastw2v.parallel import Workers, run_chunk
-from fastw2v.prepared import Corpus
 from fastw2v.sampling import spawn_streams
 from fastw2v.spans import cut
 

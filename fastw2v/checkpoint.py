@@ -25,13 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .config import TrainConfig
-from .embeddings import MANIFEST, Embeddings, load
+from .corpus import Corpus
+from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import all_finite
 from .interrupts import signals_noted
 from .ledger import Range, check_ranges, length
 from .machine import available_memory
-from .prepared import Corpus
+from .manifest import checksum, parse_json, read_manifest
 from .screen import printable
 from .spans import next_cut
 from .staging import (
@@ -39,17 +40,14 @@ from .staging import (
     NEW_RUN,
     check_own,
     check_previous,
-    checksum,
     open_part,
-    parse_json,
     publish,
-    read_manifest,
     remove_previous,
     write_errors,
 )
 
 FOLDER = "checkpoint"  # in the staging folder, while it is being written
-ROWS_AT_ONCE = 65_536
+COPIED_ROWS = 65_536
 IN_PAGE_CACHE = 10  # times V and U must be free: from 15 % of the memory on, Linux makes a writer wait for the disk
 # in «progress»
 MOVED = "moved_to_previous"  # the run found a finished model, to be removed when it is finished too
@@ -89,12 +87,12 @@ def read_state(folder: Path) -> State | None:
     Raises:
         FolderError: a file is damaged, or of another checkpoint; or the model was not left by a training.
     """
-    if not os.path.lexists(folder / MANIFEST):
+    if not os.path.lexists(folder / MODEL_MANIFEST):
         return None
-    manifest = read_manifest(folder, MANIFEST, "model")
+    manifest = read_manifest(folder, MODEL_MANIFEST, "model")
     again = "restore it from a copy, or train again without --resume"
     if "checksum" in manifest and manifest["checksum"] != checksum(manifest):
-        raise FolderError(f"{folder / MANIFEST} is damaged: its checksum is not that of its content; {again}")
+        raise FolderError(f"{folder / MODEL_MANIFEST} is damaged: its checksum is not that of its content; {again}")
     try:
         progress = manifest["progress"]
         config = TrainConfig(**manifest["config"])
@@ -106,21 +104,21 @@ def read_state(folder: Path) -> State | None:
         sums = [progress["tokens_trained"], progress["pairs"]]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FolderError(
-            f"{folder / MANIFEST} has no state of a training to go on from ({printable(str(error)):.200}); {again}"
+            f"{folder / MODEL_MANIFEST} cannot be resumed ({printable(str(error)):.200}); {again}"
         ) from None
     fits = 0 <= tokens < 2**63 and 0 <= seconds < 2**63 and all(isinstance(item, int) for item in sums)
     if ledger is None:
         fits = fits and isinstance(progress["rng"], list) and len(rng) > 0 and all(0 <= state < 2**64 for state in rng)
     place = None if ledger is None else _place_of(ledger, manifest.get("corpus"), tokens)
     if not fits or (place is None) != (ledger is None):
-        raise FolderError(f"{folder / MANIFEST} has an impossible state of a training; {again}")
+        raise FolderError(f"{folder / MODEL_MANIFEST} has an impossible state of a training; {again}")
     for name, digest in digests.items():
         if _sha256(folder / name) != digest:
             raise FolderError(f"{folder / name} is damaged or of another checkpoint: its checksum is wrong; {again}")
     embeddings = load(folder)
     fits = embeddings.outside is not None and embeddings.vector_size == config.vector_size
     if not fits or not all("pairs" in record for record in embeddings.metrics):
-        raise FolderError(f"{folder / MANIFEST} does not describe the other files of the run; {again}")
+        raise FolderError(f"{folder / MODEL_MANIFEST} does not describe the other files of the run; {again}")
     return State(folder, embeddings, config, tokens, complete, rng, seconds, place)
 
 
@@ -162,7 +160,7 @@ def cut_before_saved(partial: Path) -> tuple[dict[str, Any], bool] | None:
 
 
 def _digest_of_manifest(folder: Path) -> str | None:
-    return _sha256(folder / MANIFEST) if os.path.lexists(folder / MANIFEST) else None
+    return _sha256(folder / MODEL_MANIFEST) if os.path.lexists(folder / MODEL_MANIFEST) else None
 
 
 def _sha256(path: Path) -> str:
@@ -206,7 +204,9 @@ def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_tota
         raise ConfigError(f"epochs is {epochs}, but the run in {state.folder} has done {done:.2f}: give more")
     committed = state.ledger[0] if state.ledger else [(0, state.tokens % n_tokens)]
     if any(next_cut(corpus.offsets, place) != place for range_ in committed for place in range_):
-        raise FolderError(f"{state.folder / MANIFEST} says token {state.tokens}, where no run can stand: train again")
+        raise FolderError(
+            f"{state.folder / MODEL_MANIFEST} records token {state.tokens}, not a checkpoint boundary: train again"
+        )
 
 
 def restore(
@@ -267,8 +267,8 @@ def start_from(given: Embeddings, live: Embeddings, V: NDArray[np.float32], U: N
     if not pairs:
         raise ConfigError("init_from has no word of this corpus: check the language, and upper and lower case")
     rows, theirs = np.array(pairs, np.int64).T
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        block = slice(start, start + ROWS_AT_ONCE)
+    for start in range(0, len(rows), COPIED_ROWS):
+        block = slice(start, start + COPIED_ROWS)
         V[rows[block], : live.vector_size] = given.vectors[theirs[block]]
         if given.outside is not None:
             U[rows[block], : live.vector_size] = given.outside[theirs[block]]
@@ -283,7 +283,7 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
     A manifest that can't be read may be that of a finished model.
     """
     try:
-        progress = read_manifest(folder, MANIFEST, "model").get("progress")
+        progress = read_manifest(folder, MODEL_MANIFEST, "model").get("progress")
     except FolderError:
         return None
     return progress if isinstance(progress, dict) and progress.get("complete") is False else None
@@ -319,7 +319,7 @@ class Checkpoints:
     """
 
     def __init__(self, partial: Path, minutes: float, state: State | None) -> None:
-        if os.path.lexists(partial.parent / MANIFEST) and unfinished(partial.parent) is None:
+        if os.path.lexists(partial.parent / MODEL_MANIFEST) and unfinished(partial.parent) is None:
             check_previous(partial.parent)  # now, not when hours have gone into the new one
         self._partial, self._seconds = partial, 60 * minutes
         self._own = os.stat(partial)
@@ -438,7 +438,7 @@ class Checkpoints:
 
     def _publish(self, tokens: int) -> None:
         with self.remedy():
-            publish(self._partial, self._partial / FOLDER, MANIFEST)
+            publish(self._partial, self._partial / FOLDER, MODEL_MANIFEST)
         self.saved, self._tokens = self._partial.parent, tokens
 
     def _make(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
@@ -460,7 +460,7 @@ class Checkpoints:
             there = unfinished(folder)
             if there is not None:  # of this run, or of one that it takes the place of
                 self._moved = self._moved or there.get(MOVED) is True
-            elif not progress["complete"] and os.path.lexists(folder / MANIFEST):
+            elif not progress["complete"] and os.path.lexists(folder / MODEL_MANIFEST):
                 (self._partial / KEEP_PREVIOUS).touch()
                 self._moved = True
         if self._moved:

@@ -20,14 +20,12 @@ from ._version import __version__
 from .config import CHOICES, TrainConfig
 from .distributed import train_ray
 from .driver import train
-from .embeddings import MANIFEST as MODEL_MANIFEST
-from .embeddings import Embeddings, load
+from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import ConfigError, FastW2VError, Terminated, UnknownWordError
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
-from .prepared import MANIFEST as PREPARED_MANIFEST
-from .prepared import is_prepared, open_prepared, prepare
+from .manifest import read_manifest
+from .prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
 from .screen import counted, printable
-from .staging import read_manifest
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
 SPELLINGS_AMONG = 100_000  # most frequent words searched for a close spelling

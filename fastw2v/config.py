@@ -51,6 +51,17 @@ class TrainOptions(IdOptions, total=False):
     max_vocab: int | None
 
 
+class _Workers:
+    """A field that can be set to None, meaning every usable core, and always reads as a number."""
+
+    def __get__(self, config: Any, owner: type) -> int:
+        value: Any = None if config is None else config.__dict__["workers"]  # read from the class: the default
+        return value  # type: ignore[no-any-return]
+
+    def __set__(self, config: Any, value: int | None) -> None:
+        config.__dict__["workers"] = usable_cores() if value is None else value
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Options of a training run, named as in gensim.
@@ -84,21 +95,19 @@ class TrainConfig:
     alpha: float = 0.025
     min_alpha: float = 1e-4
     epochs: int = 5
-    workers: int | None = None
+    workers: _Workers = _Workers()  # it has no state
     seed: int = 1
     max_vocab: int | None = None
     kernel: str = "tile"
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is None and field.default is None:
-                if field.name == "workers":
-                    object.__setattr__(self, "workers", usable_cores())
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value is None and option.default is None:
                 continue
             kinds = ((_INTEGERS, _checked_integer), (_REALS, _checked_real), (CHOICES, _checked_choice))
-            check: Any = next(check for table, check in kinds if field.name in table)
-            object.__setattr__(self, field.name, check(field.name, value))
+            check: Any = next(check for table, check in kinds if option.name in table)
+            object.__setattr__(self, option.name, check(option.name, value))
         if self.min_alpha > self.alpha:
             raise ConfigError(
                 f"min_alpha is {self.min_alpha:g}, above alpha {self.alpha:g}: the rate falls from alpha to min_alpha"

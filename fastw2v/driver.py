@@ -34,14 +34,15 @@ from .checkpoint import (
     unfinished,
 )
 from .config import IdOptions, TrainConfig, TrainOptions
-from .embeddings import MANIFEST, Embeddings, load
+from .corpus import BLOCK_IDS, Corpus, check_ids
+from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import Watch, all_finite
 from .interrupts import interruption, signals_noted, sigterm_raises
 from .machine import available_memory, trim_memory, usable_cores, versions
 from .pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
 from .parallel import Workers, aligned_zeros, bytes_of_workers, run_chunk
-from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
+from .prepared import CorpusInput, opened
 from .sampling import build_alias, expected_kept, keep_thresholds, noise_weights
 from .screen import Bar, announced, counted, printable, say
 from .simd import features_digest, host_cpu
@@ -279,7 +280,7 @@ class Run:
 
 def output_folder(output: str | PathLike[str] | None) -> Any:
     """Give `staged` for a model folder, or a context of None."""
-    return nullcontext(None) if output is None else staged(Path(output), MANIFEST, "model")
+    return nullcontext(None) if output is None else staged(Path(output), MODEL_MANIFEST, "model")
 
 
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -315,7 +316,6 @@ def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray
 
 def memory_bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple[int, int, int]:
     """Return the bytes that V and U will take, tables and vocabulary, and workers; ``names``: words are numbers."""
-    assert config.workers is not None
     width = aligned_zeros(0, config.vector_size, np.float32).shape[1]
     largest = Tiling(CENTRES[0], SHARED, 1, 1) if config.kernel == "tile" else None
     scratch = bytes_of_workers(config.workers, config.window, config.negative, width, largest)
@@ -357,7 +357,6 @@ def _check_threads(workers: int, progress: bool) -> None:
 
 def _announce(corpus: Corpus, config: TrainConfig, progress: bool, saved: bool) -> None:
     """Say what will be trained on, by whom, and what memory it will take; raises as `_check_memory`."""
-    assert config.workers is not None
     say(
         progress,
         f"{counted(corpus.tokens_read, 'token')}, {len(corpus.ids):,} of them in the vocabulary of "
@@ -375,7 +374,6 @@ def _announce(corpus: Corpus, config: TrainConfig, progress: bool, saved: bool) 
 
 def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: Run) -> Embeddings:
     """Train; return the embeddings, which ``run.output`` then holds; raises what stopped the run early, once saved."""
-    assert config.workers is not None
     n_tokens = len(corpus.ids)
     sizes = {"tokens": n_tokens, "sentences": len(corpus.offsets) - 1}
     sizes |= {} if folder is None else {"crc32": corpus.crc32()}
@@ -534,7 +532,6 @@ def _chunks(
     Raises:
         DivergedError: a sum, or a value in a row that `finite.Watch` looks at, is not finite.
     """
-    assert config.workers is not None
     n_tokens = len(corpus.ids)
     size = FIRST_CHUNK * config.workers
     for epoch in range(done // n_tokens + 1, config.epochs + 1):

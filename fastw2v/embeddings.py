@@ -1,6 +1,5 @@
 """The result of training: words, their vectors, and questions about them."""
 
-import io
 import json
 import os
 import time
@@ -13,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import word2vec_format
+from .arrays import load_array, npy_blocks
 from .errors import FolderError, FormatError, UnknownWordError
 from .machine import versions
-from .prepared import load_array, write_header
+from .manifest import read_manifest, write_digested, write_manifest
 from .screen import printable
-from .staging import PARTIAL, open_part, read_manifest, staged, write_digested, write_errors, write_manifest
+from .staging import PARTIAL, open_part, staged, write_errors
 from .vocab import Vocab
 
-MANIFEST = "model.json"
-BLOCK_BYTES = 1 << 22
+MODEL_MANIFEST = "model.json"
 LOAD_ATTEMPTS, LOAD_PAUSE = 10, 0.01  # seconds; a checkpoint is put in place in a fraction of one of these
 # what model.json says of the folder's other files, and not of the training
 _DESCRIBED = {
@@ -212,7 +211,7 @@ class Embeddings:
         Raises:
             FolderError: the folder can't be written, or is something else.
         """
-        with staged(Path(folder), MANIFEST, "model") as partial:
+        with staged(Path(folder), MODEL_MANIFEST, "model") as partial:
             self.write_parts(partial)
 
     def write_parts(self, folder: Path) -> None:
@@ -222,9 +221,9 @@ class Embeddings:
             FolderError: they can't be written.
         """
         with write_errors(folder):
-            parts: dict[str, Iterator[bytes | memoryview]] = {"V.npy": _npy_blocks(self.vectors)}
+            parts: dict[str, Iterator[bytes | memoryview]] = {"V.npy": npy_blocks(self.vectors)}
             if self.outside is not None:
-                parts["U.npy"] = _npy_blocks(self.outside)
+                parts["U.npy"] = npy_blocks(self.outside)
             parts["metrics.jsonl"] = ((json.dumps(record) + "\n").encode() for record in self.metrics)
             digests = {name: write_digested(folder / name, blocks) for name, blocks in parts.items()}
             record = {
@@ -236,7 +235,7 @@ class Embeddings:
                 "vocab_sha256": self.vocab.write(folder / "vocab.tsv"),
                 "sha256": digests,
             }
-            write_manifest(folder, MANIFEST, "model", record)
+            write_manifest(folder, MODEL_MANIFEST, "model", record)
 
     def export(self, path: str | PathLike[str], format: ExportFormat = "word2vec-bin") -> None:
         """Write the vectors as a word2vec.c file, byte for byte as that program does.
@@ -267,16 +266,6 @@ class Embeddings:
         return keyed
 
 
-def _npy_blocks(matrix: NDArray[np.float32]) -> Iterator[bytes | memoryview]:
-    """Give the contents of a .npy file, a block of rows at a time."""
-    header = io.BytesIO()
-    write_header(header, matrix.dtype, *matrix.shape)
-    yield header.getvalue()
-    at_once = max(1, BLOCK_BYTES // (4 * matrix.shape[1]))
-    for start in range(0, len(matrix), at_once):
-        yield np.ascontiguousarray(matrix[start : start + at_once]).data
-
-
 def load(folder: str | PathLike[str]) -> Embeddings:
     """Open a model folder; the matrices are mapped, not read. Where a training goes on, all is of one checkpoint.
 
@@ -289,22 +278,22 @@ def load(folder: str | PathLike[str]) -> Embeddings:
     folder = Path(folder)
     for _ in range(LOAD_ATTEMPTS):
         try:
-            manifest = read_manifest(folder, MANIFEST, "model")
+            manifest = read_manifest(folder, MODEL_MANIFEST, "model")
             embeddings = _open(folder, manifest)
-            if read_manifest(folder, MANIFEST, "model") == manifest:
+            if read_manifest(folder, MODEL_MANIFEST, "model") == manifest:
                 return embeddings
         except FolderError:
             if not os.path.isdir(folder / PARTIAL):  # nobody is putting another in its place
                 raise
         time.sleep(LOAD_PAUSE)
-    return _open(folder, read_manifest(folder, MANIFEST, "model"))
+    return _open(folder, read_manifest(folder, MODEL_MANIFEST, "model"))
 
 
 def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
     vocab = Vocab.read(folder / "vocab.tsv", str(manifest.get("vocab_sha256")))
     shape = (manifest.get("n_words"), manifest.get("vector_size"))
     if shape[0] != len(vocab):
-        raise FolderError(f"{folder / MANIFEST} says {shape[0]!r:.20} words, vocab.tsv has {len(vocab)}")
+        raise FolderError(f"{folder / MODEL_MANIFEST} says {shape[0]!r:.20} words, vocab.tsv has {len(vocab)}")
     if not len(vocab):
         raise FolderError(f"{folder / 'vocab.tsv'} is empty: a model has at least one word")
     matrices = []
@@ -312,7 +301,7 @@ def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
         matrix = load_array(folder / name, np.float32)
         if matrix.shape != shape:
             raise FolderError(
-                f"{folder / name} has shape {matrix.shape}, but {MANIFEST} and vocab.tsv say {shape!s:.60}"
+                f"{folder / name} has shape {matrix.shape}, but {MODEL_MANIFEST} and vocab.tsv say {shape!s:.60}"
             )
         matrices.append(matrix)
     metrics = []
@@ -331,3 +320,21 @@ def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
         raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
     metadata = {key: value for key, value in manifest.items() if key not in _DESCRIBED}
     return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics)
+
+
+def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> Embeddings:
+    """Read a text or binary file written by word2vec.c, gensim or this package.
+
+    Args:
+        path: the file.
+        binary: whether it is in the binary format.
+
+    Returns:
+        Embeddings without outside rows; all counts are 0, because the format has none.
+
+    Raises:
+        FormatError: the file is missing or malformed, its header announces more than it holds or more than 65,536
+            columns, a number is not finite, or a word occurs twice.
+    """
+    words, vectors = word2vec_format.read(path, binary=binary)
+    return Embeddings(Vocab(words, np.zeros(len(words), np.int64)), vectors)

@@ -37,6 +37,7 @@ from ._jit import jit
 from .errors import CorpusError
 from .inputs import display_name, expand, open_text
 from .staging import write_errors
+from .vocab import check_storable
 from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable, is_space
 
 BLOCK_BYTES = 1 << 20
@@ -588,18 +589,6 @@ def ingest_sentences(sentences: Iterable[Iterable[str]], folder: Path) -> Ingest
         blocks=blocks,
         maps=[every.astype(np.int32)],
     )
-
-
-def check_storable(word: str) -> None:
-    """Raise ValueError, with the reason, if a vocab.tsv could not give this word back."""
-    if not word or any(c in word for c in "\t\n\r\v\f"):
-        raise ValueError("empty, or with a tab or line break inside")
-    try:
-        kept = word.isascii() or word.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") == word
-    except UnicodeEncodeError:
-        kept = False
-    if not kept:
-        raise ValueError("with surrogates that no UTF-8 can hold")
 
 
 def _check_token(token: object, sentence: int) -> None:

@@ -1,20 +1,15 @@
 """Writing a folder aside: what is being made stays apart from what is finished, until it is finished too."""
 
 import errno
-import hashlib
-import json
-import math
 import os
 import shutil
 import stat
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from .errors import FolderError
 from .interrupts import interruption, signals_noted
@@ -25,7 +20,6 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-FORMAT_VERSION = 1
 PARTIAL = ".partial"
 PREVIOUS = "previous"
 CACHE = "cache"
@@ -34,7 +28,6 @@ NEW_RUN = "new-run.json"  # in PARTIAL: see `checkpoint.note_new_run`
 _OLD = "old"  # in PARTIAL while files are being replaced: what stood there before
 _OLD_NAMES = "old-names"
 _REPLACED = "replaced-"  # what stood there before, on its way out
-_DEPTH = 64  # of lists and objects in a manifest
 _PARTS = {"V.npy", "U.npy", "vocab.tsv", "metrics.jsonl", "model.json", "ids.npy", "offsets.npy", "prepared.json"}
 
 
@@ -50,97 +43,6 @@ def open_part(path: Path) -> BufferedReader:
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
     return open(path, "rb")
-
-
-def _object(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(items)
-    if len(value) != len(items):
-        twice = Counter(key for key, _ in items).most_common(1)[0][0]
-        raise ValueError(f"the key {twice!r:.60} is there twice")
-    return value
-
-
-def _number(text: str) -> float | None:
-    value = float(text)
-    return value if math.isfinite(value) else None
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, parse_constant=lambda name: None)
-
-
-def parse_json(content: bytes) -> Any:
-    """Return what JSON in UTF-8 says; NaN and infinite numbers, which JSON does not have, as None.
-
-    Raises:
-        ValueError: it is not JSON, an object has a key twice, or it is nested more than `_DEPTH` deep.
-    """
-    try:
-        value = _STRICT.decode(content.decode("utf-8"))
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    depth, level = 0, [value]
-    while level := [item for item in level if isinstance(item, (dict, list))]:
-        depth += 1
-        if depth > _DEPTH:
-            raise ValueError("it is nested too deep")
-        level = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
-    return value
-
-
-def write_digested(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
-    """Write a file, block after block, and return its SHA-256, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "wb") as file:
-        for block in blocks:
-            digest.update(block)
-            file.write(block)
-    return digest.hexdigest()
-
-
-def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
-    """Read a folder's manifest, a JSON object.
-
-    Args:
-        folder: the folder.
-        name: the manifest's file name.
-        kind: what the folder should be, for messages.
-
-    Raises:
-        FolderError: there is no such folder or manifest, or it is not a JSON object.
-    """
-    if not os.path.isdir(folder):
-        what = "is not a folder" if os.path.lexists(folder) else "does not exist"
-        raise FolderError(f"{folder} {what}: expected a {kind} folder")
-    try:
-        with open_part(folder / name) as file:
-            manifest = parse_json(file.read())
-    except FileNotFoundError:
-        raise FolderError(f"{folder} is not a {kind} folder: it has no {name}") from None
-    except OSError as error:
-        raise FolderError(f"cannot read {folder / name}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise FolderError(f"{folder / name} is damaged: not JSON ({error})") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != f"fastw2v-{kind}":
-        raise FolderError(f"{folder / name} is not the manifest of a fastw2v {kind} folder")
-    if manifest.get("format_version") != FORMAT_VERSION:
-        raise FolderError(
-            f"{folder / name} has format version {manifest.get('format_version')!r:.20}, "
-            f"this program reads {FORMAT_VERSION}: upgrade"
-        )
-    return manifest
-
-
-def write_manifest(folder: Path, name: str, kind: str, record: dict[str, Any]) -> None:
-    """Write the manifest that `read_manifest` reads: ``record``, with the kind and version of the format first."""
-    manifest = {"format": f"fastw2v-{kind}", "format_version": FORMAT_VERSION, **record}
-    manifest["checksum"] = checksum(manifest)
-    (folder / name).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
-
-
-def checksum(manifest: dict[str, Any]) -> str:
-    """Return the SHA-256 of all that a manifest says, but for its own «checksum»."""
-    rest = {key: value for key, value in manifest.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(rest).encode()).hexdigest()
 
 
 def check_target(folder: Path, manifest: str, kind: str) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import CorpusError, FolderError
-from .ingest import Ingested
-from .screen import counted, printable
-from .staging import open_part, write_digested
+from .errors import FolderError
+from .manifest import write_digested
+from .staging import open_part
 
 WORDS_AT_ONCE = 1 << 16
 
@@ -92,35 +91,13 @@ class Vocab:
         return vocab
 
 
-def choose_words(
-    ingested: Ingested, min_count: int, max_vocab: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Choose the vocabulary: words seen at least ``min_count`` times, of these the ``max_vocab`` most frequent.
-
-    Returns:
-        Which of ``ingested.words`` are kept, in order of their ids; and for each of ``ingested.words`` its id, -1 for a
-        word that is not kept.
-
-    Raises:
-        CorpusError: no word is frequent enough.
-    """
-    counts = ingested.counts
-    kept = np.flatnonzero(counts >= min_count)
-    if len(kept) == 0:
-        top = int(np.lexsort((ingested.firsts, -counts))[0])
-        raise CorpusError(
-            f"no word occurs {counted(min_count, 'time')}: the corpus has "
-            f"{counted(ingested.distinct, 'distinct word')}, most often {printable(ingested.words[top])!r:.60}, "
-            f"{counted(int(counts[top]), 'time')}; lower --min-count"
-        )
-    order = kept[np.lexsort((ingested.firsts[kept], -counts[kept]))][:max_vocab]
-    final_id = np.full(len(counts), -1, np.int32)
-    final_id[order] = np.arange(len(order), dtype=np.int32)
-    return order, final_id
-
-
-def build_vocab(ingested: Ingested, order: NDArray[np.int64]) -> Vocab:
-    """Return the vocabulary of the words that were chosen, in this order."""
-    take = getattr(ingested.words, "take", None)
-    words = take(order) if take else [ingested.words[i] for i in order.tolist()]
-    return Vocab(words, ingested.counts[order])
+def check_storable(word: str) -> None:
+    """Raise ValueError, with the reason, if a vocab.tsv could not give this word back."""
+    if not word or any(c in word for c in "\t\n\r\v\f"):
+        raise ValueError("empty, or with a tab or line break inside")
+    try:
+        kept = word.isascii() or word.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") == word
+    except UnicodeEncodeError:
+        kept = False
+    if not kept:
+        raise ValueError("with surrogates that no UTF-8 can hold")

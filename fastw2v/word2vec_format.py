@@ -9,24 +9,21 @@ import io
 import os
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FormatError
-from .ingest import check_storable
 from .screen import counted, printable
-from .vocab import Vocab
-
-if TYPE_CHECKING:
-    from .embeddings import Embeddings
+from .vocab import check_storable
 
 MAX_COLUMNS = 65_536  # as in `TrainConfig`
-ROWS_AT_ONCE = 4_096
+CHECKED_ROWS = 4_096
 
 
 def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.float32], *, binary: bool) -> None:
@@ -45,8 +42,8 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
             'UTF-8: gensim reads this file only with unicode_errors="replace"',
             stacklevel=3,
         )
-    for start in range(0, len(vectors), ROWS_AT_ONCE):
-        wrong = np.flatnonzero(~np.isfinite(vectors[start : start + ROWS_AT_ONCE]).all(axis=1))
+    for start in range(0, len(vectors), CHECKED_ROWS):
+        wrong = np.flatnonzero(~np.isfinite(vectors[start : start + CHECKED_ROWS]).all(axis=1))
         if len(wrong):
             word = words[start + int(wrong[0])]
             raise FormatError(f"the vector of the word {word!r:.60} is not finite: repair it")
@@ -93,22 +90,8 @@ def _write_rows(file: IO[bytes], words: Sequence[str], vectors: NDArray[np.float
             file.write((row_format % tuple(vector.tolist()) + "\n").encode("ascii"))
 
 
-def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> "Embeddings":
-    """Read a word2vec text or binary file, of word2vec.c, gensim or this package.
-
-    Args:
-        path: the file.
-        binary: which of the two it is.
-
-    Returns:
-        Embeddings without outside rows; counts are 0, the format has none.
-
-    Raises:
-        FormatError: the file is missing or malformed, its header promises more than it holds or more than 65,536
-            columns, a number is not finite, or a word is there twice.
-    """
-    from .embeddings import Embeddings
-
+def read(path: str | PathLike[str], *, binary: bool) -> tuple[list[str], NDArray[np.float32]]:
+    """Read words and vectors, shape ``(n_words, vector_size)``; see `embeddings.load_word2vec_format`."""
     name = fspath(path)
     try:
         with open(path, "rb") as file:
@@ -133,12 +116,10 @@ def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> "Embeddi
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise FormatError(f"{name}: word {row + 1}, {printable(words[row])!r:.60}, has a number that is not finite")
-    vocab = Vocab(words, np.zeros(n_words, np.int64))
-    if len(vocab.index) != n_words:
-        seen: set[str] = set()
-        twice = next(word for word in words if word in seen or seen.add(word))  # type: ignore[func-returns-value]
-        raise FormatError(f"{name} holds the word {printable(twice)!r:.60} twice")
-    return Embeddings(vocab, vectors)
+    if len(set(words)) != n_words:
+        repeated = Counter(words).most_common(1)[0][0]
+        raise FormatError(f"{name} holds the word {printable(repeated)!r:.60} twice")
+    return words, vectors
 
 
 def _checked(word: str, name: str, row: int) -> str:

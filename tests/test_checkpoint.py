@@ -20,6 +20,7 @@ from conftest import planted_sentences, wait_for_chunks
 import fastw2v
 from fastw2v import checkpoint, driver, embeddings, staging, tile
 from fastw2v.errors import ConfigError, CorpusError, DivergedError, FolderError
+from fastw2v.manifest import checksum
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
 QUICK = {"vector_size": 10, "epochs": 3, "workers": 1, "progress": False, "min_count": 1}
@@ -623,7 +624,7 @@ def change_manifest(folder, change):
     """Change model.json, and its checksum with it: as a stranger would, not a damaged disk."""
     manifest = json.loads((folder / "model.json").read_text())
     change(manifest)
-    manifest["checksum"] = staging.checksum(manifest)
+    manifest["checksum"] = checksum(manifest)
     (folder / "model.json").write_text(json.dumps(manifest))
 
 
@@ -680,15 +681,15 @@ def test_damage_is_found_and_named(two_checkpoints, planted_file, tmp_path, part
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: m.pop("progress"), "no state of a training"),
+        (lambda m: m.pop("progress"), "cannot be resumed"),
         (lambda m: m["progress"].update(rng=[]), "impossible state"),
         (lambda m: m["progress"].update(rng=["0x1ffffffffffffffff"]), "impossible state"),
-        (lambda m: m["progress"].update(rng=["import os"]), "no state of a training"),
+        (lambda m: m["progress"].update(rng=["import os"]), "cannot be resumed"),
         (lambda m: m["progress"].update(tokens=-1), "impossible state"),
-        (lambda m: m["progress"].update(tokens=7), "token 7, where no run can stand"),
-        (lambda m: m["config"].update(window=0), "no state of a training"),
-        (lambda m: m["config"].update(shell="rm"), "no state of a training"),
-        (lambda m: m.pop("sha256"), "no state of a training"),
+        (lambda m: m["progress"].update(tokens=7), "token 7, not a checkpoint boundary"),
+        (lambda m: m["config"].update(window=0), "cannot be resumed"),
+        (lambda m: m["config"].update(shell="rm"), "cannot be resumed"),
+        (lambda m: m.pop("sha256"), "cannot be resumed"),
     ],
 )
 def test_a_manifest_that_makes_no_sense(two_checkpoints, planted_file, tmp_path, change, said):
@@ -737,7 +738,7 @@ def test_a_saved_model_is_no_run_to_go_on_with(planted_file, model, tmp_path):
     fastw2v.Embeddings(fastw2v.load(model).vocab, np.zeros((58, 10), np.float32)[: len(fastw2v.load(model))]).save(
         tmp_path / "m"
     )
-    with pytest.raises(FolderError, match="no state of a training to go on from"):
+    with pytest.raises(FolderError, match="cannot be resumed"):
         fastw2v.train(planted_file, output=tmp_path / "m", resume=True, progress=False)
 
 
@@ -747,7 +748,7 @@ def test_a_model_of_a_version_without_checkpoints(two_checkpoints, planted_file,
     del manifest["checksum"], manifest["sha256"]
     (tmp_path / "m" / "model.json").write_text(json.dumps(manifest))
     assert fastw2v.load(tmp_path / "m").metadata["progress"]["tokens"]
-    with pytest.raises(FolderError, match="no state of a training to go on from"):
+    with pytest.raises(FolderError, match="cannot be resumed"):
         fastw2v.train(planted_file, output=tmp_path / "m", resume=True, progress=False)
 
 

@@ -13,8 +13,9 @@ import pytest
 
 import fastw2v
 from fastw2v import driver
+from fastw2v.corpus import check_ids
 from fastw2v.errors import ConfigError, CorpusError, FolderError
-from fastw2v.prepared import check_ids, open_prepared, opened
+from fastw2v.prepared import open_prepared, opened
 from fastw2v.staging import staged
 
 TEXT = "the cat sat\non the mat\n\nthe dog\nxyzzy\n" * 3

@@ -16,9 +16,9 @@ from conftest import at_once, planted_sentences, topic_purity
 
 import fastw2v
 from fastw2v import driver, machine, parallel, sampling, spans
+from fastw2v.corpus import check_ids
 from fastw2v.errors import ConfigError
 from fastw2v.pair import LOSS, LOSS_PAIRS, PAIRS, TRAINED
-from fastw2v.prepared import check_ids
 from fastw2v.tile import Tiling
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])

@@ -16,12 +16,13 @@ import pytest
 
 import fastw2v
 from fastw2v import ingest
+from fastw2v.arrays import load_array
 from fastw2v.cli import main
 from fastw2v.embeddings import Embeddings
 from fastw2v.errors import CorpusError, FolderError, FormatError
-from fastw2v.prepared import load_array, open_prepared
+from fastw2v.manifest import checksum, parse_json
+from fastw2v.prepared import open_prepared
 from fastw2v.screen import printable
-from fastw2v.staging import checksum, parse_json
 from fastw2v.vocab import Vocab
 from fastw2v.wordtable import PADDING, SEEDS, Run, word_key
 
@@ -72,8 +73,8 @@ def header(descr="'<f4'", fortran="False", shape="(2, 3)"):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (npy(header(), bytes(23)), "makes .* bytes, the file has"),
-        (npy(header(), bytes(25)), "makes .* bytes, the file has"),
+        (npy(header(), bytes(23)), "takes .* bytes, but the file has"),
+        (npy(header(), bytes(25)), "takes .* bytes, but the file has"),
         (npy(header(shape="(-2, -3)"), bytes(24)), "not an array of numbers"),
         (npy(header(shape=f"({2**62}, 3)"), bytes(24)), "the file has"),
         (npy(header(shape=f"({2**32}, {2**32})")), "the file has"),
@@ -165,7 +166,7 @@ def test_training_into_a_strangers_folder_empties_no_other(folder, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"n_words": 1, "n_words": 2}', "the key 'n_words' is there twice"),
+        ('{"n_words": 1, "n_words": 2}', "the key 'n_words' occurs twice"),
         ("[" * 65 + "]" * 65, "nested too deep"),
         ("[" * 100_000, "nested too deep"),
         ('{"a":' * 100_000, "nested too deep"),
@@ -445,7 +446,7 @@ def test_options_of_a_state_are_named_in_one_short_line(planted_file, tmp_path):
     record["config"][HOSTILE + "\n" + "x" * 10_000] = 1
     record["checksum"] = checksum(record)
     path.write_text(json.dumps(record))
-    with pytest.raises(FolderError, match="no state of a training to go on from") as error:
+    with pytest.raises(FolderError, match="cannot be resumed") as error:
         fastw2v.train(planted_file, output=tmp_path / "m", resume=True, **options)
     assert printable(str(error.value)) == str(error.value)
     assert len(str(error.value)) < 600
