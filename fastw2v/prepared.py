@@ -1,6 +1,6 @@
-"""A corpus as ids on disk: made from text once, mapped into memory by every training run.
+"""Prepared folders: a corpus as ids on disk, made from text once and mapped into memory by every training run.
 
-A prepared folder holds ``prepared.json`` (settings, sizes, versions), ``vocab.tsv``, ``ids.npy`` (int32, all tokens of
+A prepared folder holds ``prepared.json`` (settings, sizes, versions), ``vocab.tsv``, ``ids.npy`` (int32, the tokens of
 all sentences end to end) and ``offsets.npy`` (int64; sentence s is ``ids[offsets[s]:offsets[s + 1]]``).
 """
 
@@ -34,7 +34,7 @@ from .staging import CACHE, staged, synchronise, write_errors
 from .vocab import Vocab
 
 PREPARED_MANIFEST = "prepared.json"
-SETTLED_NS = 2 * 10**9  # older than the grain of any clock that stamps files
+SETTLED_NS = 2 * 10**9  # longer than the resolution of any file system's clock
 
 PathOrPaths: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]]
 CorpusInput: TypeAlias = PathOrPaths | Iterable[Iterable[str]]
@@ -43,11 +43,11 @@ CorpusInput: TypeAlias = PathOrPaths | Iterable[Iterable[str]]
 def choose_words(
     ingested: Ingested, min_count: int, max_vocab: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Choose the vocabulary: words seen at least ``min_count`` times, of these the ``max_vocab`` most frequent.
+    """Choose the vocabulary: of the words that occur at least ``min_count`` times the ``max_vocab`` most frequent.
 
     Returns:
-        Which of ``ingested.words`` are kept, in order of their ids; and for each of ``ingested.words`` its id, -1 for a
-        word that is not kept.
+        The indices in ``ingested.words`` of the words that are kept, in order of their ids; and the id of each of
+        ``ingested.words``, -1 for a word that is not kept.
 
     Raises:
         CorpusError: no word is frequent enough.
@@ -68,7 +68,7 @@ def choose_words(
 
 
 def build_vocab(ingested: Ingested, order: NDArray[np.int64]) -> Vocab:
-    """Return the vocabulary of the words that were chosen, in this order."""
+    """Return the vocabulary of these words, in this order."""
     take = getattr(ingested.words, "take", None)
     words = take(order) if take else [ingested.words[i] for i in order.tolist()]
     return Vocab(words, ingested.counts[order])
@@ -106,7 +106,7 @@ def _prepare_into(
                 written = write_ids(ingested, final_id, ids_file, offsets_file, config.workers)
             if written != (n_tokens, n_sentences):
                 raise CorpusError(f"the scratch files in {folder} changed while they were being read: prepare again")
-            with ThreadPoolExecutor(2) as beside:  # the system's work, while words become strings
+            with ThreadPoolExecutor(2) as beside:  # system calls, while the words are decoded
                 done = [beside.submit(shutil.rmtree, scratch), beside.submit(synchronise, folder / "ids.npy")]
                 vocab = build_vocab(ingested, order)
                 vocab_sha256 = vocab.write(folder / "vocab.tsv")
@@ -133,7 +133,7 @@ def _prepare_into(
 
 
 def as_paths(corpus: CorpusInput) -> list[str | PathLike[str]] | None:
-    """Return the corpus as a list of paths, or None if it is not made of paths but of sentences."""
+    """Return the corpus as a list of paths, or None if it consists of sentences."""
     if isinstance(corpus, (str, PathLike)):
         if not fspath(corpus):
             raise CorpusError("corpus is an empty string: give a path")
@@ -162,12 +162,12 @@ def prepare(
     """Turn text into a vocabulary and int32 token ids on disk, once.
 
     Args:
-        corpus: a path or several, of files (also .gz, .bz2, .xz, .zst), folders or glob patterns (``-`` is standard
-            input), or an iterable of token lists, read once.
-        output: the folder to make; a prepared folder that stands there is replaced when the new one is complete.
-        min_count: drop words seen less often.
+        corpus: one or more paths of files (also .gz, .bz2, .xz, .zst), folders or glob patterns (``-`` is standard
+            input); or an iterable of token lists, read once.
+        output: the folder to make; it replaces an existing prepared folder when it is complete.
+        min_count: drop less frequent words.
         max_vocab: keep only this many of the most frequent words.
-        workers: threads, for files; None means every usable core. They never change the result.
+        workers: threads that read files; None means every usable core. They never change the result.
         progress: show remarks on standard error.
 
     Returns:
@@ -175,7 +175,7 @@ def prepare(
 
     Raises:
         ConfigError: an option is out of range.
-        CorpusError: see `ingest.ingest_files`, `ingest.ingest_sentences` and `vocab.choose_words`.
+        CorpusError: see `ingest.ingest_files`, `ingest.ingest_sentences` and `choose_words`.
         FolderError: the folder can't be written, or is something else.
     """
     config = TrainConfig(min_count=min_count, max_vocab=max_vocab, workers=workers)
@@ -193,7 +193,7 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
     """Map a prepared folder into memory.
 
     Raises:
-        FolderError: a part is missing, truncated, or does not fit the others.
+        FolderError: a file is missing, truncated, or does not match the others.
     """
     folder = Path(folder)
     manifest = read_manifest(folder, PREPARED_MANIFEST, "prepared")
@@ -207,7 +207,7 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
 
 
 def _map(folder: Path, manifest: dict[str, Any], vocab: Vocab) -> Corpus:
-    """Map the arrays of a folder as they are; nothing is read yet."""
+    """Map the arrays of a folder without reading them."""
     ids, offsets = load_array(folder / "ids.npy", np.int32), load_array(folder / "offsets.npy", np.int64)
     if ids.ndim != 1 or offsets.ndim != 1:
         raise FolderError(f"{folder}: ids.npy or offsets.npy has the wrong shape: prepare again")
@@ -216,7 +216,7 @@ def _map(folder: Path, manifest: dict[str, Any], vocab: Vocab) -> Corpus:
     fit = len(ids) > 0 and counts.min(initial=1) > 0 and counts.max(initial=0) <= len(ids) == counts.sum()
     if expected != (len(ids), len(offsets) - 1, len(vocab)) or not fit:
         raise FolderError(
-            f"{folder}: sizes in {PREPARED_MANIFEST} are not those of ids.npy, offsets.npy and vocab.tsv: prepare again"
+            f"{folder}: sizes in {PREPARED_MANIFEST} do not match ids.npy, offsets.npy and vocab.tsv: prepare again"
         )
     tokens_read = manifest.get("tokens_read")
     try:
@@ -234,11 +234,13 @@ def _map(folder: Path, manifest: dict[str, Any], vocab: Vocab) -> Corpus:
 
 
 def states(paths: Sequence[str | PathLike[str]]) -> list[list[int]] | None:
-    """Return what the system says of each file of a corpus: where it is, its size, and when it was last changed.
+    """Return the state of each file of a corpus: its device, inode and size, and the times of its last changes.
 
-    A file whose state is the same, and whose last change lies well before that state was taken, has the same content:
-    the time of the last change, unlike that of the last modification, can't be set. None where that does not hold
-    (Windows), for standard input, and where a file can't be found.
+    A file with the same state has the same content, provided that its last change was well before the state was taken:
+    programs can set the time of the last modification, but not that of the last change (ctime).
+
+    Returns:
+        None on Windows, where this does not hold, for standard input, for a recently changed or a missing file.
     """
     if os.name == "nt":
         return None
@@ -256,7 +258,7 @@ def states(paths: Sequence[str | PathLike[str]]) -> list[list[int]] | None:
 
 
 def _reusable(cache: Path, paths: Sequence[str | PathLike[str]], config: TrainConfig) -> Corpus | None:
-    """Return the corpus in a model folder's cache if these texts with these options would give the same."""
+    """Return the corpus in a model folder's cache if preparing these texts with these options would give the same."""
     try:
         manifest = read_manifest(cache, PREPARED_MANIFEST, "prepared")
         made_with = [manifest.get(name) for name in ("fastw2v", "min_count", "max_vocab")]
@@ -284,19 +286,19 @@ def opened(
     workers: int | None = None,
     progress: bool = False,
 ) -> Iterator[Corpus]:
-    """Give the corpus of a training run: a prepared folder as it stands, anything else prepared first.
+    """Yield the corpus of a training run: open a prepared folder, and prepare anything else first.
 
     Args:
         corpus: as for `prepare`, or the path of a prepared folder.
-        scratch: staging folder of the model to be; None for a temporary one. Files are prepared into its subfolder
-            CACHE, which becomes that of the model folder, unless there is one already that holds the same.
-        min_count: None for the default, or for what a prepared folder was made with.
-        max_vocab: the same.
+        scratch: the model's staging folder; None for a temporary folder. Files are prepared into its subfolder CACHE,
+            which then moves to the model folder, unless the cache there already holds the same corpus.
+        min_count: None for the default, or for a prepared folder's own.
+        max_vocab: None for no limit, or for a prepared folder's own.
         workers: as for `prepare`.
         progress: as for `prepare`.
 
     Raises:
-        ConfigError: ``min_count`` or ``max_vocab`` is not what the prepared folder was made with.
+        ConfigError: ``min_count`` or ``max_vocab`` is not the prepared folder's.
     """
     paths = as_paths(corpus)
     if paths is not None and len(paths) == 1 and is_prepared(paths[0]):
@@ -312,7 +314,7 @@ def opened(
     config = TrainConfig(max_vocab=max_vocab, workers=workers)
     if min_count is not None:
         config = replace(config, min_count=min_count)
-    # a pipe can be read only once: not to compare it, and then again
+    # a pipe can be read only once, so its text can't be compared first
     for_reuse = scratch is not None and paths is not None and all(map(os.path.isfile, expand(paths)))
     if for_reuse:
         assert scratch is not None and paths is not None  # noqa: PT018
@@ -321,7 +323,7 @@ def opened(
             with announced(progress, f"comparing the corpus with {cache} ..."):
                 reused = _reusable(cache, paths, config)
             if reused is not None:
-                say(progress, f"the corpus and its options are those of {cache}: its ids are used again")
+                say(progress, f"the corpus and its options match {cache}: reusing its ids")
                 yield reused
                 return
     with ExitStack() as stack:

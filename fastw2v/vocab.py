@@ -1,4 +1,4 @@
-"""The vocabulary: which words are kept, in what order, and its file ``vocab.tsv``."""
+"""The vocabulary: words and their counts by id, and its file ``vocab.tsv``."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -31,14 +31,14 @@ class Vocab:
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Word -> id, made when first asked for."""
+        """Word -> id, built on first use."""
         return {word: i for i, word in enumerate(self.words)}
 
     def __len__(self) -> int:
         return len(self.words)
 
     def to_tsv(self) -> bytes:
-        """Return the contents of vocab.tsv: a line ``word, tab, count`` per word, in order of id."""
+        """Return the contents of vocab.tsv: one line ``word, tab, count`` per word, in order of id."""
         return b"".join(self._blocks_of_tsv())
 
     def _blocks_of_tsv(self) -> Iterator[bytes]:
@@ -49,7 +49,7 @@ class Vocab:
             yield "".join(lines).encode("utf-8", "surrogateescape")
 
     def write(self, path: Path) -> str:
-        """Write a vocab.tsv, which needs no memory to speak of, and return its SHA-256, in hexadecimal."""
+        """Write a vocab.tsv block by block, and return its SHA-256 in hexadecimal."""
         return write_digested(path, self._blocks_of_tsv())
 
     @classmethod
@@ -57,7 +57,7 @@ class Vocab:
         """Read a vocab.tsv.
 
         Raises:
-            FolderError: it is missing or malformed, has a word twice, or its SHA-256 is not ``digest``.
+            FolderError: it is missing or malformed, holds a word twice, or its SHA-256 is not ``digest``.
         """
         try:
             with open_part(path) as file:
@@ -69,7 +69,7 @@ class Vocab:
         words: list[str] = []
         counts: list[int] = []
         lines = content.split(b"\n")[:-1] if content else []
-        # no word holds ASCII white space but a space: looked for in every word only if there is any
+        # words hold no ASCII white space except spaces: check each word only if the file has any
         spaced = content.count(b"\t") != len(lines) or any(space in content for space in (b"\r", b"\v", b"\f"))
         for number, line in enumerate(lines, 1):
             word, tab, count = line.rpartition(b"\t")
@@ -84,7 +84,7 @@ class Vocab:
             words.append(word.decode("utf-8", "surrogateescape"))
             counts.append(int(count))
         if content and not content.endswith(b"\n"):
-            raise FolderError(f"{path} is truncated: its last line has no end")
+            raise FolderError(f"{path} is truncated: its last line has no newline")
         vocab = cls(words, np.array(counts, np.int64))
         if len(vocab.index) != len(words):
             raise FolderError(f"{path} holds the same word twice")
@@ -92,7 +92,7 @@ class Vocab:
 
 
 def check_storable(word: str) -> None:
-    """Raise ValueError, with the reason, if a vocab.tsv could not give this word back."""
+    """Raise ValueError, with the reason, if a word would not survive being written to vocab.tsv and read back."""
     if not word or any(c in word for c in "\t\n\r\v\f"):
         raise ValueError("empty, or with a tab or line break inside")
     try:
@@ -100,4 +100,4 @@ def check_storable(word: str) -> None:
     except UnicodeEncodeError:
         kept = False
     if not kept:
-        raise ValueError("with surrogates that no UTF-8 can hold")
+        raise ValueError("with surrogates that UTF-8 can't encode")

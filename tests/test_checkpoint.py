@@ -884,7 +884,7 @@ def test_a_folder_removed_and_made_again_by_another_run(planted_file, tmp_path, 
             others.parent.mkdir(parents=True)
             others.touch()
 
-    with pytest.raises(FolderError, match=r"it was removed, and made again by another run$"):
+    with pytest.raises(FolderError, match=r"another run has replaced it: choose another folder$"):
         fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[remove], checkpoint_every=1e-9, **QUICK)
     assert others.exists()
 

@@ -478,11 +478,11 @@ def settle(monkeypatch):
     monkeypatch.setattr(prepared, "SETTLED_NS", 0)
 
 
-REUSED = "its ids are used again"
+REUSED = "reusing its ids"
 
 
 def trained(capsys, corpus, folder, **options):
-    """Train, and tell whether the ids were used again."""
+    """Train, and tell whether the ids were reused."""
     fastw2v.train(corpus, output=folder, **QUICK | options)
     return REUSED in capsys.readouterr().err
 
