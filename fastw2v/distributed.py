@@ -28,22 +28,23 @@ from numpy.typing import NDArray
 from ._version import PACKAGE, package_digest
 from .checkpoint import LEDGER, MOVED, Checkpoints, State, check_state, finish
 from .config import TrainConfig, TrainOptions
+from .corpus import Corpus
 from .embeddings import Embeddings, load
 from .errors import ClusterError, ConfigError, CorpusError, DivergedError, FastW2VError, FolderError
 from .interrupts import interruption, signals_noted, sigterm_raises
 from .ledger import Ledger, Range, length
 from .machine import usable_cores, versions
+from .manifest import read_manifest
 from .merging import MERGES, rate
 from .merging import rounds as rounds_of_epoch
 from .node import Node, Plan
-from .prepared import MANIFEST as PREPARED_MANIFEST
-from .prepared import Corpus, CorpusInput, opened
+from .prepared import PREPARED_MANIFEST, CorpusInput, opened
 from .records import LOSS, LOSS_PAIRS, PAIRS, TALLY_WIDTH, TRAINED
 from .run import Progress, Run, check_names, given_options, metrics_file, output_folder, place_of
 from .screen import Bar, counted, say
 from .simd import features_digest, host_cpu
 from .spans import next_cut
-from .staging import CACHE, read_manifest, write_errors
+from .staging import CACHE, write_errors
 
 ROUND_SECONDS = 4.0  # of training, where the epoch is long enough for that
 SHORT_ROUND = 1.0  # seconds: below that nodes are not stopped by the clock
