@@ -89,7 +89,7 @@ class Workers:
 
     def __getitem__(self, w: int) -> Worker:
         """Return the record of worker w, whose arrays are views."""
-        return worker_of.py_func(self.rows, w)  # type: ignore[attr-defined, no-any-return]
+        return Worker(*(array[w] for array in self.rows))
 
 
 def _scratch(window: int, negative: int, width: int, tiling: Tiling | None) -> tuple[int, int, int, int]:
@@ -103,15 +103,6 @@ def bytes_of_workers(workers: int, window: int, negative: int, width: int, tilin
     """Return how much memory `Workers.create` will take."""
     scratch = sum(-(-4 * length // CACHE_LINE) * CACHE_LINE for length in _scratch(window, negative, width, tiling))
     return workers * (scratch + 2 * CACHE_LINE)
-
-
-@jit()
-def worker_of(workers: Worker, w: int) -> Worker:
-    """Return row w of all workers' arrays."""
-    return Worker(
-        workers.rng[w], workers.tokens[w], workers.negatives[w],
-        workers.integers[w], workers.floats[w], workers.tally[w],
-    )  # fmt: skip
 
 
 @jit(parallel=True)
@@ -130,7 +121,10 @@ def train_chunk(
     no longer free. Two calls must not meet in one process: use `run_chunk`.
     """
     for w in prange(len(workers.rng)):
-        worker = worker_of(workers, w)
+        worker = Worker(
+            workers.rng[w], workers.tokens[w], workers.negatives[w],
+            workers.integers[w], workers.floats[w], workers.tally[w],
+        )  # fmt: skip
         k: Any = np.int64(w)
         while k < len(cuts) - 1:
             train_span(text, cuts[k], cuts[k + 1], model, sampling, rate, worker)
@@ -155,7 +149,10 @@ def tile_chunk(
     again. The others are as for `train_chunk`.
     """
     for w in prange(len(workers.rng)):
-        worker = worker_of(workers, w)
+        worker = Worker(
+            workers.rng[w], workers.tokens[w], workers.negatives[w],
+            workers.integers[w], workers.floats[w], workers.tally[w],
+        )  # fmt: skip
         k: Any = np.int64(w)
         while k < len(cuts) - 1:
             call_at(span, (text, cuts[k], cuts[k + 1], model, sampling, tiling, rate, worker))

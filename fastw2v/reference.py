@@ -328,8 +328,7 @@ def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampli
         position = end
 
 
-def worker_of(workers: Worker, w: int) -> Worker:
-    """Twin of `parallel.worker_of`."""
+def _worker(workers: Worker, w: int) -> Worker:
     return Worker(*(array[w] for array in workers))
 
 
@@ -344,7 +343,7 @@ def train_chunk(
 ) -> None:
     """Twin of `parallel.train_chunk`: the workers in turn, so nothing races."""
     for k in range(len(cuts) - 1):
-        worker = worker_of(workers, k % len(workers.rng))
+        worker = _worker(workers, k % len(workers.rng))
         train_span(text, int(cuts[k]), int(cuts[k + 1]), model, sampling, rate, worker)
 
 
@@ -571,5 +570,5 @@ def tile_chunk(
 ) -> None:
     """Twin of `parallel.tile_chunk`: the workers in turn, so nothing races; ``span`` is not looked at."""
     for k in range(len(cuts) - 1):
-        worker = worker_of(workers, k % len(workers.rng))
+        worker = _worker(workers, k % len(workers.rng))
         tile_span(text, int(cuts[k]), int(cuts[k + 1]), model, sampling, tiling, rate, worker)
