@@ -1,11 +1,11 @@
-"""Checkpoints: a model folder holds the state of its run, as it was at some chunk's end, and a run goes on from there.
+"""Checkpoints: a model folder holds the state of its run at the end of a chunk, from which the run can be resumed.
 
-A checkpoint is a model folder like any other: `load` opens it, training or not. ``model.json`` says in «progress» how
-many tokens have been visited and what the states of the random streams are, and has the SHA-256 of every file. With V
-and U that is all a run needs: the kernels carry nothing else from one chunk to the next.
+A checkpoint is a model folder like any other: `load` opens it, during training too. Its ``model.json`` has the SHA-256
+of every file and, under "progress", the number of tokens visited and the states of the random streams. A run needs no
+more than that, V and U: the kernels keep nothing else from one chunk to the next.
 
-The first checkpoint of a run moves a finished model that stands in the folder to the subfolder «previous», where it
-stays until the run is finished too.
+If the folder holds a finished model, the first checkpoint of a new run moves it to the subfolder "previous". It stays
+there until the new run is finished too.
 """
 
 import copy
@@ -49,16 +49,16 @@ from .staging import (
 )
 
 FOLDER = "checkpoint"  # in the staging folder, while it is being written
-IN_PAGE_CACHE = 10  # times V and U must be free: from 15 % of the memory on, Linux makes a writer wait for the disk
-# in «progress»
-MOVED = "moved_to_previous"  # the run found a finished model, to be removed when it is finished too
+IN_PAGE_CACHE = 10  # V and U this many times must be free: Linux has a writer of 15 % of the memory wait for the disk
+# Keys in "progress":
+MOVED = "moved_to_previous"  # the run found a finished model, to be removed when the run is finished
 LEDGER = "ledger"  # the place of a run on several nodes
-DIFFERED = "differed"  # what keeps the run from being bit-identical to one without interruption, met so far
+DIFFERED = "differed"  # changes so far that keep the run from being bit-identical to one without interruption
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A run as its folder has it.
+    """A run as it is in its folder.
 
     Attributes:
         folder: the model folder.
@@ -66,10 +66,10 @@ class State:
         config: options of the run.
         tokens: corpus tokens visited, over all epochs.
         complete: the run reached its end.
-        rng: states of the random streams; those of the workers first.
+        rng: states of the random streams, those of the current workers first.
         seconds: training time so far.
-        ledger: of a run on several nodes: what it has committed of the epoch it is in, and how many nodes it has
-            started; None for any other run.
+        ledger: of a run on several nodes: the ranges committed in the current epoch, and the number of nodes
+            started so far. None for any other run.
     """
 
     folder: Path
@@ -86,14 +86,14 @@ def read_state(folder: Path) -> State | None:
     """Read the state of the run in a model folder, checksums and all; None if the folder holds no model.
 
     Raises:
-        FolderError: a file is damaged, or of another checkpoint; or the model was not left by a training.
+        FolderError: a file is damaged or belongs to another checkpoint, or the model was not written by a training.
     """
     if not os.path.lexists(folder / MANIFEST):
         return None
     manifest = read_manifest(folder, MANIFEST, "model")
     again = "restore it from a copy, or train again without --resume"
     if "checksum" in manifest and manifest["checksum"] != checksum(manifest):
-        raise FolderError(f"{folder / MANIFEST} is damaged: its checksum is not that of its content; {again}")
+        raise FolderError(f"{folder / MANIFEST} is damaged: its checksum does not match its content; {again}")
     try:
         progress = manifest["progress"]
         config = TrainConfig(**manifest["config"])
@@ -105,17 +105,19 @@ def read_state(folder: Path) -> State | None:
         sums = [progress["tokens_trained"], progress["pairs"]]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FolderError(
-            f"{folder / MANIFEST} has no state of a training to go on from ({printable(str(error)):.200}); {again}"
+            f"{folder / MANIFEST} cannot be resumed: it describes no training ({printable(str(error)):.200}); {again}"
         ) from None
     fits = 0 <= tokens < 2**63 and 0 <= seconds < 2**63 and all(isinstance(item, int) for item in sums)
     if ledger is None:
         fits = fits and isinstance(progress["rng"], list) and len(rng) > 0 and all(0 <= state < 2**64 for state in rng)
     place = None if ledger is None else _place_of(ledger, manifest.get("corpus"), tokens)
     if not fits or (place is None) != (ledger is None):
-        raise FolderError(f"{folder / MANIFEST} has an impossible state of a training; {again}")
+        raise FolderError(f"{folder / MANIFEST} describes an invalid training state; {again}")
     for name, digest in digests.items():
         if _sha256(folder / name) != digest:
-            raise FolderError(f"{folder / name} is damaged or of another checkpoint: its checksum is wrong; {again}")
+            raise FolderError(
+                f"{folder / name} is damaged or belongs to another checkpoint: its checksum is wrong; {again}"
+            )
     embeddings = load(folder)
     fits = embeddings.outside is not None and embeddings.vector_size == config.vector_size
     if not fits or not all("pairs" in record for record in embeddings.metrics):
@@ -124,7 +126,7 @@ def read_state(folder: Path) -> State | None:
 
 
 def _place_of(ledger: Any, corpus: Any, tokens: int) -> tuple[list[Range], int] | None:
-    """Return `State.ledger` as a manifest says it, None if it does not fit the rest of what that says."""
+    """Return `State.ledger` from a manifest; None if it contradicts the rest of the manifest."""
     try:
         n_tokens, started = int(corpus["tokens"]), ledger["nodes_started"]
         committed = check_ranges(ledger["committed"], n_tokens)
@@ -135,9 +137,9 @@ def _place_of(ledger: Any, corpus: Any, tokens: int) -> tuple[list[Range], int] 
 
 
 def note_new_run(partial: Path, options: dict[str, Any], init_from: bool) -> None:
-    """Note in the staging folder that a new run begins: killed before its first checkpoint, it leaves nothing else.
+    """Note in the staging folder that a new run begins: killed before its first checkpoint, it leaves only this note.
 
-    Without that, going on would take the model that stands in the folder for the run, and train an old one further.
+    Without the note, --resume would mistake an older model in the folder for the run, and train it further.
     """
     note = {"found": _digest_of_manifest(partial.parent), "options": options, "init_from": init_from}
     with write_errors(partial):
@@ -145,17 +147,22 @@ def note_new_run(partial: Path, options: dict[str, Any], init_from: bool) -> Non
 
 
 def cut_before_saved(partial: Path) -> tuple[dict[str, Any], bool] | None:
-    """Return the options that were given to a new run killed before it was saved, and if it had given vectors.
+    """Return the options of a run that was killed before it was saved, and whether it started from given vectors.
 
-    None where there was none: no note, or another model stands in the folder than when it was made.
+    None if there was no such run: there is no note, or the folder holds another model than when the note was made.
     """
     try:
         with open_part(partial / NEW_RUN) as file:
             note = parse_json(file.read())
         if note["found"] == _digest_of_manifest(partial.parent):
-            TrainConfig(**note["options"])  # raises if they are none
+            TrainConfig(**note["options"])  # Raises if these are no options.
             return note["options"], note["init_from"] is True
-    except (OSError, KeyError, TypeError, ValueError):  # the last: killed while it was written, or a stranger's
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ):  # ValueError: it was killed while it wrote, or somebody else wrote it.
         pass
     return None
 
@@ -179,40 +186,42 @@ def finish(folder: Path, progress: dict[str, Any]) -> None:
 
 
 def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_total: int) -> None:
-    """Raise unless a run can go on with this corpus, to this end.
+    """Raise unless a run can be resumed on this corpus, for this many tokens.
 
     Args:
         state: the run.
         corpus: the corpus.
-        sizes: its sizes and its checksum, as the run's metadata have them in «corpus».
+        sizes: its sizes and its checksum, as in the run's metadata under "corpus".
         tokens_total: corpus tokens to visit, over all epochs.
 
     Raises:
         CorpusError: it is not the corpus of the run.
-        ConfigError: the run has gone further than that.
+        ConfigError: the run has already visited more tokens.
     """
     n_tokens, vocab = len(corpus.ids), state.embeddings.vocab
     same = np.array_equal(corpus.vocab.counts, vocab.counts) and list(corpus.vocab.words) == list(vocab.words)
     of_run = state.embeddings.metadata.get("corpus")
     if not same or not isinstance(of_run, dict) or any(of_run.get(name) != size for name, size in sizes.items()):
         raise CorpusError(
-            f"the corpus is not the one of the run in {state.folder}: it has {n_tokens:,} tokens of "
-            f"{len(corpus.vocab):,} words, not the same words, counts, sentences and order; "
+            f"this is not the corpus of the run in {state.folder}: it has {n_tokens:,} tokens of "
+            f"{len(corpus.vocab):,} words, and its words, counts, sentences or order differ; "
             "give the corpus of that run, or train into another folder"
         )
     epochs, done = tokens_total // n_tokens, state.tokens / n_tokens
     if state.tokens > tokens_total or (state.tokens == tokens_total and not state.complete):
-        raise ConfigError(f"epochs is {epochs}, but the run in {state.folder} has done {done:.2f}: give more")
+        raise ConfigError(f"epochs is {epochs}, but the run in {state.folder} has done {done:.2f}: use a larger number")
     committed = state.ledger[0] if state.ledger else [(0, state.tokens % n_tokens)]
     if any(next_cut(corpus.offsets, place) != place for range_ in committed for place in range_):
-        raise FolderError(f"{state.folder / MANIFEST} says token {state.tokens}, where no run can stand: train again")
+        raise FolderError(
+            f"{state.folder / MANIFEST} records position {state.tokens}, no valid checkpoint boundary: train again"
+        )
 
 
 def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]:
-    """Find what keeps a run that goes on from being bit-identical to one without interruption.
+    """Find what keeps a resumed run from being bit-identical to one without interruption.
 
     Returns:
-        All that was found, now and whenever the run went on before (DIFFERED); and how to say it.
+        Everything found, now and whenever the run was resumed before (DIFFERED), and a remark about it.
     """
     before = state.embeddings.metadata
     found = []
@@ -238,9 +247,9 @@ def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]
 
 
 def unfinished(folder: Path) -> dict[str, Any] | None:
-    """Return the «progress» of the run that a folder holds unfinished; None if it holds anything else, or nothing.
+    """Return the "progress" of the unfinished run in a folder; None if there is none.
 
-    A manifest that can't be read may be that of a finished model.
+    A manifest that can't be read may belong to a finished model.
     """
     try:
         progress = read_manifest(folder, MANIFEST, "model").get("progress")
@@ -250,7 +259,7 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
 
 
 def goes_into_page_cache(size: int, free: int | None) -> bool:
-    """Tell whether V and U are written at once, as files; otherwise they are copied within memory first.
+    """Tell whether V and U are written at once, as files; if not, they are copied in memory first.
 
     Args:
         size: bytes of V and U.
@@ -260,27 +269,27 @@ def goes_into_page_cache(size: int, free: int | None) -> bool:
 
 
 class Checkpoints:
-    """Saves a run into its model folder while it goes on; training stops only while V and U are copied.
+    """Saves a running training into its model folder; training stops only while V and U are copied.
 
-    Small ones are copied into the page cache, as files, and take no memory of this process; larger ones, for which that
-    could wait for the disk, within memory. The disk and the publication are left to a thread. A checkpoint that comes
-    due meanwhile is taken when that is done. Where there is no memory for a copy, training waits until all is written.
+    Small matrices are copied as files, into the page cache, which takes no memory of this process. Larger ones are
+    copied in memory, since files might wait for the disk. A thread waits for the disk and publishes. A checkpoint that
+    comes due meanwhile is taken when the thread is done. If there is no memory for a copy, training waits for the disk.
 
     Args:
         partial: the run's staging folder (`staging.staged`).
         minutes: save when this much time has passed since the last.
-        state: what the run goes on from, if it does.
+        state: the run to resume, or None.
 
     Attributes:
-        saved: the model folder, once it holds a state of this run.
+        saved: the model folder, once it holds a checkpoint of this run.
 
     Raises:
-        FolderError: a finished model stands in the folder, and can't move to its subfolder «previous».
+        FolderError: the folder holds a finished model, which can't move to the subfolder "previous".
     """
 
     def __init__(self, partial: Path, minutes: float, state: State | None) -> None:
         if os.path.lexists(partial.parent / MANIFEST) and unfinished(partial.parent) is None:
-            check_previous(partial.parent)  # now, not when hours have gone into the new one
+            check_previous(partial.parent)  # Now, before hours go into the new run.
         self._partial, self._seconds = partial, 60 * minutes
         self._own = os.stat(partial)
         self._last = time.monotonic()
@@ -295,17 +304,17 @@ class Checkpoints:
     def after_chunk(
         self, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32], *, epoch_ended: bool
     ) -> None:
-        """Save the run if that is due, and find out how the last saving went.
+        """Save the run if a checkpoint is due, and raise what went wrong with the last one.
 
         Args:
             live: the run's vocabulary, metadata and metrics.
             V: its centre rows, as `aligned_zeros` makes them.
             U: its outside rows.
-            epoch_ended: it is due for that.
+            epoch_ended: a checkpoint is due because an epoch has ended.
 
         Raises:
             FolderError: it can't be saved.
-            DivergedError: there is a value that is not finite; it was not saved.
+            DivergedError: a value is not finite; it was not saved.
         """
         self._due = self._due or epoch_ended or time.monotonic() - self._last >= self._seconds
         if self._writing is not None and self._writing.done():
@@ -326,31 +335,31 @@ class Checkpoints:
                 still = Embeddings(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), live.metrics)
                 self._writing = self._pool.submit(self._write, still, V.copy(), U.copy())
         except (MemoryError, RuntimeError):
-            # a limit on the memory of this process; or no more threads, as the interpreter waits for this one to end
+            # The process has a memory limit, or no thread can start because the interpreter is shutting down.
             self._write(live, V, U)
 
     def save(self, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
-        """Save the run as it ends, complete or not; arguments and errors as for `after_chunk`."""
+        """Save the run at its end, complete or not; arguments and errors are those of `after_chunk`."""
         self._wait()
         self._write(live, V, U)
         finish(self._partial.parent, live.metadata["progress"])
 
     @property
     def due(self) -> bool:
-        """Tell whether `write_by` should be called, for the time that has passed."""
+        """Tell whether enough time has passed for `write_by`."""
         ready = self._writing is None or self._writing.done()
         return ready and time.monotonic() - self._last >= self._seconds
 
     def write_by(self, write: Callable[[Path], None], progress: dict[str, Any], *, last: bool) -> None:
-        """Save the run, whose files somebody else writes; unless it is the ``last`` time, it is published beside it.
+        """Save a run whose files a node writes. A thread publishes them; the ``last`` time this waits for it.
 
         Args:
-            write: called with an empty folder, writes `Embeddings.write_parts` there, of values that are finite.
-            progress: what the metadata that it writes say in «progress»; completed before it is called.
-            last: the run ends, complete or not.
+            write: writes the files of `Embeddings.write_parts` into the empty folder it is called with.
+            progress: the "progress" in the metadata that ``write`` writes; it is completed before that call.
+            last: the run ends here, complete or not.
 
         Raises:
-            FolderError: it can't be saved; the last time neither.
+            FolderError: this checkpoint, or the one before it, can't be saved.
         """
         self._wait()
         self._last = time.monotonic()
@@ -362,7 +371,7 @@ class Checkpoints:
             finish(self._partial.parent, progress)
 
     def close(self) -> None:
-        """Let what is being written come to its end, whatever that is, and however often somebody presses Ctrl-C."""
+        """Wait for the checkpoint that is being written, however often Ctrl-C is pressed."""
         with signals_noted(lets_third_through=False):
             self._pool.shutdown(wait=True)
 
@@ -373,7 +382,7 @@ class Checkpoints:
 
     @contextmanager
     def remedy(self) -> Iterator[None]:
-        """Have a `FolderError` say what the folder holds of the run."""
+        """Have a `FolderError` name the last checkpoint in the folder."""
         try:
             yield
         except FolderError as error:
@@ -385,7 +394,7 @@ class Checkpoints:
                 raise
             raise FolderError(
                 f"{error}; {self.saved} holds the run as it was at token {self._tokens:,}: "
-                "when it can be written again, --resume goes on from there"
+                "make the folder writable, then use --resume to continue from there"
             ) from error
 
     def _write(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
@@ -411,15 +420,15 @@ class Checkpoints:
         Embeddings(still.vocab, V[:, :columns], U[:, :columns], still.metadata, still.metrics).write_parts(made)
 
     def _begin(self, progress: dict[str, Any]) -> Path:
-        """Make the folder to write into, and see that a finished model moves out of the way; ``progress`` says so."""
+        """Make the folder to write into, and note in ``progress`` if a finished model has to move out of the way."""
         folder, made = self._partial.parent, self._partial / FOLDER
         check_own(self._partial, self._own)
         with write_errors(made):
             shutil.rmtree(made, ignore_errors=True)
             made.mkdir()
-            there = unfinished(folder)
-            if there is not None:  # of this run, or of one that it takes the place of
-                self._moved = self._moved or there.get(MOVED) is True
+            replaced = unfinished(folder)
+            if replaced is not None:  # A checkpoint of this run, or of the unfinished run that it replaces.
+                self._moved = self._moved or replaced.get(MOVED) is True
             elif not progress["complete"] and os.path.lexists(folder / MANIFEST):
                 (self._partial / KEEP_PREVIOUS).touch()
                 self._moved = True

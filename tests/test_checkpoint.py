@@ -102,14 +102,14 @@ def test_train_ids_goes_on(tmp_path):
     whole = fastw2v.train_ids(ids, offsets, **options)
     fastw2v.train_ids(ids, offsets, output=tmp_path, callbacks=[stop_at(3)], **options)
     assert_same_run(fastw2v.train_ids(ids, offsets, output=tmp_path, resume=True, **options), whole)
-    with pytest.raises(CorpusError, match="not the one of the run"):
+    with pytest.raises(CorpusError, match="not the corpus of the run"):
         fastw2v.train_ids(ids[::-1][:-10], offsets[:-1], output=tmp_path, resume=True, **options)
 
 
 def test_nothing_to_go_on_with_is_a_new_run(planted_file, tmp_path, capsys):
     whole = fastw2v.train(planted_file, **QUICK)
     new = fastw2v.train(planted_file, output=tmp_path / "m", resume=True, **QUICK | {"progress": True})
-    assert "holds no run to go on with: a new one begins" in capsys.readouterr().err
+    assert "holds no run to resume: starting a new one" in capsys.readouterr().err
     assert_same_run(new, whole)
 
 
@@ -117,7 +117,7 @@ def test_a_complete_run_has_nothing_to_do(planted_file, tmp_path, capsys):
     whole = fastw2v.train(planted_file, output=tmp_path / "m", **QUICK)
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "m").iterdir()}
     again = fastw2v.train(planted_file, output=tmp_path / "m", resume=True)
-    assert "is complete (epochs 3): nothing to do" in capsys.readouterr().err
+    assert "is already complete (3 epochs); use a larger --epochs to continue" in capsys.readouterr().err
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "m").iterdir()} == before
     assert_same_run(again, whole)
 
@@ -149,7 +149,7 @@ def test_more_epochs_go_on_with_the_rate_of_a_longer_run(planted_file, tmp_path,
         ({"kernel": "pair"}, "kernel is 'pair'"),
         ({"min_count": 2}, "min_count is 2"),
         ({"seed": 5}, "seed is 5"),
-        ({"epochs": 1}, r"epochs is 1, but the run in .* has done 1\.\d+: give more"),
+        ({"epochs": 1}, r"epochs is 1, but the run in .* has done 1\.\d+: use a larger number"),
     ],
 )
 def test_options_that_are_not_those_of_the_run(planted_file, tmp_path, options, said):
@@ -164,7 +164,7 @@ def test_options_that_are_not_those_of_the_run(planted_file, tmp_path, options, 
 def test_an_end_where_the_run_stands(planted_file, tmp_path):
     stop = [lambda progress, embeddings: progress.tokens == progress.tokens_total // 3]
     fastw2v.train(planted_file, output=tmp_path, callbacks=stop, **QUICK)
-    with pytest.raises(ConfigError, match=r"epochs is 1, but .* has done 1\.00: give more"):
+    with pytest.raises(ConfigError, match=r"epochs is 1, but .* has done 1\.00: use a larger number"):
         fastw2v.train(planted_file, output=tmp_path, resume=True, epochs=1)
 
 
@@ -172,7 +172,7 @@ def test_a_corpus_that_is_not_that_of_the_run(tmp_path):
     fastw2v.train(corpus(), output=tmp_path, callbacks=[stop_at(2)], **QUICK)
     reordered = corpus()[:500] + corpus()[:499:-1]  # the same words, counts and first appearances
     for other in (corpus(2999), [*corpus()[1:], [*corpus()[0], "new"]], [s + s for s in corpus()], reordered):
-        with pytest.raises(CorpusError, match="not the one of the run in"):
+        with pytest.raises(CorpusError, match="not the corpus of the run in"):
             fastw2v.train(other, output=tmp_path, resume=True, progress=False)
 
 
@@ -681,15 +681,15 @@ def test_damage_is_found_and_named(two_checkpoints, planted_file, tmp_path, part
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: m.pop("progress"), "no state of a training"),
-        (lambda m: m["progress"].update(rng=[]), "impossible state"),
-        (lambda m: m["progress"].update(rng=["0x1ffffffffffffffff"]), "impossible state"),
-        (lambda m: m["progress"].update(rng=["import os"]), "no state of a training"),
-        (lambda m: m["progress"].update(tokens=-1), "impossible state"),
-        (lambda m: m["progress"].update(tokens=7), "token 7, where no run can stand"),
-        (lambda m: m["config"].update(window=0), "no state of a training"),
-        (lambda m: m["config"].update(shell="rm"), "no state of a training"),
-        (lambda m: m.pop("sha256"), "no state of a training"),
+        (lambda m: m.pop("progress"), "cannot be resumed"),
+        (lambda m: m["progress"].update(rng=[]), "invalid training state"),
+        (lambda m: m["progress"].update(rng=["0x1ffffffffffffffff"]), "invalid training state"),
+        (lambda m: m["progress"].update(rng=["import os"]), "cannot be resumed"),
+        (lambda m: m["progress"].update(tokens=-1), "invalid training state"),
+        (lambda m: m["progress"].update(tokens=7), "position 7, no valid checkpoint boundary"),
+        (lambda m: m["config"].update(window=0), "cannot be resumed"),
+        (lambda m: m["config"].update(shell="rm"), "cannot be resumed"),
+        (lambda m: m.pop("sha256"), "cannot be resumed"),
     ],
 )
 def test_a_manifest_that_makes_no_sense(two_checkpoints, planted_file, tmp_path, change, said):
@@ -730,7 +730,7 @@ def test_a_ledger_of_nodes_that_makes_no_sense(two_checkpoints, planted_file, tm
     with pytest.raises(ConfigError, match="was trained with --ray"):
         fastw2v.train(planted_file, output=folder, resume=True, progress=False)
     change_manifest(folder, lambda manifest: of_nodes(manifest, change))
-    with pytest.raises(FolderError, match="impossible state"):
+    with pytest.raises(FolderError, match="invalid training state"):
         fastw2v.train(planted_file, output=folder, resume=True, progress=False)
 
 
@@ -738,7 +738,7 @@ def test_a_saved_model_is_no_run_to_go_on_with(planted_file, model, tmp_path):
     fastw2v.Embeddings(fastw2v.load(model).vocab, np.zeros((58, 10), np.float32)[: len(fastw2v.load(model))]).save(
         tmp_path / "m"
     )
-    with pytest.raises(FolderError, match="no state of a training to go on from"):
+    with pytest.raises(FolderError, match="cannot be resumed"):
         fastw2v.train(planted_file, output=tmp_path / "m", resume=True, progress=False)
 
 
@@ -748,7 +748,7 @@ def test_a_model_of_a_version_without_checkpoints(two_checkpoints, planted_file,
     del manifest["checksum"], manifest["sha256"]
     (tmp_path / "m" / "model.json").write_text(json.dumps(manifest))
     assert fastw2v.load(tmp_path / "m").metadata["progress"]["tokens"]
-    with pytest.raises(FolderError, match="no state of a training to go on from"):
+    with pytest.raises(FolderError, match="cannot be resumed"):
         fastw2v.train(planted_file, output=tmp_path / "m", resume=True, progress=False)
 
 
@@ -765,7 +765,7 @@ def test_killed_before_the_first_checkpoint_it_begins_anew(planted_file, tmp_pat
     assert run.returncode == 9
     assert (b"holds an unfinished run, at token 20000" in run.stderr) == (had == "an unfinished run")
     assert fastw2v.cli.main(["train", str(planted_file), "-o", str(folder), "--resume", *given]) == 0
-    assert "was cut before its first checkpoint: it begins anew" in capsys.readouterr().err
+    assert "ended before its first checkpoint: it starts again" in capsys.readouterr().err
     assert_same_run(fastw2v.load(folder), fastw2v.train(planted_file, **QUICK | {"epochs": 4, "seed": 7}))
     assert not (folder / ".partial").exists()
 
@@ -792,7 +792,7 @@ def test_killed_after_the_first_checkpoint_it_goes_on_from_there(planted_file, t
     assert subprocess.run(command(planted_file, tmp_path, "--epochs=4", "--seed=7", before=kill)).returncode == 9
     assert (tmp_path / ".partial" / "new-run.json").exists()
     resumed = fastw2v.train(planted_file, output=tmp_path, resume=True)
-    assert "going on at token 20,000" in capsys.readouterr().err
+    assert "resuming at token 20,000" in capsys.readouterr().err
     assert_same_run(resumed, fastw2v.train(planted_file, **QUICK | {"epochs": 4, "seed": 7}))
 
 
@@ -807,7 +807,7 @@ def test_given_vectors_must_be_given_again_where_nothing_was_saved(planted_file,
 def test_init_from_of_a_run_that_goes_on_is_left_aside(planted_file, model, tmp_path, capsys):
     fastw2v.train(planted_file, output=tmp_path, callbacks=[stop_at(2)], **QUICK)
     fastw2v.train(planted_file, output=tmp_path, resume=True, init_from=model)
-    assert "init_from is left aside" in capsys.readouterr().err
+    assert "init_from is ignored" in capsys.readouterr().err
 
 
 def test_a_second_run_on_the_folder_is_refused(planted_file, tmp_path):
@@ -857,7 +857,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(planted_file, tmp_path)
     assert done.returncode == 2, done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"fastw2v: error: cannot write {folder}: ")
-    assert "goes on from there" in last
+    assert "use --resume to continue from there" in last
     state = checkpoint.read_state(folder)
     assert len(state.embeddings.metrics) == 4
     assert not (folder / ".partial").exists()
@@ -915,7 +915,7 @@ def test_a_disk_too_full_for_a_line_of_metrics(planted_file, tmp_path, monkeypat
         os.close(full)
     assert mine is None or error.value.__cause__ is mine
     assert checkpoint.read_state(tmp_path).tokens == 24_000
-    assert "goes on from there" in str(error.value)
+    assert "use --resume to continue from there" in str(error.value)
 
 
 def test_files_that_stay_open_elsewhere(planted_file, tmp_path, monkeypatch):
@@ -958,7 +958,7 @@ def test_a_folder_that_becomes_read_only(planted_file, tmp_path, monkeypatch):
         real(a, b)
 
     monkeypatch.setattr(os, "rename", rename)
-    with pytest.raises(FolderError, match=r"Read-only file system; .* goes on from there"):
+    with pytest.raises(FolderError, match=r"Read-only file system; .* use --resume to continue from there"):
         fastw2v.train(planted_file, output=tmp_path, checkpoint_every=1e-9, **QUICK)
     monkeypatch.setattr(os, "rename", real)
     state = checkpoint.read_state(tmp_path)

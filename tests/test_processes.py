@@ -280,7 +280,7 @@ def test_cores_respect_the_affinity_mask():
 
 
 def test_more_workers_than_cores_are_said_and_taken(planted_file, capsys, monkeypatch):
-    monkeypatch.setattr(driver, "usable_cores", lambda: 2)
+    monkeypatch.setattr(runs, "usable_cores", lambda: 2)
     options = {"vector_size": 3, "epochs": 1, "min_count": 1}
     fastw2v.train(planted_file, workers=2, **options)
     assert "share" not in capsys.readouterr().err
@@ -347,7 +347,7 @@ def test_the_bill_is_said_and_refused_with_the_numbers(planted_file, tmp_path, c
     bill = f"fastw2v: memory: V and U take 2 x {n_words} x 32 x 4 bytes, 0 MB, tables and vocabulary 0 MB, scratch of "
     assert bill in said
     assert "MB in all; ids stay on disk\n" in said
-    monkeypatch.setattr(driver, "available_memory", lambda: 10_000)
+    monkeypatch.setattr(runs, "available_memory", lambda: 10_000)
     with pytest.raises(ConfigError, match=r"MB in all, but 0 MB are free: lower vector_size, max_vocab or workers"):
         fastw2v.train(planted_file, output=tmp_path / "m", **options)
     assert not (tmp_path / "m" / "V.npy").exists()
@@ -356,7 +356,7 @@ def test_the_bill_is_said_and_refused_with_the_numbers(planted_file, tmp_path, c
 @pytest.mark.parametrize("free", [1 << 20, 1 << 40])
 def test_the_bill_counts_the_copy_for_a_checkpoint_only_where_one_is_made(free, capsys, monkeypatch):
     """V and U, 1.28 MB here with 16 columns, are more than a tenth of what is free then, or less."""
-    monkeypatch.setattr(driver, "available_memory", lambda: free + 10_000_000)
+    monkeypatch.setattr(runs, "available_memory", lambda: free + 10_000_000)
     runs.check_memory(10_000, fastw2v.TrainConfig(vector_size=16, workers=1), progress=True, saved=True)
     assert ("V and U again while a checkpoint is written" in capsys.readouterr().err) == (free == 1 << 20)
 

@@ -445,7 +445,7 @@ def test_options_of_a_state_are_named_in_one_short_line(planted_file, tmp_path):
     record["config"][HOSTILE + "\n" + "x" * 10_000] = 1
     record["checksum"] = checksum(record)
     path.write_text(json.dumps(record))
-    with pytest.raises(FolderError, match="no state of a training to go on from") as error:
+    with pytest.raises(FolderError, match="cannot be resumed") as error:
         fastw2v.train(planted_file, output=tmp_path / "m", resume=True, **options)
     assert printable(str(error.value)) == str(error.value)
     assert len(str(error.value)) < 600
