@@ -31,7 +31,7 @@ RESTRICT_VOCAB = 30_000
 TIMES = ("seconds", "tokens_per_s", "words_per_s")
 SEEN = 2.8  # standard errors, of how many a difference is beyond noise: Student's t, 95 %, of three seeds and three
 LITTLE = 0.1  # of the machine, that others may take beside a run whose times are shown
-EPOCHS = (1, 5)  # those of README's table
+EPOCHS = (1, 5)  # those of the main table
 ANALOGIES = "questions-words"
 SIMLEX = "simlex999"
 #: The scores in the tables, by the names of their files.
@@ -413,8 +413,32 @@ def behind(found: list[Point]) -> str:
     return text + (f"\n\nNo peer is ahead in: {', '.join(fine)}." if fine else "") + f"\n\n{noise}"
 
 
+def summary(found: list[Point]) -> str:
+    """Return README's table: the runs with the most epochs of `EPOCHS`, without spreads."""
+    epochs = max(point.epochs for point in found)
+    last = [point for point in found if point.epochs == epochs]
+    names = asked(last)
+    rows = [
+        [
+            point.system,
+            report.number(point.median("seconds")) if point.figures("seconds") else "",
+            *(f"{point.mean(name):.1f}" if point.figures(name) else "" for name in names),
+            report.number(point.median("peak_rss_mb")),
+        ]
+        for point in last
+    ]
+    header = ["", "seconds, text to saved vectors", *names.values(), "peak memory, MB"]
+    line = last[0].lines[0]
+    text, config = line["corpus"], line["config"]
+    return (
+        f"{report.markdown(header, rows)}\n\n{text['tokens'] / 1e6:,.0f} M words of {text['name']}, {epochs} epochs, "
+        f"vector_size {config['vector_size']}, {config['workers']} workers. Seconds and memory are medians, scores are "
+        f"means over the seeds. {report.processor(line)}"
+    )
+
+
 def blocks() -> dict[str, str]:
-    """Return README's table, that of all epochs, that of time to a score, and where we are behind."""
+    """Return the tables of README, of `EPOCHS`, of all epochs and of time to a score, and where we are behind."""
     lines = of_last_setting()
     if not lines:
         return {}
@@ -429,6 +453,8 @@ def blocks() -> dict[str, str]:
     )
     said = f"{remark} {peers.remarks(newest(lines))}"
     made = {"quality": f"{table(few)}\n\n{said}", "behind": behind(found)}
+    if few:
+        made["summary"] = summary(few)
     made["quality-programs"] = peers.programs(lines)
     if rows := table_of_differences(few):
         made["quality-differences"] = (
@@ -451,7 +477,7 @@ def blocks() -> dict[str, str]:
 
 
 def speed(found: list[Point]) -> Figure:
-    """Return the picture of the whole command's speed, of the runs with the most epochs of README's table."""
+    """Return the picture of the whole command's speed, of the runs with the most epochs of the main table."""
     epochs = max(point.epochs for point in found)
     of = {point.system: point for point in found if point.epochs == epochs and point.figures("seconds")}
     bars = []

@@ -1,8 +1,8 @@
-"""``report``: README's blocks, RESULTS.md and the pictures, all from the newest results in ``bench/results/``.
+"""``report``: blocks of README and docs, RESULTS.md and the pictures, from the newest results in ``bench/results/``.
 
-A block is what stands between ``<!-- bench:NAME -->`` and ``<!-- /bench -->``. RESULTS.md has every block there is, in
-the order of the commands. A picture is drawn again only if its data have changed or its file is not there; matplotlib
-is needed only then.
+A block is what stands between ``<!-- bench:NAME -->`` and ``<!-- /bench -->`` in README or a page of ``docs/``.
+RESULTS.md has every block, in the order of the commands. A picture is drawn again only if its data have changed or its
+file is missing; matplotlib is needed only then.
 """
 
 import argparse
@@ -18,8 +18,9 @@ from . import figure
 from .figure import Figure
 from .record import RESULTS
 
-HELP = "README's blocks, RESULTS.md and the pictures from the newest results"
+HELP = "the blocks of README and docs, RESULTS.md and the pictures from the newest results"
 ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "pictures"
 BLOCK = re.compile(r"(<!-- bench:([\w-]+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 
 Record = dict[str, Any]
@@ -105,7 +106,7 @@ def pictures(modules: Mapping[str, ModuleType]) -> dict[str, Figure]:
     }
 
 
-def with_blocks(text: str, blocks: Mapping[str, str]) -> str:
+def with_blocks(name: str, text: str, blocks: Mapping[str, str]) -> str:
     """Return a page with its blocks as they should be.
 
     Raises:
@@ -114,7 +115,7 @@ def with_blocks(text: str, blocks: Mapping[str, str]) -> str:
 
     def replaced(match: re.Match[str]) -> str:
         if match[2] not in blocks:
-            sys.exit(f"README.md has the block {match[2]}, for which there is no result: run its command, or remove it")
+            sys.exit(f"{name} has the block {match[2]}, for which there is no result: run its command, or remove it")
         return f"{match[1]}{blocks[match[2]]}\n{match[3]}"
 
     return BLOCK.sub(replaced, text)
@@ -124,7 +125,7 @@ def results_page(modules: Mapping[str, ModuleType]) -> str:
     """Return RESULTS.md: a section for each command that has results, with its tables and pictures."""
     parts = [
         "# Results",
-        "Written by `python -m bench report` from `bench/results/`; README has the shortest part of it.",
+        "`python -m bench report` writes this page from `bench/results/`; `docs/benchmarks.md` has the main part.",
     ]
     for name, module in modules.items():
         if not (blocks := module.blocks()):
@@ -133,23 +134,22 @@ def results_page(modules: Mapping[str, ModuleType]) -> str:
         for block, text in blocks.items():
             parts += [f"### {block}"] * (len(blocks) > 1) + [text]
         if hasattr(module, "figures"):
-            parts += [f"![{of.text}](results/{picture}.svg)" for picture, of in module.figures().items()]
+            parts += [f"![{of.text}](../docs/pictures/{picture}.svg)" for picture, of in module.figures().items()]
     return "\n\n".join(parts) + "\n"
 
 
 def pages(modules: Mapping[str, ModuleType], root: Path) -> dict[Path, str]:
-    """Return what README.md and RESULTS.md should be."""
-    readme = root / "README.md"
-    return {
-        readme: with_blocks(readme.read_text(), collect(modules)),
-        root / "bench" / "RESULTS.md": results_page(modules),
-    }
+    """Return what README.md, the pages of docs and RESULTS.md should be."""
+    blocks = collect(modules)
+    found = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    wanted = {path: with_blocks(path.name, path.read_text(), blocks) for path in found}
+    return wanted | {root / "bench" / "RESULTS.md": results_page(modules)}
 
 
 def differing(wanted: Mapping[Path, str], drawn: Mapping[str, Figure]) -> list[Path]:
     """Return the `pages` and the files of `pictures` that are not what the results say."""
     found = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
-    return found + [path for name, of in drawn.items() for path in figure.stale(of, name, RESULTS)]
+    return found + [path for name, of in drawn.items() for path in figure.stale(of, name, PICTURES)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -174,9 +174,9 @@ def run(arguments: argparse.Namespace, modules: Mapping[str, ModuleType], root: 
         if path in changed:
             path.write_text(text)
     for name, of in drawn.items():
-        if figure.stale(of, name, RESULTS):
+        if figure.stale(of, name, PICTURES):
             try:
-                figure.write(of, name, RESULTS)
+                figure.write(of, name, PICTURES)
             except ImportError:
                 sys.exit(f"{name} has to be drawn, and matplotlib is not installed: pip install -e '.[bench]'")
     for path in changed:

@@ -88,8 +88,8 @@ def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampli
         worker: its stream, scratch and tally; ``tokens`` has room for ``PIECE + 2 * window``, ``negatives`` for
             ``negative``, ``floats`` for a row of V.
     """
-    ids, offsets, rng, tokens, tally = text.ids, text.offsets, worker.rng, worker.tokens, worker.tally
-    keep, window = sampling.keep, sampling.window
+    (ids, offsets), (V, U, _), (noise, keep, window, negative) = text, model, sampling
+    rng, tokens, negatives, _, grad, tally = worker
     sentence = np.searchsorted(offsets, start, side="right") - 1
     position = start
     while position < stop:
@@ -124,11 +124,8 @@ def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampli
             reach = window - draw_below(rng, window)
             for j in range(max(low, i - reach), min(high, i + reach + 1)):
                 if j != i:
-                    negatives = worker.negatives[: sampling.negative]
-                    n = draw_negatives(rng, sampling.noise, tokens[j], negatives)
-                    tally[LOSS] += update_pair(
-                        model.V, model.U, tokens[i], tokens[j], negatives[:n], alpha, worker.floats
-                    )
+                    n = draw_negatives(rng, noise, tokens[j], negatives[:negative])
+                    tally[LOSS] += update_pair(V, U, tokens[i], tokens[j], negatives[:n], alpha, grad)
                     tally[PAIRS] += 1.0
                     tally[LOSS_PAIRS] += 1.0
         tally[TRAINED] += centres_end - window

@@ -113,9 +113,9 @@ class Tile(NamedTuple):
     Attributes:
         centres: int32 ``(T,)``, rows of V, T >= 1.
         contexts: int32 ``(C,)``, rows of U, C >= 1.
-        first: int32 ``(T,)``; the outside words of centre i are ``contexts[first[i]:last[i]]``. The windows of
+        first: int32 ``(>= T,)``; the outside words of centre i are ``contexts[first[i]:last[i]]``. The windows of
             neighbouring centres should overlap, as those of a text do.
-        last: int32 ``(T,)``, see ``first``.
+        last: int32 ``(>= T,)``, see ``first``.
         skip: ``contexts[skip + i]`` is centre i itself and not paired with it; below ``-T`` there is none.
     """
 

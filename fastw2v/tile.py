@@ -474,12 +474,16 @@ def tile_span(
                                 if at(first, i) <= j and j < at(last, i) and i != middle:
                                     put(weights, i * shared + place, at(weights, i * shared + place) - share)
                     want_loss = turn == 0
-                    contexts = tokens[low_context:high_context]
-                    tile = Tile(tokens[c : c + T], contexts, first[:T], last[:T], c - low_context)
-                    noise_words = Shared(negatives[now : now + shared], weights)
-                    following = tokens[c + T : min(c + 2 * T + window, high)]
-                    ahead = Ahead(following, negatives[later : later + shared])
-                    loss = tile_step(model, tile, noise_words, alpha, want_loss, ahead, step_floats, step_integers)
+                    loss = tile_step(
+                        model,
+                        Tile(tokens[c : c + T], tokens[low_context:high_context], first, last, c - low_context),
+                        Shared(negatives[now : now + shared], weights),
+                        alpha,
+                        want_loss,
+                        Ahead(tokens[c + T : min(c + 2 * T + window, high)], negatives[later : later + shared]),
+                        step_floats,
+                        step_integers,
+                    )
                     if want_loss:
                         tally[LOSS] += every * loss
                         tally[LOSS_PAIRS] += every * pairs

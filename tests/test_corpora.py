@@ -512,9 +512,9 @@ def test_table_of_sources_is_complete():
         assert source.sha256 or source.member_sha256
         assert source.licence
         assert source.use
-        readme = (ROOT / "README.md").read_text()
-        assert f"`fetch {name}`" in readme
-        assert f"{source.size / 1e6:,.0f} MB" in readme
+        page = (ROOT / "docs" / "corpora.md").read_text()
+        assert f"`fetch {name}`" in page
+        assert f"{source.size / 1e6:,.0f} MB" in page
 
 
 # The command line
