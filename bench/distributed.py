@@ -369,7 +369,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--merges", nargs="+", choices=MERGES, default=list(MERGES), help="of merging (default: all)")
     parser.add_argument(
         "--rates", nargs="+", default=["rule"], metavar="X",
-        help="alpha times this, of merging; 'rule': what fastw2v.merging.rate gives (default)",
+        help="alpha times this, of merging; 'rule': what merging.rate gives (default)",
     )  # fmt: skip
     parser.add_argument(
         "--rounds", type=int, nargs="+", default=[ROUNDS], metavar="N",

@@ -104,7 +104,7 @@ def train_nodes(
         cluster = stack.enter_context(connect(ray_options.address, cores))
         machines = cluster.machines()
         if not machines:
-            raise ClusterError("no machine of the Ray cluster has free cores: start Ray on one with `ray start`")
+            raise ClusterError("no machine of the Ray cluster offers cores: start Ray on one with `ray start`")
         chosen = opened(corpus, folder, **asked, workers=usable_cores(), progress=run.progress)
         ready = stack.enter_context(chosen)
         machines = cluster.machines()
