@@ -85,7 +85,7 @@ def train(
 
     Raises:
         ConfigError: an option is out of range, or differs from that of the run to resume.
-        CorpusError: the corpus is missing, not text, empty, has no word frequent enough, or is not that of the run.
+        CorpusError: the corpus is missing, empty or not text, has no word frequent enough, or is not the run's corpus.
         FolderError: ``output`` can't be written, is something else, is being written by another run, or is damaged.
         DivergedError: a value stopped being finite. It is not saved; earlier checkpoints stay.
         KeyboardInterrupt: after Ctrl-C. If training had begun, the run was saved, and the text says so.

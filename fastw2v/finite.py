@@ -1,9 +1,9 @@
-"""Are all values finite? Compiled without any relaxed arithmetic, on the values' bits.
+"""Find values that are not finite, by their bits and without relaxed arithmetic.
 
-Looking at every row after every chunk would cost more than the chunk where the vocabulary is large. Looked at after a
-chunk are the rows of its words, as centres and as context, and a share of all rows in turn, in proportion to the
-chunk: with up to a sixteenth as many words as the chunk has tokens that is every row. So a row that only was noise in
-a larger vocabulary can wait a few chunks. All rows are looked at before anything is saved.
+With a large vocabulary, a look at every row after every chunk would cost more than the chunk. So a look after a chunk
+covers the rows of its words in V and U, and a share of all rows in turn. The share grows with the chunk: it is all rows
+if the chunk has at least 16 tokens per word. A row that was only drawn as noise may wait a few chunks. All rows are
+checked before anything is saved.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ._jit import jit
 
 TOKENS_PER_ROW = 16
-PARTS_PER_WORKER = 8  # of all rows: those to be looked at are not spread evenly
+PARTS_PER_WORKER = 8  # Marked rows are not spread evenly, so parts are small.
 _NOT_FINITE = np.uint32(0x7F800000)  # infinity; NaN is above, the size of every finite number below
 
 
@@ -33,7 +33,7 @@ def rows_are_finite(M: NDArray[np.uint32], marked: NDArray[np.uint8], start: int
 
     Args:
         M: float32 ``(n_words, columns)``, as its bits (``M.view(np.uint32)``).
-        marked: ``(n_words,)``, 0 for a row not to be looked at.
+        marked: ``(n_words,)``, 0 for a row to skip.
         start: the first row.
         stop: one past the last row.
     """
@@ -51,7 +51,7 @@ def all_finite(M: NDArray[np.float32]) -> bool:
 
 
 class Watch:
-    """Looks at V and U after every chunk of a training, with as many threads as that has; to be closed."""
+    """Checks V and U after every chunk of a training, with as many threads as the training has. Close it at the end."""
 
     def __init__(self, V: NDArray[np.float32], U: NDArray[np.float32], workers: int) -> None:
         self._bits = V.view(np.uint32), U.view(np.uint32)
@@ -62,7 +62,7 @@ class Watch:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="fastw2v-finite")
 
     def all_is_well(self, ids: NDArray[np.int32]) -> bool:
-        """Tell whether all is finite in the rows to be looked at after a chunk of these ids."""
+        """Tell whether the rows that are due after a chunk of these ids are finite."""
         n_words, rows = len(self._marked), len(ids) // TOKENS_PER_ROW
         self._marked.fill(rows >= n_words)
         if rows < n_words:
@@ -73,7 +73,7 @@ class Watch:
             self._next = end % n_words
         try:
             found: Iterable[bool] = self._pool.map(self._is_finite, self._parts)
-        except RuntimeError:  # the interpreter is ending, but for this training: pools are closed, work is not
+        except RuntimeError:  # The interpreter is shutting down: pools are closed, but this training still runs.
             found = map(self._is_finite, self._parts)
         return all(found)
 

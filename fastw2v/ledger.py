@@ -1,10 +1,10 @@
-"""Which tokens of an epoch have been trained: what to lease next, what comes back when a node is lost.
+"""Which tokens of an epoch have been trained, which to lease next, and which to train again when a node is lost.
 
-Pure bookkeeping; nobody is talked to. A token is free, leased to a node, done by it, or committed. Done is not safe:
-what a node did to rare words is in its replica alone until the next full synchronisation, so a node that is lost
-before takes all with it that it did since the last one, and those tokens are leased again. After a full
-synchronisation what was done is in every replica: it is committed, once and for ever. So every token is trained at
-least once an epoch, and committed exactly once.
+This is bookkeeping only; it talks to nobody. A token is free, leased to a node, done by that node, or committed. Done
+is not safe: until the next full synchronisation, only the node's own replica has its updates of rare words. If the node
+is lost before that, its tokens since the last synchronisation are leased again. After a full synchronisation every
+replica has the updates: the tokens are committed for good. So every token is trained at least once per epoch, and
+committed exactly once.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ Range = tuple[int, int]  # tokens [start, stop) of an epoch
 
 
 def union(ranges: Iterable[Range]) -> list[Range]:
-    """Return the same tokens as few ranges in order, adjacent ones made one; overlapping ones too."""
+    """Return the same tokens in as few ranges as possible, in order: adjacent and overlapping ranges are joined."""
     found: list[Range] = []
     for start, stop in sorted(ranges):
         if start == stop:
@@ -41,12 +41,12 @@ class Ledger:
     """
 
     def __init__(self, n_tokens: int, next_cut: Callable[[int], int], committed: Iterable[Range] = ()) -> None:
-        """Begin an epoch, or go on with one.
+        """Begin an epoch, or resume one.
 
         Args:
             n_tokens: tokens of the epoch.
             next_cut: gives the first place at or after a token where a range may end, at most ``n_tokens``.
-            committed: what has been committed.
+            committed: the ranges that are committed already.
         """
         self.n_tokens, self._next_cut = n_tokens, next_cut
         self.committed = union(committed)
@@ -58,24 +58,24 @@ class Ledger:
 
     @property
     def free(self) -> int:
-        """Tokens that nobody has."""
+        """The number of tokens that are free."""
         return length(self._free)
 
     @property
     def trained(self) -> int:
-        """Tokens done or committed: where the learning rate stands."""
+        """The number of tokens done or committed, which the learning rate follows."""
         return length(self.committed) + sum(map(length, self.done.values()))
 
     @property
     def complete(self) -> bool:
-        """Every token is committed."""
+        """True when every token is committed."""
         return self.committed == [(0, self.n_tokens)]
 
     def lease(self, node: int, tokens: int) -> list[Range]:
-        """Give a node about so many free tokens, those in front first: at least ``tokens``, if there are so many.
+        """Lease the first free tokens to a node: at least ``tokens``, if so many are free.
 
         Raises:
-            ValueError: it has a lease.
+            ValueError: the node has a lease already.
         """
         if node in self.leased:
             raise ValueError(f"node {node} has a lease: {self.leased[node]}")
@@ -91,9 +91,9 @@ class Ledger:
         return given
 
     def finish(self, node: int, tokens: int | None = None) -> None:
-        """Note that a node has trained its lease, or the first so many tokens of it; the others are free again.
+        """Note that a node has trained its lease, or the first ``tokens`` of it; the others are free again.
 
-        Of a node that was given up meanwhile, and is late, nothing is noted.
+        A node without a lease was given up before it answered; its tokens do not count.
         """
         done = self.done.setdefault(node, []) if node in self.leased else []
         left = self.n_tokens if tokens is None else tokens
@@ -105,13 +105,13 @@ class Ledger:
             self._free = union([*self._free, (end, stop)])
 
     def lose(self, node: int) -> int:
-        """Take back all that a node has leased, and has done since the last commit; return how many tokens."""
+        """Free what a node has leased, and has done since the last commit; return the number of tokens."""
         back = self.leased.pop(node, []) + self.done.pop(node, [])
         self._free = union([*self._free, *back])
         return length(back)
 
     def commit(self) -> list[Range]:
-        """Note a full synchronisation: all that is done is in every replica. Return what that adds, `union`."""
+        """Note a full synchronisation: every replica has all that is done. Return the new ranges, `union`."""
         new = union(part for ranges in self.done.values() for part in ranges)
         self.done.clear()
         self.committed = union([*self.committed, *new])
@@ -119,10 +119,10 @@ class Ledger:
 
 
 def check_ranges(ranges: object, n_tokens: int) -> list[Range]:
-    """Return ranges of an epoch as a file says them: a list of lists of two numbers, as `union` gives them.
+    """Return the ranges of an epoch from a file: a list of pairs of numbers, sorted and apart as `union` makes them.
 
     Raises:
-        ValueError: they are not.
+        ValueError: the ranges are malformed.
     """
     found: list[Range] = []
     for item in ranges if isinstance(ranges, list) else [None]:

@@ -1,4 +1,4 @@
-"""Rung 1 of the kernel ladder: word2vec.c's algorithm, one (centre, outside) pair after the other.
+"""The pair kernel: word2vec.c's algorithm, one (centre, outside) pair after the other.
 
 `update_pair` is one gradient step, `train_span` walks the tokens of one worker; `parallel.py` runs one span per
 worker. Their NumPy twins, with the derivation, are in `reference.py` under the same names.

@@ -1,17 +1,16 @@
 """One thread per worker: the only place where kernels run in parallel.
 
 The Hogwild contract (Niu et al., "Hogwild!: a lock-free approach to parallelizing stochastic gradient descent",
-2011). Races, and may: rows of V and U, where two workers can update the same row at once and one of the two
-additions be lost; updates are sparse, so it is rare, and stochastic gradient descent tolerates it. Must not race:
-random streams, scratch and tallies; each worker has rows of its own, a whole number of cache lines apart.
+2011). Rows of V and U may race: two workers can update the same row at once, and one of the two additions is lost.
+Updates are sparse, so that is rare, and stochastic gradient descent tolerates it. Random streams, scratch and tallies
+must not race: each worker has its own rows, a whole number of cache lines apart.
 
-Worker w starts with span w. Further spans are taken by whoever is free, so that a core that other programs slow down
+Worker w starts with span w. A worker that is free takes the next span, so that a core that other programs slow down
 does not keep the others waiting.
 
-Numba's threads (``prange``) can't be entered everywhere: GNU OpenMP ends or hangs a process forked from one that had
-used it, workqueue aborts when two threads enter at once, and the layer that NUMBA_THREADING_LAYER names may be absent.
-There the same spans run on Python threads, since kernels release the GIL: as fast (see ``bench/NOTES.md``), and nothing
-is inherited.
+Numba's threads (``prange``) can't be entered everywhere. GNU OpenMP ends or hangs a process forked from one that used
+it. workqueue aborts when two threads enter at once. The layer named by NUMBA_THREADING_LAYER may be missing. In these
+cases the same spans run on Python threads, which is as fast (see ``bench/NOTES.md``), because kernels release the GIL.
 """
 
 import itertools

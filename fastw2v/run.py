@@ -1,7 +1,7 @@
 """What every run is asked for, says and records, on one machine or on many.
 
-`Run` holds what was asked, and finds the run to resume; the rest is what `driver` and `distributed` both do before
-training, after each of its steps and at its end.
+`Run` holds the arguments and finds the run to resume. The functions are those steps before, during and after training
+that `driver` and `distributed` share.
 """
 
 import json

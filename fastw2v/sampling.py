@@ -1,4 +1,4 @@
-"""Random numbers and what is drawn with them: noise words, subsampling, window sizes.
+"""Random numbers, and the draws made with them: noise words, subsampling, window sizes.
 
 One generator serves everything: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
 generators", OOPSLA 2014). Its state is one 64-bit counter, so a checkpoint is one number per worker and skipping

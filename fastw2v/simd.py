@@ -294,7 +294,7 @@ def _loop(
     may_be_empty: bool = False,
     unroll: bool = False,
 ) -> list[Value]:
-    """Emit ``for i in range(0, n, step)`` and return what ``body(i, carried)`` returned last."""
+    """Emit ``for i in range(0, n, step)`` and return the last result of ``body(i, carried)``."""
     before, head, after = b.block, b.append_basic_block("loop"), b.append_basic_block("after")
     if may_be_empty:
         b.cbranch(b.icmp_signed(">", n, _i64(0)), head, after)
@@ -335,7 +335,7 @@ def _function(module: Any, name: str, kinds: Sequence[Any], emit: Callable[[Buil
     function.attributes.add("noinline")  # keeps the caller's registers out of the inner loops
     function.attributes.add("nounwind")
     if LANES == 16:
-        # Intel targets would split 512-bit vectors in two; llvmlite refuses what it does not know, a set doesn't
+        # Intel targets would split 512-bit vectors in two. llvmlite refuses unknown attributes; a plain set takes them.
         for attribute in ('"prefer-vector-width"="512"', '"min-legal-vector-width"="512"'):
             set.add(function.attributes, attribute)
     b = ir.IRBuilder(function.append_basic_block("entry"))
@@ -639,7 +639,7 @@ def _cast(context: Any, b: Builder, kinds: Sequence[Any], arguments: Sequence[An
 
 
 def _emitted(result: Any, emit: Callable[..., Value], *kinds: Any) -> tuple[Any, Any]:
-    """Return what an intrinsic returns: its signature, and code that calls ``emit(b, *arguments)``."""
+    """Return the signature of an intrinsic, and a function that calls ``emit(b, *arguments)``."""
 
     def generate(context: Any, b: Builder, signature: Any, arguments: Any) -> Value:
         value = emit(b, *_cast(context, b, signature.args, arguments))

@@ -1,11 +1,11 @@
-"""Rung 2 of the kernel ladder, the default: tiles of centres that share noise words.
+"""The tile kernel, the default: tiles of centres that share noise words.
 
 `tile_step` takes T consecutive centres with all their (centre, outside) pairs and N noise words that all T share, and
 adds one stochastic gradient step for the sum of their losses: all gradients at the values before the step. A (centre
-i, noise word n) term has weight ``negative / N`` times the pairs of i whose outside word is not n, so that with noise
-words drawn as for the pairwise kernel the expected gradient is exactly that of `negative` noise words per pair. What
-it saves is memory traffic, one row of V, a little over one of U and N / T noise rows per centre where the pairwise
-kernel has 37, and it turns most of the arithmetic into three small matrix products (`simd`).
+i, noise word n) term has weight ``negative / N`` times the number of pairs of i whose outside word is not n. Noise
+words are drawn as for the pair kernel, so the expected gradient is exactly the one with `negative` noise words per
+pair. Tiles save memory traffic: per centre they touch one row of V, a little over one of U and N / T noise rows, where
+the pair kernel touches 37. They also turn most of the arithmetic into three small matrix products (`simd`).
 
 `tile_span` cuts the tokens of a worker into tiles; `choose_tiling` says how large a tile may be.
 Their NumPy twins are in `reference.py` under the same names.
@@ -64,21 +64,21 @@ from .simd import (
 )
 from .spans import PIECE, next_block, sentence_of
 
-#: The loss is computed for one tile in LOSS_EVERY: it takes a logarithm a term, which no gradient needs.
+#: The loss is computed for one tile in LOSS_EVERY, because it takes a logarithm per term, which no gradient needs.
 LOSS_EVERY = 16
-SPARE = 32  # elements that vectors may reach past the last one in use
+SPARE = 32  # elements that vectors may read or write past the last one in use
 AT_ONCE = 8
-GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # centres whose pairs are one block
-BUCKETS = 1024  # words are looked up by their id modulo this, to see which may stand in a tile more than once
+GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # centres whose pairs are one block of the band
+BUCKETS = 1024  # Words whose ids are equal modulo this may be the same word; only those are compared.
 
 
 #: Tile sizes of choose_tiling, largest first, and the noise words that the centres of any of them share.
 CENTRES, SHARED = (16, 8), 24
-#: The most that a tile may load a row with, in the mean, see choose_tiling; half of what it may by chance.
+#: The largest mean load of a tile on a row, see `choose_tiling`; a single tile may load it twice as much.
 MOST_LOAD = 2.5
-#: Strips are no more than the terms of a centre in the pairwise kernel over this: with more, pairs are as fast.
+#: There are at most as many strips as a centre has terms in the pair kernel, divided by this: more would be no faster.
 MOST_STRIPS = 10
-#: The least number of tiles in a run: a small corpus has to make the most of every step.
+#: The least number of tiles in a run: a small corpus needs many small steps.
 LEAST_TILES = 2048
 
 
@@ -90,11 +90,11 @@ def choose_tiling(
     alpha: float,
     trained: float = np.inf,
 ) -> Tiling | None:
-    """Choose the tile for a vocabulary by the load that it puts on a row; None: the pairwise kernel has to serve.
+    """Choose the tiling for a vocabulary by the load that it puts on a row; None means that only the pair kernel fits.
 
-    A tile sums, for each row, the gradients of many terms at one place, where the pairwise kernel moves after every
-    term. While the sum is short that is as good; when it is long the row jumps too far and diverges. The load of a
-    row is the rate times the expected weight of the terms summed into it:
+    A tile sums, for each row, the gradients of many terms at one place, where the pair kernel moves after every term.
+    A short sum is as good. A long one moves the row too far, and it diverges. The load of a row is the rate times the
+    expected weight of the terms summed into it:
 
     - centre rows: ``alpha P (1 + negative) (1 + (T - 1) p)``, with P mean pairs of a centre in a pass: window + 1 in
       one, half in each of two, at most 2 window / strips in the nearest of more; and p the most frequent word's share
@@ -102,11 +102,10 @@ def choose_tiling(
     - noise rows: ``alpha T P negative / N (1 + (N - 1) q)``, with q the most frequent noise word's share;
     - outside rows: ``alpha P (1 + (T - 1) p)``, below the first.
 
-    There are as few strips as can be, at most one a distance, and for these T is the largest of `CENTRES`, for which
-    all are within `MOST_LOAD` and a run has `LEAST_TILES`. Where no T does, the corpus or the vocabulary is tiny or
-    the rate extreme.
-    Words can come in bursts: `copies` lets none load its row with more than twice `MOST_LOAD`. The measurements
-    behind this are in ``bench/NOTES.md``.
+    The rule takes the fewest strips, at most one per distance, and then the largest T of `CENTRES`, such that each load
+    is within `MOST_LOAD` and the run has `LEAST_TILES`. If none fits, the corpus or vocabulary is tiny, or the rate
+    extreme. Words can come in bursts: `copies` keeps each from loading its row with more than twice `MOST_LOAD`. The
+    measurements behind this are in ``bench/NOTES.md``.
 
     Args:
         kept: float64 ``(n_words,)``, expected occurrences of each word after subsampling, any scale.
@@ -166,17 +165,17 @@ def tile_step(
     several times gets the sum.
 
     The pairs are a band in the matrix of centres (rows i) and outside words (columns j), since windows move on with
-    the centres. With T = 8 and windows of at most 2 words (x a pair, o the centre itself, which is none)::
+    the centres. With T = 8 and a window of 2 (o is a pair, c the centre itself, which is no pair)::
 
               j  0  1  2  3  4  5  6  7  8  9 10 11
-        i = 0    x  x  o  x  x  .  .  .                 The windows of a group of GROUP centres, here 4, lie in
-            1    .  x  x  o  x  x  .  .                 one block of `span` columns. Each block is one product of
-            2    .  .  x  x  o  x  x  .                 all its centres and words; what is no pair, a dot or an o,
-            3    .  .  .  x  x  o  x  x                 gets the factor 0 afterwards.
-            4                x  x  o  x  x  .  .  .
-            5                .  x  x  o  x  x  .  .     The next group's block stands 4 columns to the right. In
-            6                .  .  x  x  o  x  x  .     scratch, pair (i, j) is at ``band + i * pitch + j``.
-            7                .  .  .  x  x  o  x  x
+        i = 0    o  o  c  o  o  .  .  .                 The windows of a group of GROUP centres, here 4, lie in
+            1    .  o  o  c  o  o  .  .                 a block of `span` columns. Each block is one product of
+            2    .  .  o  o  c  o  o  .                 all its centres and words. Dots and c, which are no
+            3    .  .  .  o  o  c  o  o                 pairs, then get the factor 0.
+            4                o  o  c  o  o  .  .  .
+            5                .  o  o  c  o  o  .  .     The next group's block begins 4 columns to the right.
+            6                .  .  o  o  c  o  o  .     In scratch, pair (i, j) is at ``band + i * pitch + j``.
+            7                .  .  .  o  o  c  o  o
 
     Args:
         model: V and U, updated in place.
@@ -207,10 +206,9 @@ def tile_step(
     half = len(integers) // 2
     begins, counts = integers[:half], integers[half:]
 
-    # A band holds all pairs: outside word j with centre i only if 0 <= j - i - shift < reach. Neighbouring centres
-    # share most of theirs, so the union of a group's windows is one block of a product, every block as long as the
-    # others, so that no loop's end is a surprise to the processor. Pair (i, j) is at band + i pitch + j: since windows
-    # move on with i, a pitch a little above the length of a block keeps rows apart, with zeros between them.
+    # A band holds all pairs: outside word j is paired with centre i only if 0 <= j - i - shift < reach. All blocks have
+    # the same length, so that the processor predicts the end of every loop. Pair (i, j) is at band + i pitch + j. Since
+    # windows move on with i, a pitch a little above the length of a block keeps rows apart, with zeros between them.
     shift: Any = C
     end: Any = -T
     for i in range(T):
@@ -238,7 +236,7 @@ def tile_step(
     for k in range(band, band + rows * pitch + C + LANES, LANES):
         row_store(floats, k, row_splat(np.float32(0)))
 
-    # All logits first: a register loaded from where its parts were just stored would have to wait for them.
+    # All logits come first: to load a register from where its parts were just stored takes a wait.
     transposed = Rows(floats, across, pitch_n)
     transpose_rows(transposed, noise_copy, N, vector_size)
     set_products(Rows(floats, logits, pitch_n), own_copy, rows, transposed, vector_size, pitch_n // LANES)
@@ -253,7 +251,7 @@ def tile_step(
                 prefetch_row(Vs, np.int64(at(ahead.tokens, m)) * width, lines)
             for m in range(2 * i, min(2 * (i + DOT_ROWS), len(ahead.negatives))):
                 prefetch_row(Us, np.int64(at(ahead.negatives, m)) * width, lines)
-    # The factors of the gradient; what is no pair gets 0.
+    # The factors of the gradient: 0 where there is no pair.
     loss = 0.0
     for i in range(rows):
         here = band + i * pitch
@@ -274,7 +272,7 @@ def tile_step(
                 loss += row_sum(row_between(row_mul(w, row_softplus(x)), k, 0, N, -1))
             row_store(floats, logits + i * pitch_n + k, row_mul(row_mul(row_splat(-alpha), w), row_sigmoid(x)))
 
-    # V: sums over outside and noise words. U is not changed yet, and gets its sums from the copies.
+    # V gets sums over outside and noise words. U has not changed yet; it gets its sums from the copies.
     for i in range(0, T, AT_ONCE):
         add_products(
             V_rows, Picked(centres, i, min(T - i, AT_ONCE)),
@@ -284,7 +282,7 @@ def tile_step(
         known = max(len(ahead.tokens) - T, 0)  # outside words of this tile too, where windows overlap
         for m in range(known + i, min(known + i + AT_ONCE, len(ahead.tokens))):
             prefetch_row(Us, np.int64(at(ahead.tokens, m)) * width, lines)
-    # U: noise words; then outside words, two by two over the centres from the first to the last that have one of them.
+    # U gets sums for noise words, then for outside words: two at a time, over the centres that have one of the two.
     for n in range(0, N, PRODUCT_ROWS):
         put(begins, n, 0)
         put(counts, n, 0)

@@ -103,6 +103,8 @@ def test_a_corpus_on_every_core(run):
     assert names["tally"][kernels.TRAINED] == 30_000
     assert names["workers"].rows.tally[:, kernels.TRAINED].sum() == 60_000  # twice, with and without a cut of its own
     assert 0 < names["loss"] < 6 * np.log(2)
+    for workers in (names["one"], names["pairwise"]):
+        assert workers[0].tally[kernels.TRAINED] == 30_000
 
 
 def test_vector_values(run):
