@@ -26,10 +26,10 @@ import fastw2v
 from corpora import synthetic
 from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
+from fastw2v.corpus import Corpus
 from fastw2v.distributed import merging
 from fastw2v.distributed.merging import MERGES, add_delta, rate, take_delta
 from fastw2v.machine import usable_cores
-from fastw2v.prepared import Corpus
 
 from . import hogwild, peers, quality, record, replicas, report, systems, timing
 from .quality import Point

@@ -55,7 +55,7 @@ def points(
     corpus: Ids, config: TrainConfig, axes: dict[str, tuple[int, ...]], repeats: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Measure every value of every axis; the point where all is at its default stands on three axes and runs once."""
-    workers = config.workers or 1
+    workers = config.workers
     default: dict[str, list[Done]] | None = None
     found = []
     peaks = []

@@ -264,7 +264,7 @@ def fasttext_with(own: Callable[[TrainConfig], dict[str, Any]]) -> System:
         given = {
             "input": job.text.name, "output": "vectors", "dim": config.vector_size, "epoch": config.epochs,
             "minCount": config.min_count, "seed": config.seed, "verbose": 0,
-            "thread": max(config.workers or 1, FASTTEXT_THREADS),
+            "thread": max(config.workers, FASTTEXT_THREADS),
         }  # fmt: skip
         return [str(program), "skipgram", *options(" ", given | own(config))]
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fastw2v import pydocs
-from fastw2v.cli import Parser, number, run_command
+from fastw2v.cli import Parser, number_parser, run_command
 from fastw2v.errors import CorpusError
 from fastw2v.screen import Screen
 
@@ -98,8 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = commands.add_parser("synthetic", help="Zipf text of any size with planted neighbours and analogies")
     sub.add_argument("output", type=Path, metavar="OUTPUT", help="text file; the answers go beside it")
-    sub.add_argument("--tokens", type=number(int), required=True, metavar="N", help="length of the text")
-    sub.add_argument("--words", type=number(int), required=True, metavar="V", help="size of the vocabulary")
+    sub.add_argument("--tokens", type=number_parser(int), required=True, metavar="N", help="length of the text")
+    sub.add_argument("--words", type=number_parser(int), required=True, metavar="V", help="size of the vocabulary")
     for name, kind, default, text in (
         ("seed", int, 1, "origin of all random numbers"),
         ("exponent", float, 1.0, "of Zipf's law"),
@@ -109,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("rows", int, 20, "pairs of words in a section"),
     ):
         sub.add_argument(
-            f"--{name}", type=number(kind), default=default, metavar="N", help=f"{text} (default: {default})"
+            f"--{name}", type=number_parser(kind), default=default, metavar="N", help=f"{text} (default: {default})"
         )
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
     sub.set_defaults(run=_synthetic)

@@ -1,29 +1,68 @@
 """fastw2v: fast, trustworthy skip-gram embeddings on a CPU.
 
-The names of `public` are loaded, and Numba with them, when the first of them is used: so that the command ``fastw2v``
-is there to say that it was interrupted when Ctrl-C comes in that half second.
+The public names are loaded, and Numba with them, when one of them is first used. So the command ``fastw2v`` starts at
+once, and can report an interruption even if Ctrl-C arrives while the rest is loading.
 """
 
 from importlib import import_module
 
 from ._version import __version__ as __version__
 
-TYPE_CHECKING = False  # as in typing, which takes as long to load as all of this
+TYPE_CHECKING = False  # as in `typing`, whose import would take as long as everything else here
 
 if TYPE_CHECKING:
-    from .public import *  # noqa: F403
-else:
+    from . import distributed as distributed
+    from . import kernels as kernels
+    from . import reference as reference
+    from .config import TrainConfig as TrainConfig
+    from .driver import train as train
+    from .driver import train_ids as train_ids
+    from .embeddings import Embeddings as Embeddings
+    from .embeddings import load as load
+    from .embeddings import load_word2vec_format as load_word2vec_format
+    from .errors import ClusterError as ClusterError
+    from .errors import ConfigError as ConfigError
+    from .errors import CorpusError as CorpusError
+    from .errors import DivergedError as DivergedError
+    from .errors import FastW2VError as FastW2VError
+    from .errors import FolderError as FolderError
+    from .errors import FormatError as FormatError
+    from .errors import Terminated as Terminated
+    from .errors import UnknownWordError as UnknownWordError
+    from .evaluate import evaluate_analogies as evaluate_analogies
+    from .evaluate import evaluate_similarity as evaluate_similarity
+    from .prepared import prepare as prepare
+    from .run import Progress as Progress
 
-    def __getattr__(name):
-        if name.startswith("_"):
+_NAMES = {
+    "config": ("TrainConfig",),
+    "driver": ("train", "train_ids"),
+    "embeddings": ("Embeddings", "load", "load_word2vec_format"),
+    "errors": (
+        "ClusterError", "ConfigError", "CorpusError", "DivergedError", "FastW2VError", "FolderError", "FormatError",
+        "Terminated", "UnknownWordError",
+    ),
+    "evaluate": ("evaluate_analogies", "evaluate_similarity"),
+    "prepared": ("prepare",),
+    "run": ("Progress",),
+}  # fmt: skip
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = ["__version__", "distributed", "kernels", "reference", *_MODULE_OF]
+
+
+if not TYPE_CHECKING:  # or a misspelt name would be one for a type checker
+
+    def __getattr__(name: str) -> object:
+        if name in _MODULE_OF:
+            value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+        elif name in __all__:
+            value = import_module(f".{name}", __name__)
+        else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        try:
-            return import_module(f".{name}", __name__)
-        except ModuleNotFoundError as error:
-            if error.name != f"{__name__}.{name}":  # something that a module of ours needs
-                raise
-        globals()[name] = value = getattr(import_module(".public", __name__), name)
+        globals()[name] = value
         return value
 
-    def __dir__():
-        return [*globals(), *(name for name in vars(import_module(".public", __name__)) if not name.startswith("_"))]
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -25,13 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .config import TrainConfig
-from .embeddings import MANIFEST, Embeddings, load
+from .corpus import Corpus
+from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import all_finite
 from .interrupts import signals_noted
 from .ledger import Range, check_ranges, length
 from .machine import available_memory
-from .prepared import Corpus
+from .manifest import checksum, parse_json, read_manifest
 from .screen import printable
 from .spans import next_cut
 from .staging import (
@@ -39,11 +40,8 @@ from .staging import (
     NEW_RUN,
     check_own,
     check_previous,
-    checksum,
     open_part,
-    parse_json,
     publish,
-    read_manifest,
     remove_previous,
     write_errors,
 )
@@ -88,12 +86,12 @@ def read_state(folder: Path) -> State | None:
     Raises:
         FolderError: a file is damaged or belongs to another checkpoint, or the model was not written by a training.
     """
-    if not os.path.lexists(folder / MANIFEST):
+    if not os.path.lexists(folder / MODEL_MANIFEST):
         return None
-    manifest = read_manifest(folder, MANIFEST, "model")
+    manifest = read_manifest(folder, MODEL_MANIFEST, "model")
     again = "restore it from a copy, or train again without --resume"
     if "checksum" in manifest and manifest["checksum"] != checksum(manifest):
-        raise FolderError(f"{folder / MANIFEST} is damaged: its checksum does not match its content; {again}")
+        raise FolderError(f"{folder / MODEL_MANIFEST} is damaged: its checksum does not match its content; {again}")
     try:
         progress = manifest["progress"]
         config = TrainConfig(**manifest["config"])
@@ -105,14 +103,14 @@ def read_state(folder: Path) -> State | None:
         sums = [progress["tokens_trained"], progress["pairs"]]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FolderError(
-            f"{folder / MANIFEST} cannot be resumed: it describes no training ({printable(str(error)):.200}); {again}"
+            f"{folder / MODEL_MANIFEST} cannot be resumed ({printable(str(error)):.200}); {again}"
         ) from None
     fits = 0 <= tokens < 2**63 and 0 <= seconds < 2**63 and all(isinstance(item, int) for item in sums)
     if ledger is None:
         fits = fits and isinstance(progress["rng"], list) and len(rng) > 0 and all(0 <= state < 2**64 for state in rng)
     place = None if ledger is None else _place_of(ledger, manifest.get("corpus"), tokens)
     if not fits or (place is None) != (ledger is None):
-        raise FolderError(f"{folder / MANIFEST} describes an invalid training state; {again}")
+        raise FolderError(f"{folder / MODEL_MANIFEST} describes an invalid training state; {again}")
     for name, digest in digests.items():
         if _sha256(folder / name) != digest:
             raise FolderError(
@@ -121,7 +119,7 @@ def read_state(folder: Path) -> State | None:
     embeddings = load(folder)
     fits = embeddings.outside is not None and embeddings.vector_size == config.vector_size
     if not fits or not all("pairs" in record for record in embeddings.metrics):
-        raise FolderError(f"{folder / MANIFEST} does not describe the other files of the run; {again}")
+        raise FolderError(f"{folder / MODEL_MANIFEST} does not describe the other files of the run; {again}")
     return State(folder, embeddings, config, tokens, complete, rng, seconds, place)
 
 
@@ -168,7 +166,7 @@ def cut_before_saved(partial: Path) -> tuple[dict[str, Any], bool] | None:
 
 
 def _digest_of_manifest(folder: Path) -> str | None:
-    return _sha256(folder / MANIFEST) if os.path.lexists(folder / MANIFEST) else None
+    return _sha256(folder / MODEL_MANIFEST) if os.path.lexists(folder / MODEL_MANIFEST) else None
 
 
 def _sha256(path: Path) -> str:
@@ -213,7 +211,7 @@ def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_tota
     committed = state.ledger[0] if state.ledger else [(0, state.tokens % n_tokens)]
     if any(next_cut(corpus.offsets, place) != place for range_ in committed for place in range_):
         raise FolderError(
-            f"{state.folder / MANIFEST} records position {state.tokens}, no valid checkpoint boundary: train again"
+            f"{state.folder / MODEL_MANIFEST} records token {state.tokens}, not a checkpoint boundary: train again"
         )
 
 
@@ -252,7 +250,7 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
     A manifest that can't be read may belong to a finished model.
     """
     try:
-        progress = read_manifest(folder, MANIFEST, "model").get("progress")
+        progress = read_manifest(folder, MODEL_MANIFEST, "model").get("progress")
     except FolderError:
         return None
     return progress if isinstance(progress, dict) and progress.get("complete") is False else None
@@ -288,7 +286,7 @@ class Checkpoints:
     """
 
     def __init__(self, partial: Path, minutes: float, state: State | None) -> None:
-        if os.path.lexists(partial.parent / MANIFEST) and unfinished(partial.parent) is None:
+        if os.path.lexists(partial.parent / MODEL_MANIFEST) and unfinished(partial.parent) is None:
             check_previous(partial.parent)  # Now, before hours go into the new run.
         self._partial, self._seconds = partial, 60 * minutes
         self._own = os.stat(partial)
@@ -407,7 +405,7 @@ class Checkpoints:
 
     def _publish(self, tokens: int) -> None:
         with self.remedy():
-            publish(self._partial, self._partial / FOLDER, MANIFEST)
+            publish(self._partial, self._partial / FOLDER, MODEL_MANIFEST)
         self.saved, self._tokens = self._partial.parent, tokens
 
     def _make(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
@@ -429,7 +427,7 @@ class Checkpoints:
             replaced = unfinished(folder)
             if replaced is not None:  # A checkpoint of this run, or of the unfinished run that it replaces.
                 self._moved = self._moved or replaced.get(MOVED) is True
-            elif not progress["complete"] and os.path.lexists(folder / MANIFEST):
+            elif not progress["complete"] and os.path.lexists(folder / MODEL_MANIFEST):
                 (self._partial / KEEP_PREVIOUS).touch()
                 self._moved = True
         if self._moved:

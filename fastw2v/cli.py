@@ -1,6 +1,6 @@
-"""The command line. Every user error is one line on standard error and exit code 2.
+"""The command line.
 
-Ctrl-C ends with 130, SIGTERM with 143.
+Every user error is one line on standard error and exit code 2. After Ctrl-C the exit code is 130, after SIGTERM 143.
 """
 
 import argparse
@@ -19,32 +19,30 @@ from typing import Any, NoReturn
 from ._version import __version__
 from .config import CHOICES, TrainConfig
 from .driver import train
-from .embeddings import MANIFEST as MODEL_MANIFEST
-from .embeddings import Embeddings, load
+from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import ConfigError, FastW2VError, Terminated, UnknownWordError
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
-from .prepared import MANIFEST as PREPARED_MANIFEST
-from .prepared import is_prepared, open_prepared, prepare
+from .manifest import read_manifest
+from .prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
 from .screen import counted, printable
-from .staging import read_manifest
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
-SPELLINGS_AMONG = 100_000  # most frequent words searched for a close spelling
+SPELLINGS_AMONG = 100_000  # among this many of the most frequent words
 
 _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("vector_size", int, "columns of the vectors"),
     ("window", int, "largest distance in words between a word and its context"),
-    ("min_count", int, "drop words seen less often"),
+    ("min_count", int, "drop words that occur less often"),
     ("negative", int, "noise words per pair"),
     ("ns_exponent", float, "noise words are drawn with probability count ** this"),
-    ("sample", float, "threshold for subsampling frequent words, 0 for none"),
+    ("sample", float, "subsampling threshold for frequent words; 0 turns subsampling off"),
     ("alpha", float, "learning rate at the start"),
     ("min_alpha", float, "learning rate at the end"),
     ("epochs", int, "passes over the corpus"),
-    ("workers", int, "threads; 1 trains bit-identically from run to run, text becomes the same ids with any number"),
-    ("seed", int, "origin of all random numbers"),
+    ("workers", int, "threads; with 1, training is bit-identical from run to run; ids never depend on it"),
+    ("seed", int, "seed of all random numbers"),
     ("max_vocab", int, "keep only this many of the most frequent words"),
-    ("kernel", str, "tile: noise words shared by tiles of centres, many times faster; pair: as word2vec.c"),
+    ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
 )
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 
@@ -57,8 +55,8 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message} (see {self.prog} --help)")
 
 
-def number(kind: type) -> Callable[[str], Any]:
-    """Return what makes a number of an argument, for ``type=``."""
+def number_parser(kind: type) -> Callable[[str], Any]:
+    """Return a function for ``type=`` that turns an argument into a number."""
 
     def parse(text: str) -> Any:
         try:
@@ -77,7 +75,7 @@ def _add_options(parser: argparse.ArgumentParser, names: set[str]) -> None:
             default = {"workers": "every usable core", "max_vocab": "all"}.get(name, getattr(defaults, name))
             parser.add_argument(
                 f"--{name.replace('_', '-')}",
-                type=kind if kind is str else number(kind),
+                type=kind if kind is str else number_parser(kind),
                 default=argparse.SUPPRESS,
                 choices=CHOICES.get(name),
                 metavar={int: "N", float: "X"}.get(kind),
@@ -98,31 +96,29 @@ def build_parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("train", _train, "train on text, or on a prepared folder, and write a model folder")
-    texts = "text files (also .gz, .bz2, .xz, .zst), folders, quoted patterns, - for standard input"
+    texts = "text files (also .gz, .bz2, .xz, .zst), folders, quoted patterns, or - for standard input"
     sub.add_argument("corpus", nargs="+", metavar="CORPUS", help=f"{texts}; or a prepared folder")
     sub.add_argument("-o", "--output", required=True, metavar="DIR", help="model folder to write")
     _add_options(sub, {name for name, _, _ in _OPTIONS})
-    sub.add_argument(
-        "--resume", action="store_true", help="go on with the run in DIR where it was; a new one if there is none"
-    )
+    sub.add_argument("--resume", action="store_true", help="resume the run in DIR; start a new run if there is none")
     sub.add_argument(
         "--checkpoint-every",
-        type=number(float),
+        type=number_parser(float),
         default=10.0,
         metavar="MINUTES",
-        help="save the run into DIR so often, and at the end of each epoch (default: 10)",
+        help="save the run to DIR at this interval, and at the end of each epoch (default: 10)",
     )
-    sub.add_argument("--init-from", metavar="MODEL", help="model folder whose vectors a new run starts from")
+    sub.add_argument("--init-from", metavar="MODEL", help="model folder with the initial vectors of a new run")
     sub.add_argument(
         "--ray",
         nargs="?",
         const="",
         metavar="ADDRESS",
-        help="train on several nodes, by Ray: HOST:PORT of its cluster, or auto, on one of the cluster's machines; "
-        "nodes are processes of this machine if no ADDRESS is given. --workers is the threads of each node",
+        help="train on several nodes with Ray. ADDRESS is the cluster's HOST:PORT, or auto on one of its machines; "
+        "without ADDRESS the nodes are processes on this machine. --workers is the number of threads per node",
     )
     sub.add_argument(
-        "--nodes", type=number(int), metavar="N", help="how many nodes (default: one on each machine; needs --ray)"
+        "--nodes", type=number_parser(int), metavar="N", help="number of nodes (default: one per machine; needs --ray)"
     )
 
     sub = command("prepare", _prepare, "turn text into a vocabulary and token ids on disk, once")
@@ -130,45 +126,49 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("-o", "--output", required=True, metavar="DIR", help="prepared folder to write")
     _add_options(sub, _OF_PREPARE)
 
-    sub = command("eval", _eval, "score a model against human judgement")
+    sub = command("eval", _eval, "score a model against human judgements")
     sub.add_argument("model", metavar="DIR", help="model folder")
     sub.add_argument(
-        "--analogies", action="append", default=[], metavar="F", help="questions as in questions-words.txt"
+        "--analogies",
+        action="append",
+        default=[],
+        metavar="F",
+        help="file of questions, in the format of questions-words.txt",
     )
-    sub.add_argument("--similarity", action="append", default=[], metavar="F", help="lines of word, word, score")
+    sub.add_argument("--similarity", action="append", default=[], metavar="F", help="file of lines: word, word, score")
     sub.add_argument(
         "--restrict-vocab",
-        type=number(int),
+        type=number_parser(int),
         default=30_000,
         metavar="N",
-        help="analogies: only the N most frequent words (default: 30000)",
+        help="analogies: use only the N most frequent words (default: 30000)",
     )
     sub.add_argument("--json", action="store_true", help="print JSON")
 
-    sub = command("neighbors", _neighbors, "print the nearest words of words")
+    sub = command("neighbors", _neighbors, "print the nearest neighbours of words")
     sub.add_argument("model", metavar="DIR", help="model folder")
     sub.add_argument("words", nargs="+", metavar="WORD")
-    sub.add_argument("-n", type=number(int), default=10, metavar="N", help="how many (default: 10)")
+    sub.add_argument("-n", type=number_parser(int), default=10, metavar="N", help="number of neighbours (default: 10)")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
-    sub = command("export", _export, "write the vectors as a word2vec file, for gensim and others")
+    sub = command("export", _export, "write the vectors to a word2vec file, for gensim and other programs")
     sub.add_argument("model", metavar="DIR", help="model folder")
     sub.add_argument("file", metavar="FILE", help="file to write")
     sub.add_argument(
         "--format",
         choices=["word2vec-bin", "word2vec-text"],
         default="word2vec-bin",
-        help="word2vec.c's binary format, exact and small, or its text format, six decimals (default: word2vec-bin)",
+        help="word2vec.c's binary format, exact and small; or its text format, six decimals (default: word2vec-bin)",
     )
 
-    sub = command("info", _info, "print what is in a model folder or a prepared folder")
+    sub = command("info", _info, "describe a model folder or a prepared folder")
     sub.add_argument("folder", metavar="DIR")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
     command(
         "demo",
         _demo,
-        "make ./fastw2v-demo: train on Python's own documentation and show what comes out; no download, no argument",
+        "train on Python's own documentation into ./fastw2v-demo and print neighbours; no download, no argument",
     )
     return parser
 
@@ -178,7 +178,7 @@ def _corpus(paths: list[str]) -> str | list[str]:
         return paths[0]
     for path in paths:
         if is_prepared(path):
-            raise ConfigError(f"{path} is a prepared folder: give it alone")
+            raise ConfigError(f"{path} is a prepared folder: give it as the only corpus")
     return paths
 
 
@@ -193,7 +193,7 @@ def _train(arguments: argparse.Namespace) -> None:
     output = _output(arguments)
     of_run = {name: getattr(arguments, name) for name in ("resume", "checkpoint_every", "init_from")}
     if arguments.ray is None and arguments.nodes is not None:
-        raise ConfigError("--nodes is for training by Ray: give --ray as well")
+        raise ConfigError("--nodes is for training with Ray: add --ray")
     try:
         if arguments.ray is None:
             embeddings = train(_corpus(arguments.corpus), output=output, **of_run, **options)
@@ -291,7 +291,7 @@ def _export(arguments: argparse.Namespace) -> None:
         embeddings.export(arguments.file, arguments.format)
     for warning in caught:
         _remark(f"warning: {warning.message}")
-    if os.path.isfile(arguments.file):  # and not a pipe, where this line would follow the vectors
+    if os.path.isfile(arguments.file):  # in a pipe this line would follow the vectors
         size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
         _print(f"{arguments.file}: {size}, {arguments.format}")
 
@@ -299,7 +299,7 @@ def _export(arguments: argparse.Namespace) -> None:
 def _info(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.folder)
     if is_prepared(folder):
-        open_prepared(folder)  # a damaged folder is an error here too
+        open_prepared(folder)  # raises if the folder is damaged
         record = read_manifest(folder, PREPARED_MANIFEST, "prepared")
     else:
         embeddings = load(folder)
@@ -352,7 +352,7 @@ def run_command(
     remark: Callable[[str], None],
     out_of_memory: Callable[[MemoryError], str],
 ) -> int:
-    """Parse the arguments, call ``arguments.run(arguments)``, and make one line and an exit code of what it raises."""
+    """Parse the arguments, call ``arguments.run(arguments)``, and turn exceptions into one line and an exit code."""
 
     def fail(message: str) -> int:
         remark(f"error: {printable(' '.join(message.splitlines()))}")
@@ -364,7 +364,7 @@ def run_command(
         sys.stdout.flush()
     except FastW2VError as error:
         return fail(str(error))
-    except BrokenPipeError:  # the reader, as in «| head», has seen enough
+    except BrokenPipeError:  # the reader has seen enough, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
@@ -381,7 +381,7 @@ def run_command(
 
 
 def _open_standard_streams() -> None:
-    """Give closed standard streams to the null device, so that no file of ours becomes one by its number."""
+    """Replace closed standard streams by the null device, so that no other file gets their descriptors."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
@@ -392,5 +392,5 @@ def _open_standard_streams() -> None:
 
 
 def _remark(text: str) -> None:
-    with suppress(OSError):  # nobody is listening
+    with suppress(OSError):  # standard error is closed
         print(f"fastw2v: {printable(text)}", file=sys.stderr, flush=True)

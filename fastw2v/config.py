@@ -1,4 +1,4 @@
-"""Training options: one frozen record, checked once, stored in every model folder."""
+"""Training options: one frozen record, checked when it is made and stored in every model folder."""
 
 import math
 from dataclasses import dataclass, fields
@@ -18,7 +18,7 @@ _INTEGERS: dict[str, tuple[int, int]] = {
     "seed": (0, 2**63 - 1),
     "max_vocab": (1, 2**31 - 1),
 }
-# lowest, highest, is the lowest itself allowed
+# lowest, highest, and whether the lowest itself is allowed
 _REALS: dict[str, tuple[float, float, bool]] = {
     "ns_exponent": (-10.0, 10.0, True),
     "sample": (0.0, 1.0, True),
@@ -51,6 +51,17 @@ class TrainOptions(IdOptions, total=False):
     max_vocab: int | None
 
 
+class _Workers:
+    """A field that can be set to None, meaning every usable core, and always reads as a number."""
+
+    def __get__(self, config: Any, owner: type) -> int:
+        value: Any = None if config is None else config.__dict__["workers"]  # read from the class: the default
+        return value  # type: ignore[no-any-return]
+
+    def __set__(self, config: Any, value: int | None) -> None:
+        config.__dict__["workers"] = usable_cores() if value is None else value
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Options of a training run, named as in gensim.
@@ -68,11 +79,11 @@ class TrainConfig:
         alpha: learning rate at the first token.
         min_alpha: learning rate at the last token of the last epoch; linear in between.
         epochs: passes over the corpus.
-        workers: threads; None means every usable core. 1 is bit-identical from run to run, more is Hogwild.
+        workers: threads; None means every usable core. With 1 a run is bit-identical from run to run; more is Hogwild.
         seed: origin of every random number of the run.
         max_vocab: keep only this many of the most frequent words; None keeps all.
-        kernel: ``"tile"``, tiles of centres that share their noise words, or ``"pair"``, one pair after the other as
-            in word2vec.c. Tiles need a vocabulary that they do not overload: below that `train` takes pairs.
+        kernel: ``"tile"``, tiles of centres that share their noise words; or ``"pair"``, one pair after another as in
+            word2vec.c. Where the corpus is too small for tiles, or alpha too high, `train` falls back to pairs.
     """
 
     vector_size: int = 100
@@ -84,25 +95,21 @@ class TrainConfig:
     alpha: float = 0.025
     min_alpha: float = 1e-4
     epochs: int = 5
-    workers: int | None = None
+    workers: _Workers = _Workers()  # it has no state
     seed: int = 1
     max_vocab: int | None = None
     kernel: str = "tile"
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is None and field.default is None:
-                if field.name == "workers":
-                    object.__setattr__(self, "workers", usable_cores())
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value is None and option.default is None:
                 continue
             kinds = ((_INTEGERS, _checked_integer), (_REALS, _checked_real), (CHOICES, _checked_choice))
-            check: Any = next(check for table, check in kinds if field.name in table)
-            object.__setattr__(self, field.name, check(field.name, value))
+            check: Any = next(check for table, check in kinds if option.name in table)
+            object.__setattr__(self, option.name, check(option.name, value))
         if self.min_alpha > self.alpha:
-            raise ConfigError(
-                f"min_alpha is {self.min_alpha:g}, above alpha {self.alpha:g}: the rate falls from alpha to min_alpha"
-            )
+            raise ConfigError(f"min_alpha is {self.min_alpha:g}, above alpha {self.alpha:g}: give at most alpha")
 
 
 def _checked_integer(name: str, value: Any) -> int:

@@ -1,4 +1,4 @@
-"""``fastw2v demo``: real text to trained vectors in under a minute, with nothing to download."""
+"""``fastw2v demo``: train on real text in under a minute, without a download."""
 
 import time
 from pathlib import Path
@@ -20,7 +20,7 @@ def neighbour_lines(embeddings: Embeddings, words: tuple[str, ...], topn: int) -
 
 
 def run() -> None:
-    """Train on Python's own documentation into ./fastw2v-demo, print neighbours and what to try next."""
+    """Train on Python's own documentation into ./fastw2v-demo, then print neighbours and commands to try next."""
     began = time.perf_counter()
     print("Text: the documentation inside this Python (docstrings of the standard library, topics of help()).")
     embeddings = train(pydocs.sentences(), output=FOLDER, epochs=10)

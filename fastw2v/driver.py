@@ -19,12 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from .checkpoint import DIFFERED, Checkpoints, State, differences
 from .config import IdOptions, TrainConfig, TrainOptions
+from .corpus import BLOCK_IDS, Corpus, check_ids
 from .embeddings import Embeddings
 from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import Watch
 from .interrupts import interruption, signals_noted, sigterm_raises
 from .machine import trim_memory
-from .prepared import BLOCK_IDS, Corpus, CorpusInput, check_ids, opened
+from .prepared import CorpusInput, opened
 from .records import LOSS, PAIRS, TRAINED, Rate, Text
 from .replica import Replica
 from .run import (

@@ -1,6 +1,9 @@
-"""The result of training: words, their vectors, and questions about them."""
+"""The result of training: words and their vectors, questions about them, and the model folder that stores them.
 
-import io
+A model folder holds ``model.json`` (config, versions, progress, sizes, checksums), ``vocab.tsv``, ``V.npy``, ``U.npy``
+and ``metrics.jsonl`` (one record per chunk of training).
+"""
+
 import json
 import os
 import time
@@ -13,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import word2vec_format
+from .arrays import load_array, npy_blocks
 from .errors import FolderError, FormatError, UnknownWordError
 from .machine import versions
-from .prepared import load_array, write_header
+from .manifest import read_manifest, write_digested, write_manifest
 from .screen import printable
-from .staging import PARTIAL, open_part, read_manifest, staged, write_digested, write_errors, write_manifest
+from .staging import PARTIAL, open_part, staged, write_errors
 from .vocab import Vocab
 
-MANIFEST = "model.json"
-BLOCK_BYTES = 1 << 22
-LOAD_ATTEMPTS, LOAD_PAUSE = 10, 0.01  # seconds; a checkpoint is put in place in a fraction of one of these
-# what model.json says of the folder's other files, and not of the training
+MODEL_MANIFEST = "model.json"
+LOAD_ATTEMPTS, LOAD_PAUSE = 10, 0.01  # seconds; publishing a checkpoint takes a fraction of this
+# Fields of model.json that describe the folder's other files, not the training.
 _DESCRIBED = {
     "format",
     "format_version",
@@ -49,10 +52,10 @@ class Embeddings:
 
     Attributes:
         vocab: words and counts; row i of the matrices belongs to ``words[i]``.
-        vectors: the centre rows V, float32 ``(n_words, vector_size)``, read-only; what people mean by «word vectors».
+        vectors: the centre rows V, float32 ``(n_words, vector_size)``, read-only; usually called the word vectors.
         outside: the outside rows U, the same shape, read-only; None where only V is known.
-        metadata: config, versions, progress and corpus sizes of the training, as stored in model.json.
-        metrics: one record per chunk of training, as stored in metrics.jsonl.
+        metadata: config, versions, progress and corpus sizes of the training, from model.json.
+        metrics: one record per chunk of training, from metrics.jsonl.
     """
 
     def __init__(
@@ -102,7 +105,7 @@ class Embeddings:
         return vector
 
     def row(self, word: str | int) -> int:
-        """Return the row of a word; an integer is a row already, such as an id of `train_ids`.
+        """Return the row of a word; an integer, such as an id of `train_ids`, is itself a row.
 
         Raises:
             UnknownWordError: (a KeyError) the word is not in the vocabulary.
@@ -120,7 +123,7 @@ class Embeddings:
         """Euclidean length of every vector, float32 ``(n_words,)``, 1 in place of 0; computed once.
 
         Raises:
-            FormatError: a vector holds NaN or infinity, or numbers whose length float32 can't hold.
+            FormatError: a vector is not finite, or its length is too large for float32.
         """
         if self._norms is None:
             blocks = (self.vectors[i : i + 65_536] for i in range(0, len(self), 65_536))
@@ -155,12 +158,12 @@ class Embeddings:
         negative: WordOrVector | Sequence[WordOrVector] = (),
         topn: int = 10,
     ) -> list[tuple[str, float]]:
-        """Return the words whose vectors are nearest, by cosine, to a sum of given vectors.
+        """Return the words whose vectors are nearest, by cosine, to a sum of vectors.
 
         Args:
-            positive: words or vectors that count for, each scaled to length 1; or one of them.
-            negative: words or vectors that count against.
-            topn: how many to return. Words given are never returned.
+            positive: words or vectors to add, each scaled to length 1; or a single one.
+            negative: words or vectors to subtract.
+            topn: how many words to return; words of the query are never returned.
 
         Returns:
             (word, cosine) pairs, nearest first.
@@ -168,30 +171,30 @@ class Embeddings:
         Raises:
             UnknownWordError: a word is not in the vocabulary.
             FormatError: a vector of the vocabulary is not finite.
-            ValueError: nothing was given, a vector has the wrong shape or is not finite, or topn is below 1.
+            ValueError: the query is empty, a vector has the wrong shape or is not finite, or topn is below 1.
         """
         if not isinstance(topn, (int, np.integer)) or topn < 1:
             raise ValueError(f"topn is {topn!r}: give a whole number, at least 1")
         query = np.zeros(self.vector_size, np.float64)
-        given: list[int] = []
-        seen_vector = False
+        query_rows: list[int] = []
+        has_vector = False
         for sign, items in ((1, positive), (-1, negative)):
             for item in [items] if isinstance(items, (str, int, np.integer, np.ndarray)) else items:
                 if isinstance(item, (str, int, np.integer)):
-                    given.append(self.row(item))
-                    query += sign * self.unit_vectors(np.array([given[-1]]))[0]
+                    query_rows.append(self.row(item))
+                    query += sign * self.unit_vectors(np.array(query_rows[-1:]))[0]
                     continue
                 vector = np.asarray(item)
                 if vector.dtype.kind not in "fiu" or vector.shape != query.shape or not np.isfinite(vector).all():
                     raise ValueError(f"{item!r:.60} is neither a word nor {query.shape} finite numbers")
-                seen_vector = True
+                has_vector = True
                 vector = vector.astype(np.float64)
                 query += sign * vector / (np.linalg.norm(vector) or 1)
-        if not given and not seen_vector:
+        if not query_rows and not has_vector:
             raise ValueError("give at least one word or vector")
         scores = self.vectors @ (query / (np.linalg.norm(query) or 1)).astype(np.float32) / self.norms
-        scores[given] = -np.inf
-        n = min(topn, len(self) - len(set(given)))
+        scores[query_rows] = -np.inf
+        n = min(topn, len(self) - len(set(query_rows)))
         if n < 1:
             return []
         best = np.argpartition(-scores, n - 1)[:n]
@@ -199,7 +202,7 @@ class Embeddings:
         return [(self.words[i], float(scores[i])) for i in best]
 
     def analogy(self, a: str | int, b: str | int, c: str | int, topn: int = 10) -> list[tuple[str, float]]:
-        """Answer «a is to b as c is to ...?» by 3CosAdd: the words nearest to b - a + c.
+        """Answer "a is to b as c is to ...?" by 3CosAdd: return the words nearest to b - a + c.
 
         Raises:
             UnknownWordError: a word is not in the vocabulary.
@@ -207,24 +210,24 @@ class Embeddings:
         return self.most_similar(positive=[b, c], negative=[a], topn=topn)
 
     def save(self, folder: str | PathLike[str]) -> None:
-        """Write a model folder; one that stands there is replaced when the new one is complete.
+        """Write a model folder; it replaces an existing one when it is complete.
 
         Raises:
             FolderError: the folder can't be written, or is something else.
         """
-        with staged(Path(folder), MANIFEST, "model") as partial:
+        with staged(Path(folder), MODEL_MANIFEST, "model") as partial:
             self.write_parts(partial)
 
     def write_parts(self, folder: Path) -> None:
         """Write the files of a model folder into an existing folder, model.json last.
 
         Raises:
-            FolderError: they can't be written.
+            FolderError: the files can't be written.
         """
         with write_errors(folder):
-            parts: dict[str, Iterator[bytes | memoryview]] = {"V.npy": _npy_blocks(self.vectors)}
+            parts: dict[str, Iterator[bytes | memoryview]] = {"V.npy": npy_blocks(self.vectors)}
             if self.outside is not None:
-                parts["U.npy"] = _npy_blocks(self.outside)
+                parts["U.npy"] = npy_blocks(self.outside)
             parts["metrics.jsonl"] = ((json.dumps(record) + "\n").encode() for record in self.metrics)
             digests = {name: write_digested(folder / name, blocks) for name, blocks in parts.items()}
             record = {
@@ -236,7 +239,7 @@ class Embeddings:
                 "vocab_sha256": self.vocab.write(folder / "vocab.tsv"),
                 "sha256": digests,
             }
-            write_manifest(folder, MANIFEST, "model", record)
+            write_manifest(folder, MODEL_MANIFEST, "model", record)
 
     def export(self, path: str | PathLike[str], format: ExportFormat = "word2vec-bin") -> None:
         """Write the vectors as a word2vec.c file, byte for byte as that program does.
@@ -245,19 +248,19 @@ class Embeddings:
             path: the file to write.
             format: "word2vec-bin", or "word2vec-text" (six decimals).
 
-        A word that is not valid UTF-8 is written as it was read, with a warning: gensim needs to be told of it.
+        A word that is not valid UTF-8 is written as it was read, with a warning, because gensim needs an option for it.
 
         Raises:
-            FormatError: a word holds white space, which these formats can't express, a vector is not finite, or the
+            FormatError: a word holds white space, which these formats can't express; a vector is not finite; or the
                 file can't be written.
-            ValueError: the format is none of the two.
+            ValueError: the format is neither of the two.
         """
         if format not in get_args(ExportFormat):
             raise ValueError(f"format is {format!r}: give one of {', '.join(get_args(ExportFormat))}")
         word2vec_format.write(path, self.words, self.vectors, binary=format == "word2vec-bin")
 
     def to_gensim(self) -> Any:
-        """Return a ``gensim.models.KeyedVectors`` with these vectors and counts; needs gensim installed."""
+        """Return a ``gensim.models.KeyedVectors`` with these vectors and counts; requires gensim."""
         from gensim.models import KeyedVectors
 
         keyed = KeyedVectors(self.vector_size)
@@ -267,52 +270,45 @@ class Embeddings:
         return keyed
 
 
-def _npy_blocks(matrix: NDArray[np.float32]) -> Iterator[bytes | memoryview]:
-    """Give the contents of a .npy file, a block of rows at a time."""
-    header = io.BytesIO()
-    write_header(header, matrix.dtype, *matrix.shape)
-    yield header.getvalue()
-    at_once = max(1, BLOCK_BYTES // (4 * matrix.shape[1]))
-    for start in range(0, len(matrix), at_once):
-        yield np.ascontiguousarray(matrix[start : start + at_once]).data
-
-
 def load(folder: str | PathLike[str]) -> Embeddings:
-    """Open a model folder; the matrices are mapped, not read. Where a training goes on, all is of one checkpoint.
+    """Open a model folder; the matrices are mapped, not read.
 
-    A folder from a stranger is safe to open: only files of fixed names in it are read, none is executed, and what they
-    say is checked against their lengths and each other before it is believed.
+    While a training is writing to the folder, all files are of the same checkpoint. A folder from a stranger is safe to
+    open: only files with fixed names are read, nothing is executed, and their contents are checked against their
+    lengths and against each other.
 
     Raises:
-        FolderError: a part is missing, truncated, or does not fit the others.
+        FolderError: a file is missing, truncated, or does not match the others.
     """
     folder = Path(folder)
     for _ in range(LOAD_ATTEMPTS):
         try:
-            manifest = read_manifest(folder, MANIFEST, "model")
+            manifest = read_manifest(folder, MODEL_MANIFEST, "model")
             embeddings = _open(folder, manifest)
-            if read_manifest(folder, MANIFEST, "model") == manifest:
+            if read_manifest(folder, MODEL_MANIFEST, "model") == manifest:
                 return embeddings
         except FolderError:
-            if not os.path.isdir(folder / PARTIAL):  # nobody is putting another in its place
+            if not os.path.isdir(folder / PARTIAL):  # no other run is replacing it
                 raise
         time.sleep(LOAD_PAUSE)
-    return _open(folder, read_manifest(folder, MANIFEST, "model"))
+    return _open(folder, read_manifest(folder, MODEL_MANIFEST, "model"))
 
 
 def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
     vocab = Vocab.read(folder / "vocab.tsv", str(manifest.get("vocab_sha256")))
     shape = (manifest.get("n_words"), manifest.get("vector_size"))
     if shape[0] != len(vocab):
-        raise FolderError(f"{folder / MANIFEST} says {shape[0]!r:.20} words, vocab.tsv has {len(vocab)}")
+        raise FolderError(
+            f"{folder / MODEL_MANIFEST} gives {shape[0]!r:.20} words, but vocab.tsv has {len(vocab)}: train again"
+        )
     if not len(vocab):
-        raise FolderError(f"{folder / 'vocab.tsv'} is empty: a model has at least one word")
+        raise FolderError(f"{folder / 'vocab.tsv'} is empty, but a model has at least one word: train again")
     matrices = []
     for name in ("V.npy", "U.npy")[: 2 if manifest.get("has_outside", True) else 1]:
         matrix = load_array(folder / name, np.float32)
         if matrix.shape != shape:
             raise FolderError(
-                f"{folder / name} has shape {matrix.shape}, but {MANIFEST} and vocab.tsv say {shape!s:.60}"
+                f"{folder / name} has shape {matrix.shape}, but {MODEL_MANIFEST} and vocab.tsv give {shape!s:.60}"
             )
         matrices.append(matrix)
     metrics = []
@@ -331,3 +327,21 @@ def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
         raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
     metadata = {key: value for key, value in manifest.items() if key not in _DESCRIBED}
     return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics)
+
+
+def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> Embeddings:
+    """Read a text or binary file written by word2vec.c, gensim or this package.
+
+    Args:
+        path: the file.
+        binary: whether it is in the binary format.
+
+    Returns:
+        Embeddings without outside rows; all counts are 0, because the format has none.
+
+    Raises:
+        FormatError: the file is missing or malformed, its header announces more than it holds or more than 65,536
+            columns, a number is not finite, or a word occurs twice.
+    """
+    words, vectors = word2vec_format.read(path, binary=binary)
+    return Embeddings(Vocab(words, np.zeros(len(words), np.int64)), vectors)

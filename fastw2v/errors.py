@@ -1,8 +1,19 @@
-"""Every error that this package raises on purpose; the command line prints each as one line."""
+"""The errors that this package raises on purpose; the command line prints each as one line.
+
+FastW2VError
+├── ConfigError       (ValueError)       an option
+├── CorpusError       (ValueError)       the text or the ids
+├── FolderError       (ValueError)       a model folder or a prepared folder
+├── FormatError       (ValueError)       an evaluation file or a file of vectors
+├── DivergedError     (ArithmeticError)  values that are not finite
+├── ClusterError      (RuntimeError)     Ray and the nodes
+└── UnknownWordError  (KeyError)         a word without a vector
+Terminated            (SystemExit)       SIGTERM
+"""
 
 
 class FastW2VError(Exception):
-    """Base of all errors below: catch this to catch them all."""
+    """Base class of the errors below."""
 
 
 class ConfigError(FastW2VError, ValueError):
@@ -10,7 +21,7 @@ class ConfigError(FastW2VError, ValueError):
 
 
 class CorpusError(FastW2VError, ValueError):
-    """The corpus is missing, unreadable, empty, not text, or has no word frequent enough."""
+    """The corpus is missing, unreadable, empty, not text, or has no word that is frequent enough."""
 
 
 class FolderError(FastW2VError, ValueError):
@@ -18,17 +29,17 @@ class FolderError(FastW2VError, ValueError):
 
 
 class FormatError(FastW2VError, ValueError):
-    """An evaluation or vectors file is malformed; the message names the file and the place."""
+    """An evaluation or vectors file is malformed; the message names the file and the line."""
 
 
 class DivergedError(FastW2VError, ArithmeticError):
-    """Training met a value that is not finite.
+    """Training produced a value that is not finite.
 
     Attributes:
-        epoch: the epoch it was found in, from 1.
-        token: tokens of that epoch that had been visited when it was found.
+        epoch: the epoch in which it was found, from 1.
+        token: tokens of that epoch visited before it was found.
         alpha: the learning rate at that point.
-        checkpoint: where the last good state of the run is, None if none was saved.
+        checkpoint: the folder with the last good state of the run, None if none was saved.
     """
 
     def __init__(self, epoch: int, token: int, alpha: float, checkpoint: str | None = None) -> None:
@@ -44,12 +55,12 @@ class DivergedError(FastW2VError, ArithmeticError):
         )
 
     def __reduce__(self) -> tuple[type, tuple[int, int, float, str | None]]:
-        """Let it come out of another process: there an exception is made anew, by default from its text alone."""
+        """Support unpickling, as in another process: by default only the message would reach the constructor."""
         return type(self), (self.epoch, self.token, self.alpha, self.checkpoint)
 
 
 class ClusterError(FastW2VError, RuntimeError):
-    """Ray is missing, its cluster can't be reached or does not fit, or too few nodes of a training are left."""
+    """Ray is missing, its cluster is unreachable or unsuitable, or too few nodes of a training are left."""
 
 
 class UnknownWordError(FastW2VError, KeyError):
@@ -60,7 +71,7 @@ class UnknownWordError(FastW2VError, KeyError):
 
 
 class Terminated(SystemExit):
-    """SIGTERM stopped a training, after its state was saved; a program that lets it pass exits with code 143."""
+    """SIGTERM stopped a training after its state was saved; a program that does not catch it exits with code 143."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

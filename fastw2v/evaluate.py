@@ -1,7 +1,7 @@
 """Scores against human judgement: word similarity and word analogies.
 
-One evaluator for anybody's vectors. Words of the files are lower-cased, pairs and questions with a word that is not in
-the vocabulary are left out, and every score says how many were attempted of how many.
+The evaluator works for vectors from any source. It lower-cases the words of evaluation files and skips pairs and
+questions with unknown words; every score reports how many were attempted out of how many.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .embeddings import Embeddings
 from .errors import FormatError
 
-#: Scores held at once, (questions, candidates); 64 MB.
+#: Scores in memory at once, (questions, candidates): 64 MB.
 BATCH_SCORES = 1 << 24
 
 
@@ -24,7 +24,7 @@ class SimilarityScore:
 
     Attributes:
         file: the evaluation file.
-        spearman: from -1 to 1; None with fewer than two pairs, or where one side is constant.
+        spearman: from -1 to 1; None for fewer than two pairs, or if one side is constant.
         attempted: pairs with both words in the vocabulary.
         total: pairs in the file.
     """
@@ -37,12 +37,12 @@ class SimilarityScore:
 
 @dataclass(frozen=True)
 class AnalogyScore:
-    """Analogies answered right.
+    """The number of analogies answered correctly.
 
     Attributes:
         section: the file's section, or "total".
-        correct: questions whose fourth word came out first.
-        attempted: questions with all four words among the restricted vocabulary.
+        correct: questions whose fourth word was the first answer.
+        attempted: questions with all four words in the restricted vocabulary.
         total: questions in the file.
     """
 
@@ -53,7 +53,7 @@ class AnalogyScore:
 
     @property
     def accuracy(self) -> float | None:
-        """Correct over attempted; None where none was."""
+        """Correct over attempted; None if none was attempted."""
         return self.correct / self.attempted if self.attempted else None
 
 
@@ -100,7 +100,7 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
 
 
 def read_analogies(path: str | PathLike[str]) -> dict[str, list[tuple[str, ...]]]:
-    """Read word2vec.c's question file: ``: section`` lines, and four words a question.
+    """Read word2vec.c's question file: ``: section`` lines, and four words per question.
 
     Raises:
         FormatError: the file can't be read, has no question, or a malformed line; names file and line.
@@ -115,7 +115,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[tuple[str, ...]]
         words = tuple(line.lower().split())
         if section is None:
             raise FormatError(
-                f"{fspath(path)} line {number} is {line!r:.80}: expected a section, as in «: capitals», first"
+                f"{fspath(path)} line {number} is {line!r:.80}: expected a section first, such as ': capitals'"
             )
         if len(words) != 4:
             raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: expected four words, found {len(words)}")
@@ -134,9 +134,10 @@ def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
-    """Return Spearman's rank correlation, Pearson's on `ranks`; None if there is none.
+    """Return Spearman's rank correlation, which is Pearson's of the `ranks`.
 
-    There is none with fewer than two values, or with a side that is constant or has a value that is not finite.
+    Returns:
+        None for fewer than two values, or if one side is constant or not finite.
     """
     if len(a) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()) or min(a) == max(a) or min(b) == max(b):
         return None
@@ -159,12 +160,12 @@ def evaluate_similarity(embeddings: Embeddings, path: str | PathLike[str]) -> Si
 def evaluate_analogies(
     embeddings: Embeddings, path: str | PathLike[str], restrict_vocab: int = 30_000
 ) -> list[AnalogyScore]:
-    """Score a file of analogies by 3CosAdd, the words of the question excluded from the answers.
+    """Score a file of analogies by 3CosAdd; the words of a question are not allowed as its answer.
 
     Args:
-        embeddings: the vectors, in any order; of words with the same count the first are the more frequent.
-        path: file as Google's questions-words.txt.
-        restrict_vocab: only this many of the most frequent words are asked about and considered as answers.
+        embeddings: the vectors, in any order; of words with the same count the first is ranked as more frequent.
+        path: a file in the format of Google's questions-words.txt.
+        restrict_vocab: use only this many of the most frequent words, in questions and as answers.
 
     Returns:
         One score per section, in order, then one with section "total".
@@ -196,9 +197,9 @@ def evaluate_analogies(
 
 def _count_correct(unit: NDArray[np.float32], questions: NDArray[np.int64]) -> int:
     a, b, c, expected = questions.T
-    cosines = (unit[b] - unit[a] + unit[c]) @ unit.T  # of a query not scaled to 1: the order is the same
-    for given in (a, b, c):
-        cosines[np.arange(len(questions)), given] = -np.inf
+    cosines = (unit[b] - unit[a] + unit[c]) @ unit.T  # queries are not scaled to length 1, which keeps the order
+    for asked_word in (a, b, c):
+        cosines[np.arange(len(questions)), asked_word] = -np.inf
     return int(np.count_nonzero(np.argmax(cosines, axis=1) == expected))
 
 

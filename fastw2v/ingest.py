@@ -1,19 +1,18 @@
-"""Text becomes ids: one pass over the bytes, on several threads, words numbered as they appear.
+"""Turn text into ids, in one pass over the bytes on several threads, numbering words as they appear.
 
-A word is a run of bytes between ASCII white space (space, tab, newline, carriage return, vertical tab, form feed);
-nothing else is interpreted, so any encoding that keeps ASCII apart works, invalid UTF-8 stays as it is, and a word can
-have any length up to WORD_BYTES. A newline ends a sentence, as does the end of a file; blank lines are no sentences.
+A word is a sequence of bytes between ASCII white space (space, tab, newline, carriage return, vertical tab, form feed).
+Nothing else is interpreted: any encoding that extends ASCII works, invalid UTF-8 is kept, and a word may be up to
+WORD_BYTES long. A newline ends a sentence, and so does the end of a file; blank lines are not sentences.
 
-The text is read in blocks, one after the other, each cut after white space. There is one word table for each worker,
-and one thread more than that: while all tables are at work, it reads (and decompresses) the next block. A thread scans
-its block into the next free table and appends provisional ids (a table's own numbering, -1 for the end of a sentence)
-to that table's file. Which table saw which block is chance; the result is not: a word's count is a sum, ties are broken
-by its first place in the corpus, and blocks are put in order by number. `write_ids` then turns provisional ids into
-final ones by frequency, in a pass over int32 ids rather than over text again.
+The text is read in blocks that end after white space. Each worker has a word table, and there is one more thread than
+workers: while all tables are busy, it reads (and decompresses) the next block. A thread scans its block into the next
+free table and appends provisional ids to that table's file: the table's own numbering, and -1 at the end of a sentence.
+Which table gets which block is chance, but the result is not: counts are sums, the first place in the corpus breaks
+ties, and blocks are sorted by number. Then `write_ids` turns provisional ids into final ids by frequency: a pass over
+int32 ids takes the place of a second pass over the text.
 
-A table that reaches its share of TABLE_WORDS, or of TABLE_BYTES, is set aside on disk as a run, and starts afresh. Runs
-are merged exactly, a part of all hashes at a time, so memory is bounded by the words that are kept and nothing is lost
-to pruning.
+A table that reaches its share of TABLE_WORDS or TABLE_BYTES is written to disk as a run and cleared. Runs are merged
+exactly, one part of all hash values at a time, so memory is bounded by the words that are kept and no count is lost.
 """
 
 import hashlib
@@ -37,12 +36,13 @@ from ._jit import jit
 from .errors import CorpusError
 from .inputs import display_name, expand, open_text
 from .staging import write_errors
+from .vocab import check_storable
 from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable, is_space
 
 BLOCK_BYTES = 1 << 20
 TABLE_WORDS = 1 << 22  # in all tables together; a word takes 70 to 130 bytes
-TABLE_BYTES = 1 << 28  # of letters in all tables together; only a text made to fill memory gets there first
-WORD_BYTES = 64 << 20  # a small archive can hold a word without end
+TABLE_BYTES = 1 << 28  # of letters in all tables together; only a text crafted to fill memory reaches this first
+WORD_BYTES = 64 << 20  # a small archive can hold an endless word
 JOIN_SECONDS = 2.0
 
 
@@ -64,17 +64,17 @@ def renumber(
     ends: NDArray[np.int64],
     n_before: int,
 ) -> tuple[int, int]:
-    """Turn a block of provisional ids into final ids, leaving out words without one.
+    """Turn a block of provisional ids into final ids, dropping words that have none.
 
     Args:
-        provisional: ids by first appearance, SENTENCE_END between sentences.
+        provisional: a table's own ids, with SENTENCE_END after each sentence.
         final_id: final id of each provisional one, -1 for a word that is not kept.
         ids: output, as long as the block.
-        ends: output, as long as the block: where each sentence that ends in it ends, counted from the corpus's start.
-        n_before: final ids in the blocks before.
+        ends: output, as long as the block: the end of each sentence that ends in it, counted from the corpus's start.
+        n_before: number of final ids in earlier blocks.
 
     Returns:
-        How many ids and how many ends were written.
+        The number of ids and of ends written.
     """
     n_ids = n_ends = 0
     for i in range(len(provisional)):
@@ -83,23 +83,23 @@ def renumber(
             ends[n_ends] = n_before + n_ids
             n_ends += 1
         else:
-            ids[n_ids] = final_id[word]  # overwritten by the next if it is -1: cheaper than a branch
+            ids[n_ids] = final_id[word]  # if it is -1, the next id overwrites it: cheaper than a branch
             n_ids += final_id[word] >= 0
     return n_ids, n_ends
 
 
 class Scanned(NamedTuple):
-    """Where the provisional ids of a block are.
+    """The place of a block's provisional ids.
 
     Attributes:
-        number: of the block, from 0.
+        number: number of the block, from 0.
         path: file of int32 ids.
-        start: the first of them in the file, counted in ids.
-        n_ids: how many, sentence ends included.
+        start: position of the first id in the file, counted in ids.
+        n_ids: number of ids, including sentence ends.
         n_ends: sentence ends among them.
-        run: which run's words they number.
-        opens: the first is a sentence end: of a sentence of the block before, if one is open there.
-        is_open: the last is a word: the sentence goes on in the next block.
+        run: number of the run whose words the ids refer to.
+        opens: the first id is a sentence end, which closes the previous block's sentence if that is open.
+        is_open: the last id is a word, so the sentence continues in the next block.
     """
 
     number: int
@@ -114,19 +114,19 @@ class Scanned(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Ingested:
-    """What one pass over a corpus found.
+    """The result of one pass over a corpus.
 
     Attributes:
-        words: distinct words, no word that could be kept left out.
-        counts: int64, occurrences of each.
-        firsts: int64, rising with where in the corpus each word was first seen.
+        words: distinct words, including every word that may be kept.
+        counts: int64, occurrences of each word.
+        firsts: int64, ordered as the places where the words first appear in the corpus.
         n_tokens: all tokens.
         n_sentences: sentences with at least one token.
-        distinct: distinct words of the corpus, also those that are not in ``words``.
+        distinct: number of distinct words in the corpus, including those that are not in ``words``.
         largest_left_out: the largest count of a word that is not in ``words``.
         blocks: the provisional ids, in order; none starts with the end of a sentence that is not open.
-        maps: for each run of words that blocks speak of, the index in ``words`` by provisional id, -1 for none.
-        digests: SHA-256 of the first block and of all, in hexadecimal, if asked for.
+        maps: for each run of words, the index in ``words`` by provisional id, -1 for none.
+        digests: SHA-256 of the first block and of all blocks, in hexadecimal, if requested.
     """
 
     words: Sequence[str]
@@ -148,11 +148,11 @@ class Block(NamedTuple):
     """A piece of text that ends after white space, or with its file.
 
     Attributes:
-        number: of the block, from 0.
-        text: the bytes, and at least PADDING spaces after them.
-        stop: how many bytes.
-        base: bytes of the corpus before it.
-        ends_file: it is the last of its file.
+        number: number of the block, from 0.
+        text: the bytes, followed by at least PADDING spaces.
+        stop: number of bytes.
+        base: bytes of the corpus before the block.
+        ends_file: whether it is the last block of its file.
     """
 
     number: int
@@ -162,14 +162,14 @@ class Block(NamedTuple):
     ends_file: bool
 
     def digest(self) -> bytes:
-        """Return the SHA-256 of the text and of whether its file ends."""
+        """Return the SHA-256 of the text and of ``ends_file``."""
         digest = hashlib.sha256(self.text[: self.stop].data)
         digest.update(b"\1" if self.ends_file else b"\0")
         return digest.digest()
 
 
 class Feed:
-    """Files, one after the other, as blocks of about BLOCK_BYTES; to be used by one thread at a time."""
+    """Files, one after another, as blocks of about BLOCK_BYTES; only one thread may use it at a time."""
 
     def __init__(self, paths: Iterable[str], stack: ExitStack) -> None:
         self._paths = iter(paths)
@@ -185,14 +185,14 @@ class Feed:
         return self._open.__exit__(*exception)  # type: ignore[arg-type]
 
     def next_block(self, text: NDArray[np.uint8]) -> Block | None:
-        """Read the next block into ``text``, or into a larger array where a word is longer; None after the last."""
+        """Read the next block into ``text``, or into a new array if a word does not fit; None after the last block."""
         if self._read is None:
             path = next(self._paths, None)
             if path is None:
                 return None
             self._name, self._read = self._open.enter_context(open_text(path))
         filled = len(self._left)
-        room = max(BLOCK_BYTES, filled)  # not all of an array that a long word has made larger
+        room = max(BLOCK_BYTES, filled)  # not the whole array, if a long word has enlarged it
         if len(text) < room + PADDING:
             text = np.empty(room + PADDING, np.uint8)
         text[:filled] = self._left
@@ -207,7 +207,7 @@ class Feed:
             if stop > 0:
                 break
             if filled >= WORD_BYTES:
-                raise CorpusError(f"{self._name} has {filled >> 20} MB without white space: these are not words")
+                raise CorpusError(f"{self._name} has {filled >> 20} MB without white space: is it text?")
             room *= 2  # a word longer than the block
             if len(text) < room + PADDING:
                 text = np.concatenate([text[:filled], np.empty(room + PADDING - filled, np.uint8)])
@@ -220,9 +220,9 @@ class Feed:
 
 
 def in_threads(work: Callable[[Callable[[], bool]], None], n_threads: int) -> None:
-    """Call ``work(stopped)`` on threads and wait; the first error ends them all, and so does Ctrl-C.
+    """Call ``work(stopped)`` on threads and wait; the first error stops them all, and so does Ctrl-C.
 
-    The threads are daemons: one that waits for standard input can't be told to stop.
+    The threads are daemons, because a thread that waits for standard input can't be stopped.
     """
     stop = threading.Event()
     errors: list[BaseException] = []
@@ -244,7 +244,7 @@ def in_threads(work: Callable[[Callable[[], bool]], None], n_threads: int) -> No
         stop.set()
         deadline = time.monotonic() + JOIN_SECONDS
         for thread in threads:
-            if thread.ident is not None:  # the system, or Ctrl-C, may not have let it start
+            if thread.ident is not None:  # the system, or Ctrl-C, may have kept it from starting
                 thread.join(max(0.0, deadline - time.monotonic()))
         raise
     if errors:
@@ -252,20 +252,20 @@ def in_threads(work: Callable[[Callable[[], bool]], None], n_threads: int) -> No
 
 
 def digest_files(paths: Sequence[str], workers: int, first: str | None = None) -> tuple[str, str] | None:
-    """Return the digests of a corpus, as `Ingested` has them, or None once the first block's is not ``first``.
+    """Return the digests of a corpus, as in `Ingested`; None as soon as the first block's digest is not ``first``.
 
     Raises:
         CorpusError: see `inputs.open_text`.
     """
     reading = threading.Lock()
     digests: dict[int, bytes] = {}
-    other = threading.Event()
+    differs = threading.Event()
     with ExitStack() as stack:
         feed = Feed(paths, stack)
 
         def work(stopped: Callable[[], bool]) -> None:
             text = np.empty(0, np.uint8)
-            while not stopped() and not other.is_set():
+            while not stopped() and not differs.is_set():
                 with reading:
                     block = feed.next_block(text)
                 if block is None:
@@ -273,10 +273,10 @@ def digest_files(paths: Sequence[str], workers: int, first: str | None = None) -
                 text = block.text
                 digests[block.number] = block.digest()
                 if block.number == 0 and first is not None and digests[0].hex() != first:
-                    other.set()
+                    differs.set()
 
         in_threads(work, workers + 1)
-    return None if other.is_set() else _joined(digests)
+    return None if differs.is_set() else _joined(digests)
 
 
 def _joined(digests: dict[int, bytes]) -> tuple[str, str]:
@@ -288,7 +288,7 @@ def _joined(digests: dict[int, bytes]) -> tuple[str, str]:
 
 
 class _Place:
-    """A worker's table, the file that its provisional ids go to, and which run it is filling."""
+    """A worker's table, the file of its provisional ids, and the number of the run that it fills."""
 
     def __init__(self, path: Path, run: int, bill: Callable[[str], None]) -> None:
         self.path, self.run = path, run
@@ -312,19 +312,19 @@ def ingest_files(
     digested: bool = False,
     bill: Callable[[str], None] = lambda text: None,
 ) -> Ingested:
-    """Number the words of texts, in order; see `inputs` for what a path can be.
+    """Number the words of texts, in order.
 
     Args:
-        paths: files, folders, patterns; ``-`` is standard input.
-        folder: where the provisional ids go, in files of int32, and runs of words if there are many.
-        workers: tables, and threads that scan; one more reads ahead. They never change the result.
-        min_count: words seen less often may be left out of the result.
-        max_vocab: words after this many of the most frequent may be, too.
-        digested: take digests of the text.
-        bill: told before a lot of memory is taken.
+        paths: files, folders and patterns, as in `inputs`; ``-`` is standard input.
+        folder: receives the provisional ids, in files of int32, and runs of words if there are many.
+        workers: number of tables and of scanning threads; one more thread reads ahead. They never change the result.
+        min_count: less frequent words may be missing from the result.
+        max_vocab: words beyond this many of the most frequent may be missing as well.
+        digested: compute digests of the text.
+        bill: called with a remark before a lot of memory is used.
 
     Raises:
-        CorpusError: see `inputs.expand` and `inputs.open_text`; or there is no word in any of them.
+        CorpusError: see `inputs.expand` and `inputs.open_text`; or the texts hold no word.
     """
     files = expand(paths)
     reading, counting = threading.Lock(), threading.Lock()
@@ -349,7 +349,7 @@ def ingest_files(
                     block = None if stopped() else feed.next_block(text)
                     if block is None:
                         return
-                    # with the lock held, so that each table sees its blocks in order: it notes first places only
+                    # under the lock, so that each table sees its blocks in order: it notes only a word's first place
                     place = free.get()
                 try:
                     text = block.text
@@ -421,7 +421,7 @@ def _ingested(
 
 
 def _in_order(scanned: list[Scanned]) -> tuple[list[Scanned], int]:
-    """Return the blocks in order, without ends of sentences that were not open, and how many sentences there are."""
+    """Return the blocks in order, without ends of sentences that were not open, and the number of sentences."""
     blocks = []
     is_open = False
     for block in sorted(scanned):
@@ -434,25 +434,25 @@ def _in_order(scanned: list[Scanned]) -> tuple[list[Scanned], int]:
 
 
 def merge(runs: Sequence[Run], min_count: int, max_vocab: int | None) -> tuple[WordTable, int, int]:
-    """Merge runs that do not fit into memory together, exactly: one part of all hashes after the other.
+    """Merge runs that do not fit into memory together, exactly, one part of all hash values after another.
 
-    A word's occurrences are all in one part, so after each part its rare words can go; and where more than twice
-    ``max_vocab`` are left, all but the ``max_vocab`` most frequent, ties by first place.
+    All occurrences of a word are in the same part. So after each part its rare words can be dropped; and if more than
+    twice ``max_vocab`` words are left, all but the ``max_vocab`` most frequent, ties by first place.
 
     Returns:
-        A table with every word that is among the ``max_vocab`` most frequent and has ``min_count`` occurrences, and
-        perhaps more; how many distinct words there are; and the largest count of one that is not in the table.
+        A table of at least every word that is among the ``max_vocab`` most frequent and has ``min_count`` occurrences;
+        the number of distinct words; and the largest count of a word that is not in the table.
     """
-    parts = 1
+    n_parts = 1
     n_words, n_letters = (sum(map(len, column)) for column in ([r.counts for r in runs], [r.letters for r in runs]))
-    while max(n_words / TABLE_WORDS, n_letters / TABLE_BYTES) > parts:
-        parts *= 2
+    while max(n_words / TABLE_WORDS, n_letters / TABLE_BYTES) > n_parts:
+        n_parts *= 2
     survivors = WordTable()
     distinct = left_out = most = 0
-    for part in range(parts):
+    for part in range(n_parts):
         table = WordTable()
         for run in runs:
-            table.add(run, part, parts)
+            table.add(run, part, n_parts)
         found = table.run()
         if len(found.counts) == 0:
             continue
@@ -482,17 +482,17 @@ def write_ids(
 ) -> tuple[int, int]:
     """Write final ids and the ends of sentences, from the provisional ids.
 
-    By ordinary writes: through a memory map, a disk that fills up would kill the process.
+    It uses ordinary writes, because a full disk would kill a process that writes through a memory map.
 
     Args:
         ingested: the pass over the text.
         final_id: final id of each of ``ingested.words``, -1 for a word that is not kept.
         ids_file: receives int32 ids, all sentences end to end.
-        ends_file: receives int64, where each sentence ends.
+        ends_file: receives the end of each sentence, int64.
         workers: threads.
 
     Returns:
-        How many ids and how many ends were written.
+        The number of ids and of ends written.
     """
     finals = [np.where(known >= 0, final_id[known], np.int32(-1)) for known in ingested.maps]
 
@@ -531,8 +531,8 @@ def ingest_sentences(sentences: Iterable[Iterable[str]], folder: Path) -> Ingest
     """Number the words of token lists, read once; the provisional ids go to a file in ``folder``.
 
     Raises:
-        CorpusError: a sentence is a string, a token is not a string, is empty, or holds a tab or line break; or there
-            is no token at all.
+        CorpusError: a sentence is a string; a token is not a string, is empty, or holds a tab or line break; or there
+            is no token.
     """
     index: dict[str, int] = {}
     counts = np.zeros(0, np.int64)
@@ -564,7 +564,7 @@ def ingest_sentences(sentences: Iterable[Iterable[str]], folder: Path) -> Ingest
                 raise CorpusError(f"sentence {number} is one string, not a list of tokens: split it, as with str.split")
             try:
                 block.extend(index.setdefault(token, len(index)) for token in sentence)
-            except TypeError as error:  # not iterable, or a token that can't be hashed
+            except TypeError as error:  # it is not iterable, or a token is not hashable
                 raise CorpusError(f"sentence {number} is {sentence!r:.60}, not a list of strings") from error
             for token in islice(reversed(index), len(index) - known):
                 _check_token(token, number)
@@ -575,7 +575,7 @@ def ingest_sentences(sentences: Iterable[Iterable[str]], folder: Path) -> Ingest
                 flush()
         flush()
     if n_sentences == 0:
-        raise CorpusError("the corpus is empty: no sentence has a token (a generator can be read only once)")
+        raise CorpusError("the corpus is empty: no sentence has a token (a generator is exhausted after one pass)")
     every = np.arange(len(index))
     return Ingested(
         words=list(index),
@@ -588,18 +588,6 @@ def ingest_sentences(sentences: Iterable[Iterable[str]], folder: Path) -> Ingest
         blocks=blocks,
         maps=[every.astype(np.int32)],
     )
-
-
-def check_storable(word: str) -> None:
-    """Raise ValueError, with the reason, if a vocab.tsv could not give this word back."""
-    if not word or any(c in word for c in "\t\n\r\v\f"):
-        raise ValueError("empty, or with a tab or line break inside")
-    try:
-        kept = word.isascii() or word.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") == word
-    except UnicodeEncodeError:
-        kept = False
-    if not kept:
-        raise ValueError("with surrogates that no UTF-8 can hold")
 
 
 def _check_token(token: object, sentence: int) -> None:

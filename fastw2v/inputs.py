@@ -1,9 +1,9 @@
-"""Where text comes from: files, folders, glob patterns, archives and standard input, each read once from its start.
+"""Sources of text: files, folders, glob patterns, archives and standard input, each read once from its start.
 
-A folder means every file below it, a pattern every file it matches, both in the order of their names; hidden files and
-folders are passed over, and so are model and prepared folders below a folder. An archive is known by its first bytes,
-not by its name: gzip, bzip2, xz and zstd are read, also several streams end to end. A byte-order mark at the start of a
-text is skipped. What has a NUL byte in its first 64 KiB is not text; a NUL further on is a byte like any other.
+A folder stands for every file below it, and a pattern for every file that it matches, both in order of their names.
+Hidden files and folders are skipped, and so are model and prepared folders below a folder. Archives are recognised by
+their first bytes, not by their names: gzip, bzip2, xz and zstd, also several streams end to end. A byte-order mark at
+the start of a text is skipped. A file with a NUL byte in its first 64 KiB is not text; a later NUL is an ordinary byte.
 """
 
 import bz2
@@ -27,7 +27,7 @@ from .errors import CorpusError
 
 SNIFF_BYTES = 64 << 10
 COMPRESSED_BYTES = 256 << 10  # read at once from an archive
-# decompressed at once: gzip can shrink text to a thousandth, and 4 bytes of zstd can hold 128 KiB
+# Decompressed at once: gzip can shrink text to a thousandth of its size, and 4 bytes of zstd can hold 128 KiB.
 GZIP_BYTES, ZSTD_BYTES = 32 << 10, 4 << 10
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -39,8 +39,8 @@ class TextInput(NamedTuple):
     """An open text.
 
     Attributes:
-        name: what to call it in a message.
-        read: fills a part of an array from its start and returns its length, 0 at the end of the text.
+        name: its name in messages.
+        read: fills an array from its start and returns the number of bytes, 0 at the end of the text.
     """
 
     name: str
@@ -48,7 +48,7 @@ class TextInput(NamedTuple):
 
 
 def display_name(path: str | PathLike[str]) -> str:
-    """Return what to call an input in a message."""
+    """Return the name of an input in messages."""
     return "standard input" if fspath(path) == "-" else fspath(path)
 
 
@@ -56,7 +56,7 @@ def expand(paths: Sequence[str | PathLike[str]]) -> list[str]:
     """Return the files that paths, folders and glob patterns stand for, in order; ``-`` is standard input.
 
     Raises:
-        CorpusError: a folder has no file, or belongs to this program, or a pattern matches nothing.
+        CorpusError: a folder has no file or is one of this program's, or a pattern matches nothing.
     """
     found: list[str] = []
     for path in paths:
@@ -67,7 +67,9 @@ def expand(paths: Sequence[str | PathLike[str]]) -> list[str]:
             elif any(c in name for c in "*?[") and not os.path.lexists(name):
                 matches = sorted(glob.glob(name, recursive=True))
                 if not matches:
-                    raise CorpusError(f"cannot read {name}: no file matches (quote a pattern to hand it on as it is)")
+                    raise CorpusError(
+                        f"cannot read {name}: no file matches (quote the pattern, so that the shell does not expand it)"
+                    )
                 for match in matches:
                     found += _files_below(match) if os.path.isdir(match) else [match]
             else:
@@ -96,19 +98,19 @@ def _files_below(folder: str) -> list[str]:
         below = (os.path.join(parent, name) for name in names if not name.startswith("."))
         files += [path for path in below if os.path.isfile(path)]
     if not files:
-        raise CorpusError(f"{folder} is a folder without files (hidden ones are passed over): name the text files")
+        raise CorpusError(f"{folder} is a folder without files (hidden files are skipped): name the text files")
     return sorted(files)
 
 
 class _Raw(io.RawIOBase):
-    """The bytes of a file or a pipe as they are, what was read to look at them first."""
+    """The bytes of a file or a pipe, including those that `peek` has read ahead."""
 
     def __init__(self, stream: Any, name: str) -> None:
         self._stream, self._name = stream, name
         self._head = memoryview(b"")
 
     def peek(self) -> bytes:
-        """Return the first bytes, which are read again afterwards."""
+        """Return the first bytes without consuming them."""
         head = bytearray(SNIFF_BYTES)
         filled = 0
         while filled < SNIFF_BYTES and (n := self.readinto(memoryview(head)[filled:])):
@@ -120,7 +122,7 @@ class _Raw(io.RawIOBase):
         return True
 
     def readinto(self, into: Any) -> int:
-        """Read some bytes, waiting for them where the stream does not wait; 0 at the end."""
+        """Read some bytes, waiting even where the stream itself does not block; return 0 at the end."""
         into = memoryview(into).cast("B")
         if self._head:
             n = min(len(into), len(self._head))
@@ -136,10 +138,10 @@ class _Raw(io.RawIOBase):
 
 
 class _Streams(io.RawIOBase):
-    """Compressed streams, one after the other, as bytes.
+    """The decompressed bytes of streams end to end.
 
-    For gzip in place of `gzip.GzipFile`, which before Python 3.12 takes 8 KiB at a time and a third longer; for zstd
-    in place of the library's own reader, which does not notice a frame that is cut off.
+    It replaces `gzip.GzipFile`, which before Python 3.12 reads 8 KiB at a time and takes a third longer, and the zstd
+    library's own reader, which does not notice a truncated frame.
     """
 
     def __init__(self, raw: io.BufferedReader, decompressor: Callable[[], Any], step: int) -> None:
@@ -160,7 +162,7 @@ class _Streams(io.RawIOBase):
                         raise EOFError
                     return 0
             if self._stream is None:
-                self._compressed = self._compressed.lstrip(b"\0")  # padding, as tapes have it; no stream starts so
+                self._compressed = self._compressed.lstrip(b"\0")  # padding, as on tapes; no stream starts with it
                 if not self._compressed:
                     continue
                 self._stream = self._decompressor()
@@ -203,7 +205,7 @@ def _archive(head: bytes) -> tuple[str, Callable[[io.BufferedReader, str], Any]]
 
 
 class _Archive(io.RawIOBase):
-    """What is in an archive; damage is an error that names the file."""
+    """The decompressed bytes of an archive; if it is damaged, an error names the file."""
 
     def __init__(self, raw: _Raw, name: str, kind: str, how: Callable[[io.BufferedReader, str], Any]) -> None:
         self._name, self._kind = name, kind
@@ -217,42 +219,42 @@ class _Archive(io.RawIOBase):
             return int(self._stream.readinto(into))
         except EOFError:
             raise CorpusError(
-                f"{self._name} is truncated: its {self._kind} data stop before their end; copy or download it again"
+                f"{self._name} is truncated: its {self._kind} data are incomplete; copy or download it again"
             ) from None
         except CorpusError:
             raise
-        except MemoryError:  # an xz or zstd header may ask for gigabytes
+        except MemoryError:  # an xz or zstd header may demand gigabytes
             raise CorpusError(
                 f"{self._name} needs more memory to decompress than there is: decompress it once"
             ) from None
-        except Exception as error:  # each library has its own
+        except Exception as error:  # every library has its own errors
             known = isinstance(error, (OSError, zlib.error, lzma.LZMAError)) or type(error).__name__ == "ZstdError"
             if not known:
                 raise
-            said = " ".join(str(error).split()).rstrip(".")
+            reason = " ".join(str(error).split()).rstrip(".")
             raise CorpusError(
-                f"{self._name} is damaged: its {self._kind} data are not valid ({said:.80}); copy or download it again"
+                f"{self._name} is damaged: its {self._kind} data are invalid ({reason:.80}); copy or download it again"
             ) from error
 
 
 def refuse_non_text(name: str, head: bytes) -> None:
-    """Raise `CorpusError` if a text's first bytes are those of an archive, or binary."""
+    """Raise `CorpusError` if a text's first bytes show that it is an archive or binary."""
     for magic, kind in _REFUSED.items():
         if head.startswith(magic):
             raise CorpusError(
-                f"{name} is a {kind} archive, not text: decompress it, or pipe its text in and give - as corpus"
+                f"{name} is a {kind} archive, not text: decompress it, or pipe its text in and give - as the corpus"
             )
     if inner := _archive(head):
         raise CorpusError(f"{name} holds {inner[0]}-compressed data inside an archive: decompress it once")
     if head[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
-        raise CorpusError(f"{name} is a tar archive, not text: unpack it, and give the folder")
+        raise CorpusError(f"{name} is a tar archive, not text: unpack it and give the folder")
     nul = head.find(b"\0")
     if nul >= 0:
         raise CorpusError(f"{name} is not text: byte {nul} is NUL (binary data or UTF-16; give UTF-8 text)")
 
 
 def _standard_input() -> Any:
-    """Return the raw stream: a thread that waits for it, when Ctrl-C ends the program, must hold no lock of it."""
+    """Return the raw stream: a buffered one is locked while a thread reads it, which would block the exit on Ctrl-C."""
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None:
         raise CorpusError("standard input can't be read here: give a file, or lists of tokens")
@@ -261,17 +263,17 @@ def _standard_input() -> Any:
 
 @contextmanager
 def _file(path: str) -> Iterator[Any]:
-    """Open a file, and raise if it is not the same when it has been read."""
+    """Open a file, and raise if it changes while it is being read."""
     try:
         stream = open(path, "rb", buffering=0)  # noqa: SIM115
     except (OSError, ValueError) as error:
         raise CorpusError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     with stream:
         before = os.fstat(stream.fileno())
-        changed = CorpusError(f"{path} changed while it was being read: wait until it is complete, and start again")
+        changed = CorpusError(f"{path} changed while it was being read: wait until it is complete and start again")
         try:
             yield stream
-        except CorpusError as error:  # half of one archive and half of another is not damage
+        except CorpusError as error:  # parts of two versions of an archive look like damage
             raise (changed if _differs(before, stream) else error) from error.__cause__
         if _differs(before, stream):
             raise changed
@@ -287,8 +289,8 @@ def open_text(path: str) -> Iterator[TextInput]:
     """Open a text for reading: a file, a pipe or standard input (``-``), decompressed where it is an archive.
 
     Raises:
-        CorpusError: it is missing, unreadable, a folder, not text, truncated or damaged, its archive can't be read
-            here, or it changed while it was being read.
+        CorpusError: it is missing, unreadable, a folder, not text, truncated or damaged, needs a missing library, or
+            changed while it was being read.
     """
     name = display_name(path)
     if path == "-":

@@ -1,4 +1,4 @@
-"""Ctrl-C and a request to end, at a moment of our choosing."""
+"""Handle Ctrl-C and SIGTERM at a safe moment: raise an exception at once, or only note the signal."""
 
 import signal
 import threading
@@ -14,18 +14,20 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise interruption(number, "nothing was written")
 
 
-#: Handlers that are nobody's in particular, so that ours may stand there for a while.
+#: Handlers that nobody chose, and that ours may therefore replace for a while.
 _DEFAULTS: dict[int, Any] = {signal.SIGINT: (signal.default_int_handler,), signal.SIGTERM: (signal.SIG_DFL, _end)}
 
 
 @contextmanager
 def sigterm_raises() -> Iterator[None]:
-    """Have SIGTERM raise `Terminated`, as Ctrl-C raises KeyboardInterrupt, so that what is half done is cleared away.
+    """Have SIGTERM raise `Terminated`, as Ctrl-C raises KeyboardInterrupt, so that unfinished files are removed.
 
-    Outside the main thread, or where SIGTERM is ignored or somebody else handles it, nothing is changed.
+    It changes nothing outside the main thread, or if SIGTERM is ignored or has another handler.
     """
-    mine = threading.current_thread() is threading.main_thread()
-    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
         yield
         return
     signal.signal(signal.SIGTERM, _end)
@@ -37,9 +39,9 @@ def sigterm_raises() -> Iterator[None]:
 
 @contextmanager
 def signals_noted(lets_third_through: bool = True) -> Iterator[Callable[[], int]]:
-    """Turn SIGINT (Ctrl-C) and SIGTERM into a note; as a rule a third one gets through at once.
+    """Only note SIGINT (Ctrl-C) and SIGTERM; unless ``lets_third_through`` is False, a third one ends the program.
 
-    Outside the main thread, or where a signal is ignored or somebody else handles it, nothing is changed.
+    It changes nothing outside the main thread, or for a signal that is ignored or has another handler.
 
     Yields:
         A function that returns the number of the first signal noted, 0 for none.
@@ -49,11 +51,11 @@ def signals_noted(lets_third_through: bool = True) -> Iterator[Callable[[], int]
     def note(number: int, frame: FrameType | None) -> None:
         noted.append(number)
         if lets_third_through and len(noted) >= 3:
-            raise interruption(number, "at once, in the middle of something; what had been saved before stays")
+            raise interruption(number, "while the state was being saved; earlier checkpoints are intact")
 
-    mine = threading.current_thread() is threading.main_thread()
+    in_main_thread = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in _DEFAULTS}
-    ours = [number for number, defaults in _DEFAULTS.items() if mine and before[number] in defaults]
+    ours = [number for number, defaults in _DEFAULTS.items() if in_main_thread and before[number] in defaults]
     for number in ours:
         signal.signal(number, note)
     try:

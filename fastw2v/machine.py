@@ -1,4 +1,4 @@
-"""What this machine, or the part of it that this process may use, has: cores and memory."""
+"""The cores and the memory that this process may use, and the versions that it runs with."""
 
 import ctypes
 import math
@@ -34,9 +34,9 @@ def usable_cores() -> int:
 
 
 def available_memory() -> int | None:
-    """Return how many bytes can be had without swapping, or None where the system does not say.
+    """Return how many bytes are available without swapping, or None where the system does not report it.
 
-    What the machine has left, or, if that is less, the cgroup of this process or one that it is in.
+    This is the smallest of the machine's free memory and that of each cgroup around this process.
     """
     try:
         fields = dict(line.split(":", 1) for line in (PROC / "meminfo").read_text().splitlines())
@@ -56,16 +56,16 @@ def available_memory() -> int | None:
 
 
 def trim_memory() -> None:
-    """Have the C library give freed memory back to the system; without glibc, nothing happens.
+    """Have the C library return freed memory to the system; without glibc, do nothing.
 
-    What threads have freed it keeps for threads to come, though these may need it for nothing.
+    Otherwise it keeps memory that threads have freed for later threads, which may never need it.
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library; Windows
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _cgroups(controller: str) -> Iterator[Path]:
-    """Give the folders of the cgroups that this process is in and whose limits hold for it, as far as they show."""
+    """Yield the folders of the cgroups whose limits apply to this process, as far as they are visible."""
     try:
         lines = (PROC / "self" / "cgroup").read_text().splitlines()
     except OSError:
@@ -73,7 +73,7 @@ def _cgroups(controller: str) -> Iterator[Path]:
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        if not controllers:  # version 2: all controllers in one tree, a folder of its own where version 1 is there too
+        if not controllers:  # version 2: one tree for all controllers, in a folder of its own beside version 1
             roots = [CGROUP, CGROUP / "unified"]
         elif controller in controllers.split(","):
             roots = [CGROUP / controllers, CGROUP / controller]
@@ -81,7 +81,7 @@ def _cgroups(controller: str) -> Iterator[Path]:
             continue
         group = PurePosixPath("/", path)
         for root in roots:
-            # within a container the path may be the host's: then none of these exists but the root, which is the group
+            # in a container the path may be the host's: then only the root exists, which is the container's group
             yield from (root / place.relative_to("/") for place in (group, *group.parents))
 
 

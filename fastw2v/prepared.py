@@ -1,130 +1,83 @@
-"""A corpus as ids on disk: made from text once, mapped into memory by every training run.
+"""Prepared folders: a corpus as ids on disk, made from text once and mapped into memory by every training run.
 
-A prepared folder holds ``prepared.json`` (settings, sizes, versions), ``vocab.tsv``, ``ids.npy`` (int32, all tokens of
+A prepared folder holds ``prepared.json`` (settings, sizes, versions), ``vocab.tsv``, ``ids.npy`` (int32, the tokens of
 all sentences end to end) and ``offsets.npy`` (int64; sentence s is ``ids[offsets[s]:offsets[s + 1]]``).
 """
 
-import math
-import mmap
 import os
-import re
 import shutil
 import stat
 import tempfile
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.lib.format import dtype_to_descr, write_array_header_1_0
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ._version import __version__
+from .arrays import load_array, write_header
 from .config import TrainConfig
+from .corpus import Corpus, check_ids
 from .errors import ConfigError, CorpusError, FolderError
-from .ingest import digest_files, ingest_files, ingest_sentences, write_ids
+from .ingest import Ingested, digest_files, ingest_files, ingest_sentences, write_ids
 from .inputs import expand
 from .interrupts import sigterm_raises
-from .screen import announced, say
-from .staging import CACHE, open_part, read_manifest, staged, synchronise, write_errors, write_manifest
-from .vocab import Vocab, build_vocab, choose_words
+from .manifest import read_manifest, write_manifest
+from .screen import announced, counted, printable, say
+from .staging import CACHE, staged, synchronise, write_errors
+from .vocab import Vocab
 
-MANIFEST = "prepared.json"
-BLOCK_IDS = 1 << 22
-# the header of an array of numbers, in format version 1.0, as NumPy writes it
-_NPY = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '([<>|=][a-zA-Z]\d{1,3})', 'fortran_order': (True|False), "
-    rb"'shape': \(((?:\d{1,18},? ?){0,4})\), \} *\n",
-    re.DOTALL,
-)
-SETTLED_NS = 2 * 10**9  # older than the grain of any clock that stamps files
+PREPARED_MANIFEST = "prepared.json"
+SETTLED_NS = 2 * 10**9  # longer than the resolution of any file system's clock
 
 PathOrPaths: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]]
 CorpusInput: TypeAlias = PathOrPaths | Iterable[Iterable[str]]
 
 
-@dataclass(frozen=True, eq=False)
-class Corpus:
-    """A corpus ready to train on.
+def choose_words(
+    ingested: Ingested, min_count: int, max_vocab: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Choose the vocabulary: of the words that occur at least ``min_count`` times the ``max_vocab`` most frequent.
 
-    Attributes:
-        vocab: the words; ids count from the most frequent.
-        ids: int32 ``(n_tokens,)``, the tokens that are in the vocabulary; read-only.
-        offsets: int64 ``(n_sentences + 1,)``; a sentence may be empty; read-only.
-        tokens_read: tokens of the text, with those that are not in the vocabulary.
-        min_count: what the vocabulary was made with.
-        max_vocab: what the vocabulary was made with.
-    """
-
-    vocab: Vocab
-    ids: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    tokens_read: int
-    min_count: int = 1
-    max_vocab: int | None = None
-
-    def crc32(self) -> int:
-        """Return a checksum of all ids and offsets, read in blocks."""
-        value = 0
-        for array in (self.ids, self.offsets):
-            for start in range(0, len(array), BLOCK_IDS):
-                value = zlib.crc32(array[start : start + BLOCK_IDS].data, value)
-                _let_go(array)
-        return value
-
-    def let_go(self) -> None:
-        """Take the pages read so far out of this process's memory, where they are a file's; it is read again later."""
-        for array in (self.ids, self.offsets):
-            _let_go(array)
-
-
-def _let_go(array: NDArray[Any]) -> None:
-    base: Any = array
-    while isinstance(base, np.ndarray):
-        base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.madvise(mmap.MADV_DONTNEED)
-
-
-def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return a corpus in CSR form as read-only int32 ids and int64 offsets, or raise before a kernel sees it.
+    Returns:
+        The indices in ``ingested.words`` of the words that are kept, in order of their ids; and the id of each of
+        ``ingested.words``, -1 for a word that is not kept.
 
     Raises:
-        CorpusError: not integers, wrong shape, offsets that do not start at 0, decrease, or do not end at the number of
-            ids, or an id outside ``[0, n_words)``.
+        CorpusError: no word is frequent enough.
     """
-    ids, offsets = np.asarray(ids), np.asarray(offsets)
-    for array, dtype, what in ((ids, "int32", name), (offsets, "int64", "offsets")):
-        if array.dtype.kind not in "iu" or array.ndim != 1:
-            raise CorpusError(f"{what} is {array.dtype} with shape {array.shape}: give a one-dimensional {dtype} array")
-    if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(ids):
-        raise CorpusError(f"offsets of {name} must go from 0 to the number of ids, {len(ids)}")
-    for start in range(0, len(offsets) - 1, BLOCK_IDS):
-        if np.any(np.diff(offsets[start : start + BLOCK_IDS + 1]) < 0):
-            raise CorpusError(f"offsets of {name} decrease: sentence s is ids[offsets[s]:offsets[s + 1]]")
-        _let_go(offsets)
-    for start in range(0, len(ids), BLOCK_IDS):
-        block = ids[start : start + BLOCK_IDS]
-        low, high = int(block.min()), int(block.max())
-        if low < 0 or high >= n_words:
-            raise CorpusError(f"{name} holds {low if low < 0 else high}: every id must be from 0 to {n_words - 1}")
-        _let_go(ids)
-    ids, offsets = np.ascontiguousarray(ids, np.int32).view(), np.ascontiguousarray(offsets, np.int64).view()
-    ids.flags.writeable = offsets.flags.writeable = False
-    return ids, offsets
+    counts = ingested.counts
+    kept = np.flatnonzero(counts >= min_count)
+    if len(kept) == 0:
+        top = int(np.lexsort((ingested.firsts, -counts))[0])
+        raise CorpusError(
+            f"no word occurs {counted(min_count, 'time')}: the corpus has "
+            f"{counted(ingested.distinct, 'distinct word')}, most often {printable(ingested.words[top])!r:.60}, "
+            f"{counted(int(counts[top]), 'time')}; lower --min-count"
+        )
+    order = kept[np.lexsort((ingested.firsts[kept], -counts[kept]))][:max_vocab]
+    final_id = np.full(len(counts), -1, np.int32)
+    final_id[order] = np.arange(len(order), dtype=np.int32)
+    return order, final_id
+
+
+def build_vocab(ingested: Ingested, order: NDArray[np.int64]) -> Vocab:
+    """Return the vocabulary of these words, in this order."""
+    take = getattr(ingested.words, "take", None)
+    words = take(order) if take else [ingested.words[i] for i in order.tolist()]
+    return Vocab(words, ingested.counts[order])
 
 
 def _prepare_into(
     folder: Path, corpus: CorpusInput, config: TrainConfig, *, progress: bool, for_reuse: bool = False
 ) -> Vocab:
     """Write ids.npy, offsets.npy, vocab.tsv and prepared.json into an existing folder, prepared.json last."""
-    assert config.workers is not None
     scratch = folder / "scratch"
     paths = as_paths(corpus)
     with announced(progress, "reading the corpus ..."):
@@ -153,7 +106,7 @@ def _prepare_into(
                 written = write_ids(ingested, final_id, ids_file, offsets_file, config.workers)
             if written != (n_tokens, n_sentences):
                 raise CorpusError(f"the scratch files in {folder} changed while they were being read: prepare again")
-            with ThreadPoolExecutor(2) as beside:  # the system's work, while words become strings
+            with ThreadPoolExecutor(2) as beside:  # system calls, while the words are decoded
                 done = [beside.submit(shutil.rmtree, scratch), beside.submit(synchronise, folder / "ids.npy")]
                 vocab = build_vocab(ingested, order)
                 vocab_sha256 = vocab.write(folder / "vocab.tsv")
@@ -175,18 +128,12 @@ def _prepare_into(
             }
             if ingested.digests is not None:
                 record["content"] = dict(zip(("first", "all"), ingested.digests, strict=True)) | {"files": before}
-            write_manifest(folder, MANIFEST, "prepared", record)
+            write_manifest(folder, PREPARED_MANIFEST, "prepared", record)
     return vocab
 
 
-def write_header(file: BinaryIO, dtype: DTypeLike, *shape: int) -> None:
-    """Write the header of a .npy file, as `load_array` reads it."""
-    header = {"descr": dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-    write_array_header_1_0(file, header)
-
-
 def as_paths(corpus: CorpusInput) -> list[str | PathLike[str]] | None:
-    """Return the corpus as a list of paths, or None if it is not made of paths but of sentences."""
+    """Return the corpus as a list of paths, or None if it consists of sentences."""
     if isinstance(corpus, (str, PathLike)):
         if not fspath(corpus):
             raise CorpusError("corpus is an empty string: give a path")
@@ -215,12 +162,12 @@ def prepare(
     """Turn text into a vocabulary and int32 token ids on disk, once.
 
     Args:
-        corpus: a path or several, of files (also .gz, .bz2, .xz, .zst), folders or glob patterns (``-`` is standard
-            input), or an iterable of token lists, read once.
-        output: the folder to make; a prepared folder that stands there is replaced when the new one is complete.
-        min_count: drop words seen less often.
+        corpus: one or more paths of files (also .gz, .bz2, .xz, .zst), folders or glob patterns (``-`` is standard
+            input); or an iterable of token lists, read once.
+        output: the folder to make; it replaces an existing prepared folder when it is complete.
+        min_count: drop less frequent words.
         max_vocab: keep only this many of the most frequent words.
-        workers: threads, for files; None means every usable core. They never change the result.
+        workers: threads that read files; None means every usable core. They never change the result.
         progress: show remarks on standard error.
 
     Returns:
@@ -228,28 +175,28 @@ def prepare(
 
     Raises:
         ConfigError: an option is out of range.
-        CorpusError: see `ingest.ingest_files`, `ingest.ingest_sentences` and `vocab.choose_words`.
+        CorpusError: see `ingest.ingest_files`, `ingest.ingest_sentences` and `choose_words`.
         FolderError: the folder can't be written, or is something else.
     """
     config = TrainConfig(min_count=min_count, max_vocab=max_vocab, workers=workers)
-    with sigterm_raises(), staged(Path(output), MANIFEST, "prepared") as partial:
+    with sigterm_raises(), staged(Path(output), PREPARED_MANIFEST, "prepared") as partial:
         vocab = _prepare_into(partial, corpus, config, progress=progress)
-    return _map(Path(output), read_manifest(Path(output), MANIFEST, "prepared"), vocab)
+    return _map(Path(output), read_manifest(Path(output), PREPARED_MANIFEST, "prepared"), vocab)
 
 
 def is_prepared(path: str | PathLike[str]) -> bool:
     """Tell whether a path is a prepared folder."""
-    return os.path.isfile(os.path.join(path, MANIFEST))
+    return os.path.isfile(os.path.join(path, PREPARED_MANIFEST))
 
 
 def open_prepared(folder: str | PathLike[str]) -> Corpus:
     """Map a prepared folder into memory.
 
     Raises:
-        FolderError: a part is missing, truncated, or does not fit the others.
+        FolderError: a file is missing, truncated, or does not match the others.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder, MANIFEST, "prepared")
+    manifest = read_manifest(folder, PREPARED_MANIFEST, "prepared")
     vocab = Vocab.read(folder / "vocab.tsv", str(manifest.get("vocab_sha256")))
     corpus = _map(folder, manifest, vocab)
     try:
@@ -260,7 +207,7 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
 
 
 def _map(folder: Path, manifest: dict[str, Any], vocab: Vocab) -> Corpus:
-    """Map the arrays of a folder as they are; nothing is read yet."""
+    """Map the arrays of a folder without reading them."""
     ids, offsets = load_array(folder / "ids.npy", np.int32), load_array(folder / "offsets.npy", np.int64)
     if ids.ndim != 1 or offsets.ndim != 1:
         raise FolderError(f"{folder}: ids.npy or offsets.npy has the wrong shape: prepare again")
@@ -269,58 +216,31 @@ def _map(folder: Path, manifest: dict[str, Any], vocab: Vocab) -> Corpus:
     fit = len(ids) > 0 and counts.min(initial=1) > 0 and counts.max(initial=0) <= len(ids) == counts.sum()
     if expected != (len(ids), len(offsets) - 1, len(vocab)) or not fit:
         raise FolderError(
-            f"{folder}: sizes in {MANIFEST} are not those of ids.npy, offsets.npy and vocab.tsv: prepare again"
+            f"{folder}: sizes in {PREPARED_MANIFEST} do not match ids.npy, offsets.npy and vocab.tsv: prepare again"
         )
     tokens_read = manifest.get("tokens_read")
     try:
         made_with = TrainConfig(min_count=manifest["min_count"], max_vocab=manifest.get("max_vocab"), workers=1)
     except (KeyError, ConfigError) as error:
-        raise FolderError(f"{folder / MANIFEST} has no valid min_count or max_vocab ({error}): prepare again") from None
+        raise FolderError(
+            f"{folder / PREPARED_MANIFEST} has no valid min_count or max_vocab ({error}): prepare again"
+        ) from None
     if not isinstance(tokens_read, int) or tokens_read < len(ids):
-        raise FolderError(f"{folder / MANIFEST} has no valid tokens_read: prepare again")
+        raise FolderError(f"{folder / PREPARED_MANIFEST} has no valid tokens_read: prepare again")
     return Corpus(vocab, ids, offsets, tokens_read, made_with.min_count, made_with.max_vocab)
-
-
-def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:
-    """Map a .npy file read-only; nothing in it is unpickled or evaluated.
-
-    Not by `numpy.load`: what a stranger's header says is compared with the length of the file before it is believed.
-
-    Raises:
-        FolderError: the file is missing, truncated, too long or not a .npy file, or holds another dtype.
-    """
-    wanted = np.dtype(dtype)
-    try:
-        with open_part(path) as file:
-            head = file.read(1 << 10)
-            header = _NPY.match(head)
-            if header is None or header.end() != 10 + int.from_bytes(head[8:10], "little"):
-                raise FolderError(f"{path} is damaged: truncated, or not an array of numbers")
-            descr, fortran, sizes = (group.decode() for group in header.groups())
-            if descr != wanted.str:
-                raise FolderError(f"{path} holds {descr}, not {wanted.str}: it belongs to something else")
-            if fortran == "True":
-                raise FolderError(f"{path} is in Fortran order: save it with numpy.ascontiguousarray")
-            shape = tuple(map(int, re.findall(r"\d+", sizes)))
-            size, held = header.end() + wanted.itemsize * math.prod(shape), os.fstat(file.fileno()).st_size
-            if size != held or 0 in shape:
-                raise FolderError(f"{path} is damaged: shape {shape} makes {size:,} bytes, the file has {held:,}")
-            return np.memmap(file, wanted, "r", header.end(), shape)
-    except FileNotFoundError:
-        raise FolderError(f"{path} is missing") from None
-    except OSError as error:
-        raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 # ------------------------------------------------------------------------------------------------------ for one run
 
 
 def states(paths: Sequence[str | PathLike[str]]) -> list[list[int]] | None:
-    """Return what the system says of each file of a corpus: where it is, its size, and when it was last changed.
+    """Return the state of each file of a corpus: its device, inode and size, and the times of its last changes.
 
-    A file whose state is the same, and whose last change lies well before that state was taken, has the same content:
-    the time of the last change, unlike that of the last modification, can't be set. None where that does not hold
-    (Windows), for standard input, and where a file can't be found.
+    A file with the same state has the same content, provided that its last change was well before the state was taken:
+    programs can set the time of the last modification, but not that of the last change (ctime).
+
+    Returns:
+        None on Windows, where this does not hold, for standard input, for a recently changed or a missing file.
     """
     if os.name == "nt":
         return None
@@ -338,10 +258,9 @@ def states(paths: Sequence[str | PathLike[str]]) -> list[list[int]] | None:
 
 
 def _reusable(cache: Path, paths: Sequence[str | PathLike[str]], config: TrainConfig) -> Corpus | None:
-    """Return the corpus in a model folder's cache if these texts with these options would give the same."""
-    assert config.workers is not None
+    """Return the corpus in a model folder's cache if preparing these texts with these options would give the same."""
     try:
-        manifest = read_manifest(cache, MANIFEST, "prepared")
+        manifest = read_manifest(cache, PREPARED_MANIFEST, "prepared")
         made_with = [manifest.get(name) for name in ("fastw2v", "min_count", "max_vocab")]
         content = manifest.get("content")
         if made_with != [__version__, config.min_count, config.max_vocab] or not isinstance(content, dict):
@@ -367,19 +286,19 @@ def opened(
     workers: int | None = None,
     progress: bool = False,
 ) -> Iterator[Corpus]:
-    """Give the corpus of a training run: a prepared folder as it stands, anything else prepared first.
+    """Yield the corpus of a training run: open a prepared folder, and prepare anything else first.
 
     Args:
         corpus: as for `prepare`, or the path of a prepared folder.
-        scratch: staging folder of the model to be; None for a temporary one. Files are prepared into its subfolder
-            CACHE, which becomes that of the model folder, unless there is one already that holds the same.
-        min_count: None for the default, or for what a prepared folder was made with.
-        max_vocab: the same.
+        scratch: the model's staging folder; None for a temporary folder. Files are prepared into its subfolder CACHE,
+            which then moves to the model folder, unless the cache there already holds the same corpus.
+        min_count: None for the default, or for a prepared folder's own.
+        max_vocab: None for no limit, or for a prepared folder's own.
         workers: as for `prepare`.
         progress: as for `prepare`.
 
     Raises:
-        ConfigError: ``min_count`` or ``max_vocab`` is not what the prepared folder was made with.
+        ConfigError: ``min_count`` or ``max_vocab`` is not the prepared folder's.
     """
     paths = as_paths(corpus)
     if paths is not None and len(paths) == 1 and is_prepared(paths[0]):
@@ -395,7 +314,7 @@ def opened(
     config = TrainConfig(max_vocab=max_vocab, workers=workers)
     if min_count is not None:
         config = replace(config, min_count=min_count)
-    # a pipe can be read only once: not to compare it, and then again
+    # a pipe can be read only once, so its text can't be compared first
     for_reuse = scratch is not None and paths is not None and all(map(os.path.isfile, expand(paths)))
     if for_reuse:
         assert scratch is not None and paths is not None  # noqa: PT018
@@ -404,7 +323,7 @@ def opened(
             with announced(progress, f"comparing the corpus with {cache} ..."):
                 reused = _reusable(cache, paths, config)
             if reused is not None:
-                say(progress, f"the corpus and its options are those of {cache}: its ids are used again")
+                say(progress, f"the corpus and its options match {cache}: reusing its ids")
                 yield reused
                 return
     with ExitStack() as stack:
@@ -414,4 +333,4 @@ def opened(
             folder = scratch / (CACHE if for_reuse else "corpus")
             folder.mkdir()
         vocab = _prepare_into(folder, corpus, config, progress=progress, for_reuse=for_reuse)
-        yield _map(folder, read_manifest(folder, MANIFEST, "prepared"), vocab)
+        yield _map(folder, read_manifest(folder, PREPARED_MANIFEST, "prepared"), vocab)

@@ -1,7 +1,7 @@
 """Real English that every machine with Python has: Python's own documentation.
 
-The docstrings of the standard library's sources, of the built-in types and modules, and the topics behind ``help()``.
-Sources are parsed, never imported.
+It consists of the docstrings of the standard library's sources, of built-in types and modules, and of the topics of
+``help()``. Sources are parsed, never imported.
 """
 
 import ast
@@ -22,7 +22,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 def _topics() -> Iterator[str]:
     try:
         topics: dict[str, str] = import_module("pydoc_data.topics").topics
-    except ImportError:  # some distributions package it apart
+    except ImportError:  # some distributions package it separately
         return
     for name in sorted(topics):
         yield topics[name]
@@ -44,7 +44,7 @@ def _source_docs() -> Iterator[str]:
         if _NOT_LIBRARY & set(path.relative_to(library).parts):
             continue
         try:
-            with warnings.catch_warnings():  # old sources hold invalid escapes
+            with warnings.catch_warnings():  # old sources contain invalid escapes
                 warnings.simplefilter("ignore")
                 tree = ast.parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError):
@@ -55,7 +55,7 @@ def _source_docs() -> Iterator[str]:
 
 
 def sentences() -> Iterator[list[str]]:
-    """Yield the documentation as lists of lower-case a-z words, one per paragraph; the same for one Python version."""
+    """Yield the documentation as lists of lower-case a-z words, one list per paragraph."""
     for source in (_topics, _builtin_docs, _source_docs):
         for text in source():
             for paragraph in re.split(r"\n\s*\n", text):

@@ -28,10 +28,10 @@ from .checkpoint import (
     unfinished,
 )
 from .config import IdOptions, TrainConfig
-from .embeddings import MANIFEST, Embeddings, load
+from .corpus import Corpus
+from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import ConfigError, DivergedError
 from .machine import available_memory, usable_cores, versions
-from .prepared import Corpus
 from .records import LOSS, LOSS_PAIRS
 from .replica import memory_bill
 from .screen import counted, printable, say
@@ -154,7 +154,7 @@ class Run:
 
 def output_folder(output: str | PathLike[str] | None) -> Any:
     """Return `staged` for a model folder, or a context of None where nothing is saved."""
-    return nullcontext(None) if output is None else staged(Path(output), MANIFEST, "model")
+    return nullcontext(None) if output is None else staged(Path(output), MODEL_MANIFEST, "model")
 
 
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:

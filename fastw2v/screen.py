@@ -1,4 +1,4 @@
-"""What is shown to a person: text made safe for a screen; and on standard error, remarks and a progress bar."""
+"""Output for people: text made safe for a screen, and remarks and a progress bar on standard error."""
 
 import sys
 import threading
@@ -15,16 +15,16 @@ def printable(text: str) -> str:
 
 
 def counted(n: int, noun: str) -> str:
-    """Return «1 word», «2,000 words»."""
+    """Return a number and a noun, such as "1 word" or "2,000 words"."""
     return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 class Screen:
-    """Standard error for as long as it is there: a closed pipe or a full disk behind it must not end a training."""
+    """Standard error whose failures are ignored: a closed pipe or a full disk must not end a training."""
 
     def write(self, text: str) -> int:
         """Write if possible."""
-        with suppress(OSError, ValueError, AttributeError):  # gone, closed, or never there (None)
+        with suppress(OSError, ValueError, AttributeError):  # closed, or None
             sys.stderr.write(text)
         return len(text)
 
@@ -46,7 +46,7 @@ class Screen:
 
 
 def say(progress: bool, text: str) -> None:
-    """Print a remark, where ``progress`` is asked for."""
+    """Print a remark if ``progress`` is true."""
     if progress:
         screen = Screen()
         screen.write(f"fastw2v: {printable(text)}\n")
@@ -55,7 +55,7 @@ def say(progress: bool, text: str) -> None:
 
 @contextmanager
 def announced(progress: bool, text: str) -> Iterator[None]:
-    """Say what is being done if it takes long enough to be noticed."""
+    """Print a remark if the body takes long enough to be noticed."""
     timer = threading.Timer(0.5, say, (progress, text))
     timer.daemon = True
     timer.start()
@@ -66,7 +66,7 @@ def announced(progress: bool, text: str) -> Iterator[None]:
 
 
 def bar(total: int | None, unit: str, what: str | None, progress: bool, done: int = 0) -> Any:
-    """Return a bar to be used in ``with``, silent unless ``progress``; in a log file a line every 30 s."""
+    """Return a bar to be used in ``with``, silent unless ``progress``; a log file gets one line per 30 s."""
     screen = Screen()
     interval = 0.1 if screen.isatty() else 30
     return tqdm(
@@ -84,7 +84,7 @@ def bar(total: int | None, unit: str, what: str | None, progress: bool, done: in
 
 
 class Bar:
-    """A progress bar over corpus tokens, with mean loss per pair and learning rate; in a log file a line every 30 s."""
+    """A progress bar over corpus tokens that also shows the mean loss per pair and the learning rate; see `bar`."""
 
     def __init__(self, total: int, progress: bool, done: int = 0) -> None:
         self._bar = bar(total, " tokens", None, progress, done)
@@ -96,7 +96,7 @@ class Bar:
         self._bar.close()
 
     def show(self, epoch: int, epochs: int, tokens: int, loss: float | None, alpha: float) -> None:
-        """Move to ``tokens`` and show the rest beside it."""
+        """Move to ``tokens`` and show the epoch, the loss and the learning rate."""
         self._bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
         shown_loss = "none" if loss is None else f"{loss:.4f}"
         self._bar.set_postfix_str(f"loss {shown_loss}, alpha {alpha:.5f}", refresh=False)

@@ -1,20 +1,30 @@
-"""Writing a folder aside: what is being made stays apart from what is finished, until it is finished too."""
+"""Replace the files of a folder all at once: new files are made in a staging folder, and published when complete.
+
+The states of a folder while a run writes it. A folder that has a manifest holds one whole model:
+
+    step            folder/                     folder/.partial/
+    written         old files, manifest         new files, manifest
+    old-names       old files, manifest         new files, manifest; old-names lists the old files
+    old/            old files, manifest         new files, manifest; old/ is empty
+    old ones leave  some old files              new files, manifest; old/ has the manifest, then more
+    new ones come   some new files              other new files, manifest; old/ has all old files
+    published       new files, manifest         old/ has all old files
+    settled         new files, manifest         empty: old/ is removed, or has become folder/previous/
+
+Whoever writes to the folder next settles what a killed run left there. Where old/ exists and the folder has a manifest,
+the folder is complete and old/ goes. Where it has none, its new files are removed and those in old/ return.
+"""
 
 import errno
-import hashlib
-import json
-import math
 import os
 import shutil
 import stat
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from .errors import FolderError
 from .interrupts import interruption, signals_noted
@@ -25,122 +35,29 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-FORMAT_VERSION = 1
 PARTIAL = ".partial"
 PREVIOUS = "previous"
 CACHE = "cache"
 KEEP_PREVIOUS = "keep-previous"
 NEW_RUN = "new-run.json"  # in PARTIAL: see `checkpoint.note_new_run`
-_OLD = "old"  # in PARTIAL while files are being replaced: what stood there before
+_OLD = "old"  # in PARTIAL while files are being replaced: the old ones
 _OLD_NAMES = "old-names"
-_REPLACED = "replaced-"  # what stood there before, on its way out
-_DEPTH = 64  # of lists and objects in a manifest
+_REPLACED = "replaced-"  # old files that are about to be removed
 _PARTS = {"V.npy", "U.npy", "vocab.tsv", "metrics.jsonl", "model.json", "ids.npy", "offsets.npy", "prepared.json"}
 
 
 def open_part(path: Path) -> BufferedReader:
     """Open a file of a folder for reading, to be used in ``with``.
 
-    A link is followed (caches of downloads are made of links), but only to a file: a pipe would wait for ever, a device
-    never end.
+    Links are followed, because download caches consist of links, but only to a regular file: a pipe could block
+    forever, and a device may have no end.
 
     Raises:
-        OSError: it can't be opened, or is not a file.
+        OSError: it can't be opened, or is not a regular file.
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
     return open(path, "rb")
-
-
-def _object(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(items)
-    if len(value) != len(items):
-        twice = Counter(key for key, _ in items).most_common(1)[0][0]
-        raise ValueError(f"the key {twice!r:.60} is there twice")
-    return value
-
-
-def _number(text: str) -> float | None:
-    value = float(text)
-    return value if math.isfinite(value) else None
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, parse_constant=lambda name: None)
-
-
-def parse_json(content: bytes) -> Any:
-    """Return what JSON in UTF-8 says; NaN and infinite numbers, which JSON does not have, as None.
-
-    Raises:
-        ValueError: it is not JSON, an object has a key twice, or it is nested more than `_DEPTH` deep.
-    """
-    try:
-        value = _STRICT.decode(content.decode("utf-8"))
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    depth, level = 0, [value]
-    while level := [item for item in level if isinstance(item, (dict, list))]:
-        depth += 1
-        if depth > _DEPTH:
-            raise ValueError("it is nested too deep")
-        level = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
-    return value
-
-
-def write_digested(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
-    """Write a file, block after block, and return its SHA-256, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "wb") as file:
-        for block in blocks:
-            digest.update(block)
-            file.write(block)
-    return digest.hexdigest()
-
-
-def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
-    """Read a folder's manifest, a JSON object.
-
-    Args:
-        folder: the folder.
-        name: the manifest's file name.
-        kind: what the folder should be, for messages.
-
-    Raises:
-        FolderError: there is no such folder or manifest, or it is not a JSON object.
-    """
-    if not os.path.isdir(folder):
-        what = "is not a folder" if os.path.lexists(folder) else "does not exist"
-        raise FolderError(f"{folder} {what}: expected a {kind} folder")
-    try:
-        with open_part(folder / name) as file:
-            manifest = parse_json(file.read())
-    except FileNotFoundError:
-        raise FolderError(f"{folder} is not a {kind} folder: it has no {name}") from None
-    except OSError as error:
-        raise FolderError(f"cannot read {folder / name}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise FolderError(f"{folder / name} is damaged: not JSON ({error})") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != f"fastw2v-{kind}":
-        raise FolderError(f"{folder / name} is not the manifest of a fastw2v {kind} folder")
-    if manifest.get("format_version") != FORMAT_VERSION:
-        raise FolderError(
-            f"{folder / name} has format version {manifest.get('format_version')!r:.20}, "
-            f"this program reads {FORMAT_VERSION}: upgrade"
-        )
-    return manifest
-
-
-def write_manifest(folder: Path, name: str, kind: str, record: dict[str, Any]) -> None:
-    """Write the manifest that `read_manifest` reads: ``record``, with the kind and version of the format first."""
-    manifest = {"format": f"fastw2v-{kind}", "format_version": FORMAT_VERSION, **record}
-    manifest["checksum"] = checksum(manifest)
-    (folder / name).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
-
-
-def checksum(manifest: dict[str, Any]) -> str:
-    """Return the SHA-256 of all that a manifest says, but for its own «checksum»."""
-    rest = {key: value for key, value in manifest.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(rest).encode()).hexdigest()
 
 
 def check_target(folder: Path, manifest: str, kind: str) -> None:
@@ -160,25 +77,25 @@ def check_target(folder: Path, manifest: str, kind: str) -> None:
 
 
 def _claim(folder: Path, manifest: str) -> int | None:
-    """Make the staging folder, empty, and hold a lock on it; return the lock's descriptor.
+    """Make an empty staging folder, lock it, and return the lock's descriptor.
 
-    The lock is the kernel's: it ends with the process, however that ends. Where there is no ``flock`` (Windows) there
-    is no lock either.
+    The operating system releases the lock when the process ends, in whatever way. Without ``flock`` (on Windows) there
+    is no lock.
 
     Raises:
-        FolderError: somebody else is writing there.
+        FolderError: another run is writing to the folder.
     """
     partial = folder / PARTIAL
     lock = None
     while True:
-        if partial.is_symlink():  # everything in it would be removed
+        if partial.is_symlink():  # everything in its target would be removed
             raise FolderError(f"{partial} is a link: remove it")
         partial.mkdir(parents=True, exist_ok=True)
         if fcntl is None:
             break
         try:
             lock = os.open(partial, os.O_RDONLY)
-        except FileNotFoundError:  # another run has just finished and removed it
+        except FileNotFoundError:  # another run has just finished and removed the folder
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -190,10 +107,10 @@ def _claim(folder: Path, manifest: str) -> int | None:
                 break
         os.close(lock)
     try:
-        _settle(folder, manifest)  # a run may have been killed while it was publishing
+        _settle(folder, manifest)  # in case a run was killed while it was publishing
         for left_over in partial.iterdir():
             if left_over.name == NEW_RUN and left_over.is_file() and not left_over.is_symlink():
-                continue  # of a training that may yet be gone on with
+                continue  # of a run that may be resumed
             if left_over.is_dir() and not left_over.is_symlink():
                 shutil.rmtree(left_over, ignore_errors=left_over.name.startswith(_REPLACED))
             else:
@@ -207,13 +124,13 @@ def _claim(folder: Path, manifest: str) -> int | None:
 
 @contextmanager
 def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
-    """Yield a folder to write into; on success its files replace those of ``folder``. It is empty, but for NEW_RUN.
+    """Yield a staging folder, empty except for NEW_RUN; on success its files replace those of ``folder``.
 
-    Nothing of an older folder is touched before then. On any exception all that was written is removed, ``folder``
-    itself too if it was not there before. Subfolders are scratch and not moved, but for one named CACHE: a prepared
-    folder that replaces the one of that name after all else has been done. If the body makes a file named
-    KEEP_PREVIOUS, the older files are not removed but moved into the subfolder «previous». Where the body leaves no
-    manifest, ``folder`` stays as it is. What the body has put in place by `publish` stays, whatever happens then.
+    The old files are not touched before that. On any exception everything written is removed, and ``folder`` too if it
+    did not exist before. Subfolders are scratch space and removed at the end, except a prepared folder named CACHE: it
+    replaces that of ``folder``, last of all. If the body makes a file named KEEP_PREVIOUS, the old files move to the
+    subfolder PREVIOUS instead of being removed. If the body leaves no manifest, ``folder`` stays as it is. Files that
+    the body itself has published with `publish` stay in any case.
 
     Raises:
         FolderError: ``folder`` is something else (see `check_target`), can't be written, or is being written.
@@ -225,7 +142,7 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     except (OSError, ValueError, RecursionError) as error:
         _remove_made(made, folder)
         raise FolderError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
-    # whoever is called meanwhile may change the working directory
+    # the body may change the working directory
     folder, made = folder.absolute(), None if made is None else made.absolute()
     signal_number = 0
     own = os.stat(folder / PARTIAL)
@@ -239,7 +156,7 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
         finally:
             with suppress(FolderError):
                 check_own(folder / PARTIAL, own)
-                if not _holds_files(folder / PARTIAL / _OLD):  # never the only copy of what stood there before
+                if not _holds_files(folder / PARTIAL / _OLD):  # they may be the only copy
                     shutil.rmtree(folder / PARTIAL, ignore_errors=True)
             _remove_made(made, folder)
     finally:
@@ -250,21 +167,21 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
 
 
 def check_own(partial: Path, own: os.stat_result) -> None:
-    """Raise unless a staging folder is the one that a run made: a folder that was removed can be another run's by now.
+    """Raise unless a staging folder is still the one that this run made, and not another run's.
 
     Raises:
-        FolderError: it is gone, or another one.
+        FolderError: it was removed, and perhaps made again.
     """
     with write_errors(partial):
         if not os.path.samestat(own, os.stat(partial)):
-            raise FolderError(f"cannot write {partial.parent}: it was removed, and made again by another run")
+            raise FolderError(f"cannot write {partial.parent}: another run has replaced it: choose another folder")
 
 
 def check_previous(folder: Path) -> None:
-    """Raise unless a finished model can move to the subfolder PREVIOUS: nobody else's files are there.
+    """Raise unless a finished model can move to the subfolder PREVIOUS, because nothing else is there.
 
     Raises:
-        FolderError: something else has that name.
+        FolderError: the name is taken by something that is not a model.
     """
     previous = folder / PREVIOUS
     if os.path.lexists(previous) and not _is_previous(previous):
@@ -272,7 +189,7 @@ def check_previous(folder: Path) -> None:
 
 
 def remove_previous(folder: Path) -> None:
-    """Remove the model in the subfolder PREVIOUS, and nothing that is not one."""
+    """Remove the subfolder PREVIOUS if it holds a model and nothing else."""
     if _is_previous(folder / PREVIOUS):
         shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
 
@@ -286,18 +203,18 @@ def _holds_files(folder: Path) -> bool:
 
 
 def publish(partial: Path, made: Path, manifest: str) -> None:
-    """Put the files of ``made`` in the place of the old ones; if that fails half-way, put the old ones back.
+    """Replace the old files of a folder by those of ``made``; if that fails half-way, put the old ones back.
 
-    The manifest leaves first and comes last, so at any moment a folder with a manifest is one whole model: the old one
-    if nothing has been moved to `_OLD`, the new one if something has. `_settle` relies on it.
+    The manifest leaves first and comes last, so a folder that has a manifest always holds one whole model: the old one
+    while `_OLD` is empty, the new one afterwards. `_settle` relies on this.
 
     Args:
-        partial: what `staged` yielded.
+        partial: the staging folder, as yielded by `staged`.
         made: ``partial`` itself, or a folder in it.
         manifest: name of the manifest.
 
     Raises:
-        FolderError: they can't be put there.
+        FolderError: the files can't be replaced.
     """
     folder = partial.parent
     with write_errors(folder):
@@ -308,12 +225,12 @@ def publish(partial: Path, made: Path, manifest: str) -> None:
             return
         for name in names:
             synchronise(made / name)
-        parts = [path.name for path in folder.iterdir() if path.name in names or path.name in _PARTS]
-        (partial / _OLD_NAMES).write_bytes(os.fsencode("\n".join(parts)))
-        synchronise(partial / _OLD_NAMES)  # empty after a power cut, it would have `_settle` remove what has not moved
+        old_names = [path.name for path in folder.iterdir() if path.name in names or path.name in _PARTS]
+        (partial / _OLD_NAMES).write_bytes(os.fsencode("\n".join(old_names)))
+        synchronise(partial / _OLD_NAMES)  # lost in a power cut, `_settle` would remove files that have not moved
         (partial / _OLD).mkdir()
         try:
-            for name in sorted(parts, key=lambda name: name != manifest):
+            for name in sorted(old_names, key=lambda name: name != manifest):
                 os.rename(folder / name, partial / _OLD / name)
             for name in sorted(names, key=lambda name: name == manifest):
                 os.rename(made / name, folder / name)
@@ -325,7 +242,7 @@ def publish(partial: Path, made: Path, manifest: str) -> None:
 
 def synchronise(path: Path) -> None:
     """Have the system write a file, or the names in a folder, to the disk itself."""
-    if path.is_dir() and os.name == "nt":  # no folder can be opened there
+    if path.is_dir() and os.name == "nt":  # Windows can't open folders
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
@@ -335,10 +252,10 @@ def synchronise(path: Path) -> None:
 
 
 def _publish_cache(folder: Path) -> None:
-    """Put a prepared corpus beside the model that was trained on it.
+    """Move a prepared corpus beside the model that was trained on it.
 
-    It speaks for itself, by its digests: a run killed between the two renames has lost a cache, and a model beside the
-    cache of another corpus is no worse than one without. What is not ours stays where it is.
+    The cache is verified by its own digests whenever it is used. So a run killed between the two renames only loses a
+    cache, and the cache of another corpus does no harm. A folder of this name that is no cache stays where it is.
     """
     made, cache = folder / PARTIAL / CACHE, folder / CACHE
     if not made.is_dir() or (os.path.lexists(cache) and not (cache / "prepared.json").is_file()):
@@ -351,7 +268,7 @@ def _publish_cache(folder: Path) -> None:
 
 
 def _settle(folder: Path, manifest: str) -> None:
-    """Bring a publication to its end, wherever it stopped: forward if the new manifest is in place, back if not."""
+    """Bring a publication to its end, wherever it stopped: forward if a manifest is in place, back if not."""
     partial = folder / PARTIAL
     old = partial / _OLD
     if old.is_symlink() or not old.is_dir():
@@ -361,16 +278,16 @@ def _settle(folder: Path, manifest: str) -> None:
             shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
             os.rename(old, folder / PREVIOUS)
         else:
-            # NFS keeps a removed file that is open, and so its folder: that must not be in the way of the next OLD
+            # NFS keeps a removed file while it is open, and its folder with it: the next OLD needs the name
             replaced = partial / f"{_REPLACED}{time.monotonic_ns()}"
             os.rename(old, replaced)
             shutil.rmtree(replaced, ignore_errors=True)
         (partial / KEEP_PREVIOUS).unlink(missing_ok=True)
         return
     with open_part(partial / _OLD_NAMES) as file:
-        parts = os.fsdecode(file.read()).split("\n")
+        old_names = os.fsdecode(file.read()).split("\n")
     for path in folder.iterdir():
-        if path.name in _PARTS and path.name not in parts:  # new, where there was none
+        if path.name in _PARTS and path.name not in old_names:  # a new file that replaces none
             path.unlink()
     for path in sorted(old.iterdir(), key=lambda path: path.name == manifest):
         os.replace(path, folder / path.name)
@@ -379,16 +296,16 @@ def _settle(folder: Path, manifest: str) -> None:
 
 @contextmanager
 def write_errors(folder: Path) -> Iterator[None]:
-    """Turn an operating system's error while writing into a `FolderError` that names the folder the user gave."""
+    """Turn an operating system's error while writing into a `FolderError` that names the user's folder."""
     try:
         yield
     except OSError as error:
-        given = next((path.parent for path in (folder, *folder.parents) if path.name == PARTIAL), folder)
-        raise FolderError(f"cannot write {given}: {error.strerror or error}") from error
+        target = next((path.parent for path in (folder, *folder.parents) if path.name == PARTIAL), folder)
+        raise FolderError(f"cannot write {target}: {error.strerror or error}") from error
 
 
 def _remove_made(made: Path | None, folder: Path) -> None:
-    """Remove the folders that this run made, from ``folder`` up to ``made``, as far as they are empty."""
+    """Remove the folders that this run made, from ``folder`` up to ``made``, unless they hold anything."""
     while made is not None:
         try:
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""The vocabulary: which words are kept, in what order, and its file ``vocab.tsv``."""
+"""The vocabulary: words and their counts by id, and its file ``vocab.tsv``."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import CorpusError, FolderError
-from .ingest import Ingested
-from .screen import counted, printable
-from .staging import open_part, write_digested
+from .errors import FolderError
+from .manifest import write_digested
+from .staging import open_part
 
 WORDS_AT_ONCE = 1 << 16
 
@@ -32,14 +31,14 @@ class Vocab:
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Word -> id, made when first asked for."""
+        """Word -> id, built on first use."""
         return {word: i for i, word in enumerate(self.words)}
 
     def __len__(self) -> int:
         return len(self.words)
 
     def to_tsv(self) -> bytes:
-        """Return the contents of vocab.tsv: a line ``word, tab, count`` per word, in order of id."""
+        """Return the contents of vocab.tsv: one line ``word, tab, count`` per word, in order of id."""
         return b"".join(self._blocks_of_tsv())
 
     def _blocks_of_tsv(self) -> Iterator[bytes]:
@@ -50,7 +49,7 @@ class Vocab:
             yield "".join(lines).encode("utf-8", "surrogateescape")
 
     def write(self, path: Path) -> str:
-        """Write a vocab.tsv, which needs no memory to speak of, and return its SHA-256, in hexadecimal."""
+        """Write a vocab.tsv block by block, and return its SHA-256 in hexadecimal."""
         return write_digested(path, self._blocks_of_tsv())
 
     @classmethod
@@ -58,7 +57,7 @@ class Vocab:
         """Read a vocab.tsv.
 
         Raises:
-            FolderError: it is missing or malformed, has a word twice, or its SHA-256 is not ``digest``.
+            FolderError: it is missing or malformed, holds a word twice, or its SHA-256 is not ``digest``.
         """
         try:
             with open_part(path) as file:
@@ -70,7 +69,7 @@ class Vocab:
         words: list[str] = []
         counts: list[int] = []
         lines = content.split(b"\n")[:-1] if content else []
-        # no word holds ASCII white space but a space: looked for in every word only if there is any
+        # words hold no ASCII white space except spaces: check each word only if the file has any
         spaced = content.count(b"\t") != len(lines) or any(space in content for space in (b"\r", b"\v", b"\f"))
         for number, line in enumerate(lines, 1):
             word, tab, count = line.rpartition(b"\t")
@@ -85,42 +84,20 @@ class Vocab:
             words.append(word.decode("utf-8", "surrogateescape"))
             counts.append(int(count))
         if content and not content.endswith(b"\n"):
-            raise FolderError(f"{path} is truncated: its last line has no end")
+            raise FolderError(f"{path} is truncated: its last line has no newline")
         vocab = cls(words, np.array(counts, np.int64))
         if len(vocab.index) != len(words):
             raise FolderError(f"{path} holds the same word twice")
         return vocab
 
 
-def choose_words(
-    ingested: Ingested, min_count: int, max_vocab: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Choose the vocabulary: words seen at least ``min_count`` times, of these the ``max_vocab`` most frequent.
-
-    Returns:
-        Which of ``ingested.words`` are kept, in order of their ids; and for each of ``ingested.words`` its id, -1 for a
-        word that is not kept.
-
-    Raises:
-        CorpusError: no word is frequent enough.
-    """
-    counts = ingested.counts
-    kept = np.flatnonzero(counts >= min_count)
-    if len(kept) == 0:
-        top = int(np.lexsort((ingested.firsts, -counts))[0])
-        raise CorpusError(
-            f"no word occurs {counted(min_count, 'time')}: the corpus has "
-            f"{counted(ingested.distinct, 'distinct word')}, most often {printable(ingested.words[top])!r:.60}, "
-            f"{counted(int(counts[top]), 'time')}; lower --min-count"
-        )
-    order = kept[np.lexsort((ingested.firsts[kept], -counts[kept]))][:max_vocab]
-    final_id = np.full(len(counts), -1, np.int32)
-    final_id[order] = np.arange(len(order), dtype=np.int32)
-    return order, final_id
-
-
-def build_vocab(ingested: Ingested, order: NDArray[np.int64]) -> Vocab:
-    """Return the vocabulary of the words that were chosen, in this order."""
-    take = getattr(ingested.words, "take", None)
-    words = take(order) if take else [ingested.words[i] for i in order.tolist()]
-    return Vocab(words, ingested.counts[order])
+def check_storable(word: str) -> None:
+    """Raise ValueError, with the reason, if a word would not survive being written to vocab.tsv and read back."""
+    if not word or any(c in word for c in "\t\n\r\v\f"):
+        raise ValueError("empty, or with a tab or line break inside")
+    try:
+        kept = word.isascii() or word.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") == word
+    except UnicodeEncodeError:
+        kept = False
+    if not kept:
+        raise ValueError("with surrogates that UTF-8 can't encode")

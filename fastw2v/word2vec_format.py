@@ -1,39 +1,36 @@
-"""The two file formats of word2vec.c: its text and its binary vectors.
+"""The two file formats of word2vec.c, text and binary.
 
-Both start with a line ``n_words vector_size``. A text row is the word and a space after it and after each number
-(``%lf``: six decimals), then a newline. A binary row is the word, a space, the numbers as little-endian float32, then a
-newline; some writers (older gensim) leave that newline out, and reading accepts both.
+Both start with a line ``n_words vector_size``. A text row is the word and the numbers (``%lf``: six decimals), with a
+space after each, and a newline. A binary row is the word, a space, the numbers as little-endian float32, and a newline.
+Some writers (older gensim) omit that newline; `read` accepts both.
 """
 
 import io
 import os
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FormatError
-from .ingest import check_storable
 from .screen import counted, printable
-from .vocab import Vocab
-
-if TYPE_CHECKING:
-    from .embeddings import Embeddings
+from .vocab import check_storable
 
 MAX_COLUMNS = 65_536  # as in `TrainConfig`
-ROWS_AT_ONCE = 4_096
+CHECKED_ROWS = 4_096
 
 
 def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.float32], *, binary: bool) -> None:
-    """Write vectors as word2vec.c does; the file appears complete or not at all.
+    """Write vectors as word2vec.c does; the file is replaced only when it is complete.
 
     Warns:
-        UserWarning: words are not valid UTF-8, so gensim reads the file only if asked to.
+        UserWarning: words are not valid UTF-8, so gensim needs an option to read the file.
 
     Raises:
         FormatError: a word holds white space, a vector is not finite, or the file can't be written.
@@ -41,12 +38,12 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
     undecodable = [word for word in words if not word.isascii() and any("\ud800" <= c <= "\udfff" for c in word)]
     if undecodable:
         warnings.warn(
-            f"{len(undecodable):,} of {counted(len(words), 'word')}, the first {undecodable[0]!r:.60}, not in valid "
+            f"{len(undecodable):,} of {counted(len(words), 'word')}, the first {undecodable[0]!r:.60}, are not valid "
             'UTF-8: gensim reads this file only with unicode_errors="replace"',
             stacklevel=3,
         )
-    for start in range(0, len(vectors), ROWS_AT_ONCE):
-        wrong = np.flatnonzero(~np.isfinite(vectors[start : start + ROWS_AT_ONCE]).all(axis=1))
+    for start in range(0, len(vectors), CHECKED_ROWS):
+        wrong = np.flatnonzero(~np.isfinite(vectors[start : start + CHECKED_ROWS]).all(axis=1))
         if len(wrong):
             word = words[start + int(wrong[0])]
             raise FormatError(f"the vector of the word {word!r:.60} is not finite: repair it")
@@ -59,15 +56,15 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
     try:
         if path.is_dir():
             raise FormatError(f"{path} is a folder: give a file name")
-        if path.exists() and not path.is_file():  # a pipe or a device: there is nothing to replace
+        if path.exists() and not path.is_file():  # a pipe or a device can't be replaced
             with open(path, "wb") as file:
                 _write_rows(file, words, vectors, binary)
             return
-        path = Path(os.path.realpath(path))  # through a link, to the file it stands for
+        path = Path(os.path.realpath(path))  # the target of a link, not the link
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             aside.unlink(missing_ok=True)
-            with open(aside, "xb") as file:  # never through a link that stands there
+            with open(aside, "xb") as file:  # fails if somebody has put a link there
                 _write_rows(file, words, vectors, binary)
                 file.flush()
                 os.fsync(file.fileno())
@@ -76,7 +73,7 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)
-    except BrokenPipeError:  # whoever reads has seen enough: the command line knows what to do
+    except BrokenPipeError:  # the reader has seen enough; the command line handles it
         raise
     except OSError as error:
         raise FormatError(f"cannot write {path}: {error.strerror or error}") from error
@@ -93,52 +90,36 @@ def _write_rows(file: IO[bytes], words: Sequence[str], vectors: NDArray[np.float
             file.write((row_format % tuple(vector.tolist()) + "\n").encode("ascii"))
 
 
-def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> "Embeddings":
-    """Read a word2vec text or binary file, of word2vec.c, gensim or this package.
-
-    Args:
-        path: the file.
-        binary: which of the two it is.
-
-    Returns:
-        Embeddings without outside rows; counts are 0, the format has none.
-
-    Raises:
-        FormatError: the file is missing or malformed, its header promises more than it holds or more than 65,536
-            columns, a number is not finite, or a word is there twice.
-    """
-    from .embeddings import Embeddings
-
+def read(path: str | PathLike[str], *, binary: bool) -> tuple[list[str], NDArray[np.float32]]:
+    """Read words and vectors, shape ``(n_words, vector_size)``; see `embeddings.load_word2vec_format`."""
     name = fspath(path)
     try:
         with open(path, "rb") as file:
             n_words, size = _read_header(file, name)
-            # a row is at least: one byte of word, a space, and per number 4 bytes or a digit and a separator
+            # a row has at least one byte of word, a space, and per number 4 bytes or a digit and a separator
             least = n_words * (2 + size * (4 if binary else 2)) - 1
             held = os.fstat(file.fileno()).st_size - file.tell()
             if held < least:
                 raise FormatError(
-                    f"{name}: the header says {n_words} words of {size} numbers, but only {held} bytes follow"
+                    f"{name}: the header announces {n_words} words of {size} numbers, but only {held} bytes follow"
                 )
             if size > MAX_COLUMNS:
-                raise FormatError(f"{name}: the header says vectors of {size} numbers, more than {MAX_COLUMNS:,}")
+                raise FormatError(f"{name}: the header announces vectors of {size} numbers, more than {MAX_COLUMNS:,}")
             vectors = np.empty((n_words, size), np.float32)
             read_row = _read_binary_row if binary else _read_text_row
-            with np.errstate(over="ignore"):  # to infinity, which is refused below
+            with np.errstate(over="ignore"):  # infinite numbers are rejected below
                 words = [_checked(read_row(file, name, row, vectors[row]), name, row) for row in range(n_words)]
             if file.read(1 << 12).strip() or file.read(1):
-                raise FormatError(f"{name} goes on after the {n_words} words that its header says")
+                raise FormatError(f"{name} continues after the {n_words} words that its header announces")
     except OSError as error:
         raise FormatError(f"cannot read {name}: {error.strerror or error}") from error
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise FormatError(f"{name}: word {row + 1}, {printable(words[row])!r:.60}, has a number that is not finite")
-    vocab = Vocab(words, np.zeros(n_words, np.int64))
-    if len(vocab.index) != n_words:
-        seen: set[str] = set()
-        twice = next(word for word in words if word in seen or seen.add(word))  # type: ignore[func-returns-value]
-        raise FormatError(f"{name} holds the word {printable(twice)!r:.60} twice")
-    return Embeddings(vocab, vectors)
+    if len(set(words)) != n_words:
+        repeated = Counter(words).most_common(1)[0][0]
+        raise FormatError(f"{name} holds the word {printable(repeated)!r:.60} twice")
+    return words, vectors
 
 
 def _checked(word: str, name: str, row: int) -> str:
@@ -163,7 +144,7 @@ def _read_binary_row(file: io.BufferedReader, name: str, row: int, vector: NDArr
         if not ahead:
             raise FormatError(f"{name} is truncated or not binary: no word {row + 1} (is it the text format?)")
         letters += file.read(ahead.find(b" ") + 1 or len(ahead))
-    letters = letters[:-1].lstrip(b"\n")  # the newline that ends the row before, where there is one
+    letters = letters[:-1].lstrip(b"\n")  # the newline that ends the previous row, if there is one
     numbers = file.read(vector.nbytes)
     if len(numbers) < vector.nbytes or not letters:
         raise FormatError(f"{name} is truncated or not binary: no whole word {row + 1} (is it the text format?)")
@@ -176,7 +157,7 @@ def _read_text_row(file: io.BufferedReader, name: str, row: int, vector: NDArray
     spaces = line.count(b" ")
     if spaces != len(vector):
         raise FormatError(
-            f"{name} line {row + 2} has {counted(spaces, 'number')}, the header says {len(vector)} "
+            f"{name} line {row + 2} has {counted(spaces, 'number')}, the header announces {len(vector)} "
             "(is it the binary format?)"
         )
     fields = line.split(b" ")

@@ -1,25 +1,26 @@
 """A hash table of words that grows: bytes of text in, ids and counts out; and tables merged into one.
 
-Open addressing with linear probing. A slot is half a cache line, four 64-bit numbers: a key of two, the word's id, its
-count. A word of up to 15 bytes is its own key, its length in the top byte. The key of a longer one is a digest, and its
-length with the top bit set; where both agree the bytes are compared, so no two words are ever taken for one.
+The table uses open addressing with linear probing. A slot is half a cache line, four 64-bit numbers: a key of two
+numbers, the word's id and its count. A word of up to 15 bytes is its own key, with its length in the top byte. The key
+of a longer word is a digest, and its length with the top bit set. Where the keys of two long words agree, their bytes
+are compared, so two different words are never confused.
 
-What takes time is waiting: for a slot that is not in the cache, and after a branch that was mispredicted, as at the
-ends of words of changing length. So a scan takes some dozens of words at a time, in three steps that seldom wait: white
-space is found, 64 bytes at once, as bits; then keys and hashes are computed, and the slots asked for; only then is each
-slot looked at, and the first one is nearly always the right one.
+Most of the time goes into waiting: for a slot that is not in the cache, and after a mispredicted branch, as at the ends
+of words of varying length. So a scan takes some dozens of words at a time, in three steps that seldom wait. It finds
+white space, 64 bytes at once, as bits. Then it computes keys and hashes and prefetches the slots. Only then does it
+look at each slot, and the first one is nearly always the right one.
 
-Hashes depend on two numbers drawn when the program starts, so no text can be made for which probing is slow; nothing
-that is returned or kept depends on them.
+Hashes depend on two numbers drawn when the program starts, so no text can be crafted to make probing slow. No result
+depends on these numbers.
 
-Every text here is padded with `PADDING` spaces after its end, so that a word ends inside and a read past its end is
-harmless.
+Every text here is padded with `PADDING` spaces after its end, so that a word ends inside the array and a read past its
+end is harmless.
 """
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,17 +31,17 @@ from .simd import CHUNK, bits_between, ones, prefetch, trailing_zeros
 
 SENTENCE_END = -1
 PADDING = CHUNK
-LARGE_BYTES = 64 << 20  # a table that needs more says so before it grows
+LARGE_BYTES = 64 << 20  # a table that needs more reports it before it grows
 FIRST_SLOTS = 1 << 16
-SLOT = 4  # numbers in a slot
-BATCH = 64  # words taken at once, and up to CHUNK more
+SLOT = 4  # numbers per slot
+BATCH = 64  # words per batch, and up to CHUNK more
 
-#: What hashes are made with: odd, and not known to who wrote the text.
+#: The hash function's multipliers: odd, and unknown to whoever wrote the text.
 SEEDS = np.frombuffer(os.urandom(16), np.uint64) | np.uint64(1)
 
-# Columns of the scanner's state (int64).
+# Columns of `Table.state`.
 N_WORDS, N_IDS, N_ENDS, LINE_OPEN, POSITION = 0, 1, 2, 3, 4
-# What a kernel that adds words returns.
+# Results of a kernel that adds words.
 DONE, WORDS_FULL, LETTERS_FULL = 0, 1, 2
 
 _ZERO, _ONE, _TWO, _THREE, _SEVEN, _EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 7, 8))
@@ -49,6 +50,60 @@ _SLOT, _CHUNK, _LAST_BIT, _TWO_WORDS, _SHORT = (np.uint64(n) for n in (SLOT, CHU
 _ALL_BITS, _LOW_32 = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0xFFFFFFFF)
 _LONG = np.uint64(1 << 63)
 _FINISH = np.uint64(0xD6E8FEB86659FD93)
+
+
+class Table(NamedTuple):
+    """The arrays of a hash table of words.
+
+    Attributes:
+        slots: SLOT numbers per slot; the number of slots is a power of two and greater than ``len(firsts)``.
+        starts: word i is ``letters[starts[i]:starts[i + 1]]``.
+        firsts: where in the corpus each word first appears; its length is the table's capacity.
+        letters: the words' bytes, end to end, followed by at least PADDING unused bytes.
+        state: words in the table; of the current scan, ids written, sentence ends among them, whether a sentence is
+            open, and the position.
+        seeds: see `SEEDS`.
+    """
+
+    slots: NDArray[np.uint64]
+    starts: NDArray[np.int64]
+    firsts: NDArray[np.int64]
+    letters: NDArray[np.uint8]
+    state: NDArray[np.int64]
+    seeds: NDArray[np.uint64]
+
+
+class Run(NamedTuple):
+    """The contents of a table, in memory or mapped from files.
+
+    Attributes:
+        starts: word i is ``letters[starts[i]:starts[i + 1]]``.
+        letters: the words' bytes, end to end, followed by at least PADDING unused bytes.
+        counts: how often each word occurs.
+        firsts: where in the corpus each word first appears.
+    """
+
+    starts: NDArray[np.int64]
+    letters: NDArray[np.uint8]
+    counts: NDArray[np.int64]
+    firsts: NDArray[np.int64]
+
+    def select(self, kept: NDArray[np.bool_]) -> "Run":
+        """Return a run of these words alone."""
+        lengths = np.diff(self.starts)
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[kept])])
+        of_kept = np.repeat(kept, lengths)
+        letters = np.concatenate([self.letters[: len(of_kept)][of_kept], np.zeros(PADDING, np.uint8)])
+        return Run(starts, letters, self.counts[kept], self.firsts[kept])
+
+    def store(self, folder: Path, name: str) -> "Run":
+        """Write the run into files, and return it mapped from there."""
+        stored = []
+        for field, array in self._asdict().items():
+            path = folder / f"{name}-{field}.npy"
+            np.save(path, array)
+            stored.append(np.load(path, mmap_mode="r", allow_pickle=False))
+        return Run(*stored)
 
 
 @jit(exact=True)
@@ -70,14 +125,15 @@ def split_words(
 
     Args:
         text: bytes, with PADDING spaces after ``stop``.
-        position: where to start.
+        position: the byte to start at.
         stop: one past the last byte.
-        starts: output, BATCH + CHUNK places: where each word starts.
-        ends: output, as many: where it ends.
-        breaks: output, two more: before which words there are newlines, rising; the number of words comes last.
+        starts: output, BATCH + CHUNK places: the start of each word.
+        ends: output, as many places: the end of each word.
+        breaks: output, two more places: the words that newlines precede, ascending, and then the number of words.
 
     Returns:
-        How many words there are, how many breaks (without the last), and where to go on, ``stop`` after the last word.
+        The number of words, the number of breaks (without the last entry), and where to continue; that is ``stop``
+        after the last word.
     """
     n_starts = n_ends = n_breaks = _ZERO
     at, last, outside = np.uint64(position), np.uint64(stop), _ONE
@@ -109,7 +165,7 @@ def split_words(
 
 @jit(exact=True)
 def _load(text: NDArray[np.uint8], at: np.uint64) -> np.uint64:
-    """Return 8 bytes, the first lowest; LLVM makes one load of it."""
+    """Return 8 bytes, the first one lowest; LLVM compiles this to a single load."""
     return (
         np.uint64(text[at])
         | (np.uint64(text[at + _ONE]) << _EIGHT)
@@ -135,7 +191,7 @@ def word_key(
         return low, _load(text, start + _EIGHT) & (_ALL_BITS >> (_TWO_WORDS - size * _EIGHT)) | size << _SHIFT_56
     digest, last = size, end - _EIGHT
     while start < last:
-        mixed = digest ^ _load(text, start)  # by halves: a product alone lets a difference in the top bit through
+        mixed = digest ^ _load(text, start)  # in halves: one product alone would lose a difference in the top bit
         digest = (mixed & _LOW_32) * seeds[0] + (mixed >> _SHIFT_32) * seeds[1]
         start += _EIGHT
     return (digest ^ (digest >> _SHIFT_32) ^ _load(text, last)) * seeds[1], _LONG | size
@@ -143,7 +199,7 @@ def word_key(
 
 @jit(exact=True)
 def hash_key(low: np.uint64, high: np.uint64, seeds: NDArray[np.uint64]) -> np.uint64:
-    """Return the hash of a key; each half of its bits is good."""
+    """Return the hash of a key; both halves of its bits are well mixed."""
     hashed = low * seeds[0] + high * seeds[1]
     return (hashed ^ (hashed >> _SHIFT_32)) * _FINISH  # type: ignore[no-any-return]
 
@@ -176,7 +232,10 @@ def find_slot(
     starts: NDArray[np.int64],
     letters: NDArray[np.uint8],
 ) -> tuple[np.uint64, bool]:
-    """Return the place in ``slots`` of a word's slot, or of the free one where it belongs, and whether it is there."""
+    """Return the place in ``slots`` of a word's slot, or of the free slot where it belongs, and whether it is known.
+
+    Called for every word, it takes arrays: with a `Table` in their place a scan took five times as long.
+    """
     slot = first_slot(hashed, slots)
     while True:
         if slots[slot] == low and slots[slot + _ONE] == high:
@@ -191,6 +250,7 @@ def find_slot(
 
 @jit(exact=True)
 def _insert(
+    table: Table,
     text: NDArray[np.uint8],
     start: np.uint64,
     end: np.uint64,
@@ -199,21 +259,18 @@ def _insert(
     slot: np.uint64,
     word: int,
     first: int,
-    slots: NDArray[np.uint64],
-    starts: NDArray[np.int64],
-    firsts: NDArray[np.int64],
-    letters: NDArray[np.uint8],
 ) -> int:
-    """Give a new word the id ``word`` and the count 0; returns as `scan_words` does, and where full does nothing."""
-    if word == len(firsts):
+    """Give a new word the id ``word`` and the count 0; return as `scan_words` does, and change nothing if full."""
+    slots, letters = table.slots, table.letters
+    if word == len(table.firsts):
         return WORDS_FULL
-    to = np.uint64(starts[word])
+    to = np.uint64(table.starts[word])
     if to + (end - start) > np.uint64(len(letters) - PADDING):
         return LETTERS_FULL
     for k in range(end - start):
         letters[to + k] = text[start + k]
-    starts[word + 1] = to + (end - start)
-    firsts[word] = first
+    table.starts[word + 1] = to + (end - start)
+    table.firsts[word] = first
     slots[slot], slots[slot + _ONE], slots[slot + _TWO], slots[slot + _THREE] = low, high, np.uint64(word), _ZERO
     return DONE
 
@@ -228,7 +285,7 @@ def _look_ahead(
     slots: NDArray[np.uint64],
     keys: NDArray[np.uint64],
 ) -> None:
-    """Write the keys and hashes of ``n`` words, three numbers each, and ask for their slots."""
+    """Write the keys and hashes of ``n`` words, three numbers each, and prefetch their slots."""
     for k in range(n):
         low, high = word_key(text, np.uint64(starts[k]), np.uint64(ends[k]), seeds)
         hashed = hash_key(low, high, seeds)
@@ -237,35 +294,20 @@ def _look_ahead(
 
 
 @jit(exact=True)
-def scan_words(
-    text: NDArray[np.uint8],
-    stop: int,
-    base: int,
-    seeds: NDArray[np.uint64],
-    slots: NDArray[np.uint64],
-    starts: NDArray[np.int64],
-    firsts: NDArray[np.int64],
-    letters: NDArray[np.uint8],
-    ids: NDArray[np.int32],
-    state: NDArray[np.int64],
-) -> int:
+def scan_words(table: Table, text: NDArray[np.uint8], stop: int, base: int, ids: NDArray[np.int32]) -> int:
     """Number and count the words of ``text[state.position:stop]``, which ends with a whole word.
 
     Args:
+        table: receives the words.
         text: bytes, with PADDING spaces after ``stop``.
         stop: one past the last byte.
         base: the place of ``text[0]`` in the corpus.
-        seeds: see `SEEDS`.
-        slots: hash table, SLOT numbers a slot, a power of two of slots, more than ``len(firsts)``.
-        starts: word i is ``letters[starts[i]:starts[i + 1]]``.
-        firsts: where in the corpus each word was first seen; its length is the capacity.
-        letters: the words' bytes, end to end, with PADDING bytes to spare.
-        ids: ids and sentence ends, appended; ``stop - position + 1`` places free are enough.
-        state: words known, ids written, sentence ends among them, is a sentence open, position.
+        ids: receives ids and sentence ends, appended; ``stop - position + 1`` free places are enough.
 
     Returns:
-        DONE, or WORDS_FULL or LETTERS_FULL when `firsts` or `letters` must grow first: then call again.
+        DONE; or WORDS_FULL or LETTERS_FULL if `firsts` or `letters` must grow before the next call.
     """
+    slots, starts, _, letters, state, seeds = table
     n_words, n_ids, n_ends = state[N_WORDS], state[N_IDS], state[N_ENDS]
     line_open, position = state[LINE_OPEN], state[POSITION]
     starts_at, ends_at = np.empty(BATCH + CHUNK, np.uint64), np.empty(BATCH + CHUNK, np.uint64)
@@ -282,9 +324,7 @@ def scan_words(
                 start, low, high = starts_at[k], keys[k, 0], keys[k, 1]
                 slot, known = find_slot(text, start, low, high, keys[k, 2], slots, starts, letters)
                 if not known:
-                    status = _insert(
-                        text, start, ends_at[k], low, high, slot, n_words, base + start, slots, starts, firsts, letters
-                    )
+                    status = _insert(table, text, start, ends_at[k], low, high, slot, n_words, base + start)
                     if status != DONE:
                         break
                     n_words += 1
@@ -307,49 +347,42 @@ def scan_words(
 
 
 @jit(exact=True)
-def merge_words(
-    other_starts: NDArray[np.int64],
-    other_counts: NDArray[np.int64],
-    other_firsts: NDArray[np.int64],
-    other_letters: NDArray[np.uint8],
-    part: int,
-    parts: int,
-    ids: NDArray[np.int32],
-    seeds: NDArray[np.uint64],
-    slots: NDArray[np.uint64],
-    starts: NDArray[np.int64],
-    firsts: NDArray[np.int64],
-    letters: NDArray[np.uint8],
-    state: NDArray[np.int64],
-) -> int:
-    """Add the words of another table from ``state.position`` on, with their counts and first places.
+def merge_words(table: Table, run: Run, part: int, n_parts: int, ids: NDArray[np.int32]) -> int:
+    """Add the words of a run, from ``state.position`` on, with their counts and first places.
 
-    Only words whose hash modulo ``parts``, a power of two, is ``part``; ``ids`` receives their ids, and -1 for the
-    others. Returns as `scan_words` does.
+    Args:
+        table: receives the words.
+        run: the words.
+        part: only words whose hash modulo ``n_parts`` is this are added.
+        n_parts: a power of two.
+        ids: output, as long as the run: the id of each word that was added, -1 for the others.
+
+    Returns:
+        As `scan_words`.
     """
+    slots, starts, firsts, letters, state, seeds = table
+    run_starts, run_letters, run_counts, run_firsts = run
     n_words, position = state[N_WORDS], state[POSITION]
     keys = np.empty((BATCH, 3), np.uint64)
     status = DONE
-    while position < len(other_firsts) and status == DONE:
-        n = min(BATCH, len(other_firsts) - position)
-        batch_starts, batch_ends = other_starts[position : position + n], other_starts[position + 1 : position + 1 + n]
-        _look_ahead(other_letters, batch_starts, batch_ends, np.uint64(n), seeds, slots, keys)
+    while position < len(run_firsts) and status == DONE:
+        n = min(BATCH, len(run_firsts) - position)
+        batch_starts, batch_ends = run_starts[position : position + n], run_starts[position + 1 : position + 1 + n]
+        _look_ahead(run_letters, batch_starts, batch_ends, np.uint64(n), seeds, slots, keys)
         for k in range(n):
             ids[position] = -1
-            if keys[k, 2] & np.uint64(parts - 1) == np.uint64(part):
+            if keys[k, 2] & np.uint64(n_parts - 1) == np.uint64(part):
                 start, low, high = np.uint64(batch_starts[k]), keys[k, 0], keys[k, 1]
-                slot, known = find_slot(other_letters, start, low, high, keys[k, 2], slots, starts, letters)
-                first = other_firsts[position]
+                slot, known = find_slot(run_letters, start, low, high, keys[k, 2], slots, starts, letters)
+                first = run_firsts[position]
                 if not known:
                     end = np.uint64(batch_ends[k])
-                    status = _insert(
-                        other_letters, start, end, low, high, slot, n_words, first, slots, starts, firsts, letters
-                    )
+                    status = _insert(table, run_letters, start, end, low, high, slot, n_words, first)
                     if status != DONE:
                         break
                     n_words += 1
                 word = slots[slot + _TWO]
-                slots[slot + _THREE] += np.uint64(other_counts[position])
+                slots[slot + _THREE] += np.uint64(run_counts[position])
                 firsts[word] = min(firsts[word], first)
                 ids[position] = word
             position += 1
@@ -358,22 +391,15 @@ def merge_words(
 
 
 @jit(exact=True)
-def find_words(
-    other_starts: NDArray[np.int64],
-    other_letters: NDArray[np.uint8],
-    seeds: NDArray[np.uint64],
-    slots: NDArray[np.uint64],
-    starts: NDArray[np.int64],
-    letters: NDArray[np.uint8],
-    found: NDArray[np.int32],
-) -> None:
-    """Write the id that each word of another table has in this one, or -1."""
-    for i in range(len(found)):
-        start, end = np.uint64(other_starts[i]), np.uint64(other_starts[i + 1])
-        low, high = word_key(other_letters, start, end, seeds)
-        hashed = hash_key(low, high, seeds)
-        slot, known = find_slot(other_letters, start, low, high, hashed, slots, starts, letters)
-        found[i] = slots[slot + _TWO] if known else -1
+def find_words(table: Table, run: Run, ids: NDArray[np.int32]) -> None:
+    """Write the id that each word of a run has in the table, or -1."""
+    slots, starts, _, letters, _, seeds = table
+    run_starts, run_letters, _, _ = run
+    for i in range(len(ids)):
+        start, end = np.uint64(run_starts[i]), np.uint64(run_starts[i + 1])
+        low, high = word_key(run_letters, start, end, seeds)
+        slot, known = find_slot(run_letters, start, low, high, hash_key(low, high, seeds), slots, starts, letters)
+        ids[i] = slots[slot + _TWO] if known else -1
 
 
 @jit(exact=True)
@@ -400,7 +426,7 @@ def read_counts(slots: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
 def join_words(
     starts: NDArray[np.int64], letters: NDArray[np.uint8], order: NDArray[np.int64], joined: NDArray[np.uint8]
 ) -> None:
-    """Copy words, in this order, into ``joined``, a newline after each."""
+    """Copy words, in this order, into ``joined``, with a newline after each."""
     at = 0
     for word in order:
         for k in range(starts[word], starts[word + 1]):
@@ -411,7 +437,7 @@ def join_words(
 
 
 class Words(Sequence[str]):
-    """Words as bytes, end to end, decoded when asked for; invalid UTF-8 becomes surrogates."""
+    """Words as bytes, end to end, decoded on access; invalid UTF-8 becomes surrogates."""
 
     def __init__(self, starts: NDArray[np.int64], letters: NDArray[np.uint8]) -> None:
         self._starts, self._letters = starts, letters
@@ -428,7 +454,7 @@ class Words(Sequence[str]):
         return iter(self.take(np.arange(len(self))))
 
     def take(self, order: NDArray[np.integer]) -> list[str]:
-        """Return these words, none of which holds a newline, in this order."""
+        """Return these words in this order; none of them may hold a newline."""
         if len(order) == 0:
             return []
         rows = order.astype(np.int64)
@@ -437,37 +463,11 @@ class Words(Sequence[str]):
         return joined[:-1].tobytes().decode("utf-8", "surrogateescape").split("\n")
 
 
-class Run(NamedTuple):
-    """What a table holds: words by id, how often and where first each was seen; in memory, or mapped from files."""
-
-    starts: NDArray[np.int64]
-    letters: NDArray[np.uint8]
-    counts: NDArray[np.int64]
-    firsts: NDArray[np.int64]
-
-    def select(self, kept: NDArray[np.bool_]) -> "Run":
-        """Return the run of these words alone."""
-        lengths = np.diff(self.starts)
-        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[kept])])
-        of_kept = np.repeat(kept, lengths)
-        letters = np.concatenate([self.letters[: len(of_kept)][of_kept], np.zeros(PADDING, np.uint8)])
-        return Run(starts, letters, self.counts[kept], self.firsts[kept])
-
-    def store(self, folder: Path, name: str) -> "Run":
-        """Write the run into files, and return it mapped from there."""
-        stored = []
-        for field, array in self._asdict().items():
-            path = folder / f"{name}-{field}.npy"
-            np.save(path, array)
-            stored.append(np.load(path, mmap_mode="r", allow_pickle=False))
-        return Run(*stored)
-
-
 class WordTable:
-    """A hash table of words and all it needs, growing as words turn up.
+    """A hash table of words that grows with its contents.
 
     Args:
-        bill: told, as a sentence, what a large table will take before it grows.
+        bill: called before a large table grows, with a remark on the memory it will take.
     """
 
     def __init__(self, bill: Callable[[str], None] = lambda text: None) -> None:
@@ -476,97 +476,100 @@ class WordTable:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
-        self._slots = np.zeros(SLOT * FIRST_SLOTS, np.uint64)
-        self._firsts = np.zeros(_capacity(FIRST_SLOTS), np.int64)
-        self._starts = np.zeros(len(self._firsts) + 1, np.int64)
-        self._letters = np.zeros(8 * len(self._firsts) + PADDING, np.uint8)
-        self._state = np.zeros(5, np.int64)
+        """Remove all words."""
+        capacity = _capacity(FIRST_SLOTS)
+        self._table = Table(
+            slots=np.zeros(SLOT * FIRST_SLOTS, np.uint64),
+            starts=np.zeros(capacity + 1, np.int64),
+            firsts=np.zeros(capacity, np.int64),
+            letters=np.zeros(8 * capacity + PADDING, np.uint8),
+            state=np.zeros(5, np.int64),
+            seeds=SEEDS,
+        )
 
     def __len__(self) -> int:
-        return int(self._state[N_WORDS])
+        return int(self._table.state[N_WORDS])
 
     @property
     def n_letters(self) -> int:
         """Bytes of all words together."""
-        return int(self._starts[len(self)])
+        return int(self._table.starts[len(self)])
 
     def scan(self, text: NDArray[np.uint8], stop: int, base: int, ends_file: bool) -> tuple[NDArray[np.int32], int]:
-        """Take in the words of ``text[:stop]``; see `scan_words`.
+        """Add the words of ``text[:stop]``; see `scan_words`.
 
-        Whether a sentence is open at its start is not known here: where a newline, or the end of the file, comes
-        before the first word, the first id is a sentence end.
+        The table does not know whether a sentence is open where the text starts. If a newline, or the end of the file,
+        precedes the first word, the first id is a sentence end.
 
         Returns:
-            Ids and sentence ends, valid until the next call, and how many of them are ends.
+            Ids and sentence ends, valid until the next call, and the number of sentence ends among them.
         """
         if len(self._ids) < stop + 1:
             self._ids = np.empty(stop + 1, np.int32)
-        self._state[[N_IDS, N_ENDS, POSITION]] = 0
-        self._state[LINE_OPEN] = 1
-        while status := scan_words(
-            text, stop, base, SEEDS,
-            self._slots, self._starts, self._firsts, self._letters, self._ids, self._state,
-        ):  # fmt: skip
+        state = self._table.state
+        state[[N_IDS, N_ENDS, POSITION]] = 0
+        state[LINE_OPEN] = 1
+        while status := scan_words(self._table, text, stop, base, self._ids):
             self._grow(status, stop)
-        n_ids, n_ends = int(self._state[N_IDS]), int(self._state[N_ENDS])
-        if ends_file and self._state[LINE_OPEN]:
+        n_ids, n_ends = int(state[N_IDS]), int(state[N_ENDS])
+        if ends_file and state[LINE_OPEN]:
             self._ids[n_ids] = SENTENCE_END
             n_ids, n_ends = n_ids + 1, n_ends + 1
         return self._ids[:n_ids], n_ends
 
-    def add(self, run: Run, part: int = 0, parts: int = 1) -> NDArray[np.int32]:
-        """Take in the words of a run, or of the part of it that `merge_words` says.
+    def add(self, run: Run, part: int = 0, n_parts: int = 1) -> NDArray[np.int32]:
+        """Add the words of a run, or of one part of it; see `merge_words`.
 
         Returns:
-            The id here of each of them, -1 for the others.
+            The id of each word that was added, -1 for the others.
         """
         ids = np.empty(len(run.firsts), np.int32)
-        self._state[POSITION] = 0
-        while status := merge_words(
-            run.starts, run.counts, run.firsts, run.letters, part, parts, ids, SEEDS,
-            self._slots, self._starts, self._firsts, self._letters, self._state,
-        ):  # fmt: skip
+        self._table.state[POSITION] = 0
+        while status := merge_words(self._table, run, part, n_parts, ids):
             self._grow(status, int(run.starts[-1]))
         return ids
 
     def find(self, run: Run) -> NDArray[np.int32]:
-        """Return the id here of each word of a run, -1 where it has none."""
-        found = np.empty(len(run.firsts), np.int32)
-        find_words(run.starts, run.letters, SEEDS, self._slots, self._starts, self._letters, found)
-        return found
+        """Return the id of each word of a run, -1 for words that are not in the table."""
+        ids = np.empty(len(run.firsts), np.int32)
+        find_words(self._table, run, ids)
+        return ids
 
     def run(self) -> Run:
-        """Return what the table holds; words and first places without a copy, valid until it changes."""
+        """Return the table's contents; words and first places are views, valid until the table changes."""
         n = len(self)
-        used = int(self._starts[n]) + PADDING
         counts = np.empty(n, np.int64)
-        read_counts(self._slots, counts)
-        return Run(self._starts[: n + 1], self._letters[:used], counts, self._firsts[:n])
+        read_counts(self._table.slots, counts)
+        _, starts, firsts, letters, *_ = self._table
+        return Run(starts[: n + 1], letters[: self.n_letters + PADDING], counts, firsts[:n])
 
     def _grow(self, status: int, more: int) -> None:
+        slots, starts, firsts, letters, _, seeds = self._table
         if status == LETTERS_FULL:
-            used = int(self._starts[len(self)])
-            letters = np.zeros(2 * len(self._letters) + more, np.uint8)
-            letters[:used] = self._letters[:used]
-            self._letters = letters
+            self._table = self._table._replace(letters=_longer(letters, 2 * len(letters) + more))
             return
-        n_slots = 2 * (len(self._slots) // SLOT)
+        n_slots = 2 * (len(slots) // SLOT)
         capacity = _capacity(n_slots)
-        if capacity == len(self._firsts):
-            raise CorpusError("the corpus has more than 2^31 distinct words: word ids are 32-bit integers")
-        if (size := 8 * SLOT * n_slots + 16 * capacity + len(self._letters)) > LARGE_BYTES:
+        if capacity == len(firsts):
+            raise CorpusError("the corpus has more than 2^31 distinct words, but word ids are 32-bit: split the corpus")
+        if (size := 8 * SLOT * n_slots + 16 * capacity + len(letters)) > LARGE_BYTES:
             self._bill(f"a word table grows to {capacity:,} words, {size / 1e6:,.0f} MB")
-        slots = np.zeros(SLOT * n_slots, np.uint64)
-        rehash(self._slots, SEEDS, slots)
-        self._slots = slots
-        for name in ("_firsts", "_starts"):
-            old = getattr(self, name)
-            grown = np.zeros(capacity + (name == "_starts"), np.int64)
-            grown[: len(old)] = old
-            setattr(self, name, grown)
+        more_slots = np.zeros(SLOT * n_slots, np.uint64)
+        rehash(slots, seeds, more_slots)
+        self._table = self._table._replace(
+            slots=more_slots, starts=_longer(starts, capacity + 1), firsts=_longer(firsts, capacity)
+        )
+
+
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+def _longer(array: NDArray[_Number], size: int) -> NDArray[_Number]:
+    longer = np.zeros(size, array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 def _capacity(n_slots: int) -> int:
-    """Return how many words a table is to hold: beyond, probing takes longer, or ids are not int32."""
+    """Return how many words a table may hold: with more, probing takes longer, or ids do not fit into int32."""
     return min(3 * n_slots // 4, 1 << 31)

@@ -21,6 +21,7 @@ import fastw2v
 from fastw2v import checkpoint, driver, embeddings, replica, staging, tile
 from fastw2v import run as runs
 from fastw2v.errors import ConfigError, CorpusError, DivergedError, FolderError
+from fastw2v.manifest import checksum
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
 QUICK = {"vector_size": 10, "epochs": 3, "workers": 1, "progress": False, "min_count": 1}
@@ -624,7 +625,7 @@ def change_manifest(folder, change):
     """Change model.json, and its checksum with it: as a stranger would, not a damaged disk."""
     manifest = json.loads((folder / "model.json").read_text())
     change(manifest)
-    manifest["checksum"] = staging.checksum(manifest)
+    manifest["checksum"] = checksum(manifest)
     (folder / "model.json").write_text(json.dumps(manifest))
 
 
@@ -686,7 +687,7 @@ def test_damage_is_found_and_named(two_checkpoints, planted_file, tmp_path, part
         (lambda m: m["progress"].update(rng=["0x1ffffffffffffffff"]), "invalid training state"),
         (lambda m: m["progress"].update(rng=["import os"]), "cannot be resumed"),
         (lambda m: m["progress"].update(tokens=-1), "invalid training state"),
-        (lambda m: m["progress"].update(tokens=7), "position 7, no valid checkpoint boundary"),
+        (lambda m: m["progress"].update(tokens=7), "token 7, not a checkpoint boundary"),
         (lambda m: m["config"].update(window=0), "cannot be resumed"),
         (lambda m: m["config"].update(shell="rm"), "cannot be resumed"),
         (lambda m: m.pop("sha256"), "cannot be resumed"),
@@ -884,7 +885,7 @@ def test_a_folder_removed_and_made_again_by_another_run(planted_file, tmp_path, 
             others.parent.mkdir(parents=True)
             others.touch()
 
-    with pytest.raises(FolderError, match=r"it was removed, and made again by another run$"):
+    with pytest.raises(FolderError, match=r"another run has replaced it: choose another folder$"):
         fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[remove], checkpoint_every=1e-9, **QUICK)
     assert others.exists()
 

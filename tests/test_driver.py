@@ -330,10 +330,10 @@ def test_the_kernel_gets_counts_and_seed(monkeypatch):
 
 
 def test_corpora_longer_than_a_block_of_ids(monkeypatch):
-    from fastw2v import prepared
+    from fastw2v import corpus
 
     monkeypatch.setattr(driver, "BLOCK_IDS", 7)
-    monkeypatch.setattr(prepared, "BLOCK_IDS", 7)
+    monkeypatch.setattr(corpus, "BLOCK_IDS", 7)
     ids = np.random.default_rng(0).integers(0, 9, 100).astype(np.int32)
     options = {"n_words": 9, "vector_size": 2, "epochs": 1, "workers": 1, "progress": False}
     embeddings = fastw2v.train_ids(ids, np.arange(0, 101, 4), **options)

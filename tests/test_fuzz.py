@@ -30,9 +30,9 @@ from fastw2v.checkpoint import read_state
 from fastw2v.cli import main
 from fastw2v.embeddings import Embeddings
 from fastw2v.errors import FastW2VError
+from fastw2v.manifest import checksum
 from fastw2v.prepared import open_prepared
 from fastw2v.screen import printable
-from fastw2v.staging import checksum
 from fastw2v.vocab import Vocab
 
 NORMAL, LONG = 200, 20_000
@@ -54,7 +54,7 @@ def fuzz(examples, check, *strategies):
 
 @pytest.fixture(autouse=True)
 def little_memory():
-    """Let nothing allocate what only a header says is there."""
+    """Let nothing allocate what only a header announces is there."""
     resource = pytest.importorskip("resource")
     if not os.path.exists("/proc/self/statm"):
         yield
@@ -325,7 +325,7 @@ def word2vec_file(draw):
 
 
 @lengths
-@pytest.mark.filterwarnings("ignore:.*not in valid UTF-8")
+@pytest.mark.filterwarnings("ignore:.*are not valid UTF-8")
 def test_vectors_files_of_other_programs(place, examples):
     path = place / "vectors"
 
@@ -564,7 +564,7 @@ def two_prepared(tmp_path_factory):
 
 
 @lengths
-@pytest.mark.filterwarnings("ignore:.*not in valid UTF-8")
+@pytest.mark.filterwarnings("ignore:.*are not valid UTF-8")
 def test_model_folders(two_models, place, examples):
     folder = place / "m"
     commands = [["info"], ["info", "--json"], ["neighbors", "t0w1"], ["export", str(place / "v")]]

@@ -360,36 +360,42 @@ def test_missing_and_empty_folder(tmp_path):
 
 
 def empty_table(words):
-    """Arrays for a table of a power of two of slots that holds one word fewer."""
-    slots, starts = np.zeros(wordtable.SLOT * words, np.uint64), np.zeros(words + 1, np.int64)
-    return wordtable.SEEDS, slots, starts, np.zeros(words - 1, np.int64), np.zeros(30_000, np.uint8)
+    """A table of a power of two of slots that holds one word fewer."""
+    return wordtable.Table(
+        slots=np.zeros(wordtable.SLOT * words, np.uint64),
+        starts=np.zeros(words + 1, np.int64),
+        firsts=np.zeros(words - 1, np.int64),
+        letters=np.zeros(30_000, np.uint8),
+        state=np.zeros(5, np.int64),
+        seeds=wordtable.SEEDS,
+    )
 
 
-def scan(content, table, state):
+def scan(content, table):
     text = np.frombuffer(content + b" " * wordtable.PADDING, np.uint8)
     ids = np.zeros(len(content) + 1, np.int32)
-    state[wordtable.N_IDS] = state[wordtable.POSITION] = 0
-    assert wordtable.scan_words(text, len(content), 0, *table, ids, state) == wordtable.DONE
-    return ids[: state[wordtable.N_IDS]].tolist()
+    table.state[wordtable.N_IDS] = table.state[wordtable.POSITION] = 0
+    assert wordtable.scan_words(table, text, len(content), 0, ids) == wordtable.DONE
+    return ids[: table.state[wordtable.N_IDS]].tolist()
 
 
 def test_a_crowded_table_tells_words_apart():
     """A table all but full: probing wraps around and passes many strangers on the way."""
     words = [b"w%d" % i for i in range(255)] + [b"longer-than-15-letters-%d" % i for i in range(256)]
-    table, state = empty_table(512), np.zeros(5, np.int64)
-    assert scan(b" ".join(words + words), table, state) == [*range(511), *range(511)]
+    table = empty_table(512)
+    assert scan(b" ".join(words + words), table) == [*range(511), *range(511)]
     counts = np.zeros(511, np.int64)
-    wordtable.read_counts(table[1], counts)
+    wordtable.read_counts(table.slots, counts)
     assert (counts == 2).all()
 
 
 def test_equal_keys_are_told_apart_by_their_bytes():
     """Let the slot that has a long word's key lead to other bytes."""
     for other in (b"cat-dog-dog-dog-dog", b"dog-dog-dog-dog-cat", b"dog-dog-cat-dog-dog"):
-        table, state = empty_table(8), np.zeros(5, np.int64)
-        assert scan(b"dog-dog-dog-dog-dog", table, state) == [0]
-        table[-1][:19] = np.frombuffer(other, np.uint8)
-        assert scan(b"dog-dog-dog-dog-dog", table, state) == [1]
+        table = empty_table(8)
+        assert scan(b"dog-dog-dog-dog-dog", table) == [0]
+        table.letters[:19] = np.frombuffer(other, np.uint8)
+        assert scan(b"dog-dog-dog-dog-dog", table) == [1]
 
 
 @pytest.mark.parametrize("table_words", [1 << 22, 100])

@@ -77,7 +77,7 @@ def test_truncated_archives(tmp_path, kind, keep):
     content = COMPRESS[kind](TEXT)
     path = tmp_path / "corpus"
     path.write_bytes(content[: keep if keep < 0 else int(len(content) * keep)])
-    with pytest.raises(CorpusError, match=f"corpus is truncated: its {kind} data stop before their end") as error:
+    with pytest.raises(CorpusError, match=f"corpus is truncated: its {kind} data are incomplete") as error:
         read(path)
     assert "\n" not in str(error.value)
 
@@ -98,7 +98,7 @@ def test_damaged_archives(tmp_path, kind, place):
     content[at : at + 40] = bytes(255 - byte for byte in content[at : at + 40])
     path = tmp_path / "corpus"
     path.write_bytes(content)
-    with pytest.raises(CorpusError, match=f"corpus is damaged: its {kind} data are not valid") as error:
+    with pytest.raises(CorpusError, match=f"corpus is damaged: its {kind} data are invalid") as error:
         read(path)
     assert "\n" not in str(error.value)
 

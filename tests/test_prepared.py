@@ -13,8 +13,9 @@ import pytest
 
 import fastw2v
 from fastw2v import replica
+from fastw2v.corpus import check_ids
 from fastw2v.errors import ConfigError, CorpusError, FolderError
-from fastw2v.prepared import check_ids, open_prepared, opened
+from fastw2v.prepared import open_prepared, opened
 from fastw2v.staging import staged
 
 TEXT = "the cat sat\non the mat\n\nthe dog\nxyzzy\n" * 3
@@ -477,11 +478,11 @@ def settle(monkeypatch):
     monkeypatch.setattr(prepared, "SETTLED_NS", 0)
 
 
-REUSED = "its ids are used again"
+REUSED = "reusing its ids"
 
 
 def trained(capsys, corpus, folder, **options):
-    """Train, and tell whether the ids were used again."""
+    """Train, and tell whether the ids were reused."""
     fastw2v.train(corpus, output=folder, **QUICK | options)
     return REUSED in capsys.readouterr().err
 

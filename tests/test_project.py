@@ -66,6 +66,30 @@ def test_every_kernel_has_a_twin_with_the_same_arguments():
                 )
 
 
+def test_the_public_names_are_those_that_type_checkers_see():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.asname: statement.module for statement in block.body for alias in statement.names}
+    assert sorted(seen | {"__version__": "_version"}) == sorted(fastw2v.__all__)
+    assert {name: module for name, module in seen.items() if module} == fastw2v._MODULE_OF
+    for name, module in seen.items():
+        value = getattr(fastw2v, name)
+        assert value.__name__ == (name if module else f"fastw2v.{name}")
+        assert module is None or value.__module__ == f"fastw2v.{module}"
+
+
+def test_a_module_cannot_replace_a_public_name():
+    """Importing a module ``fastw2v.train`` would put it in the place of the function."""
+    assert not set(fastw2v._MODULE_OF) & {path.stem for path in PACKAGE.iterdir()}
+
+
+def test_public_names_are_listed_before_they_are_loaded():
+    code = "import fastw2v, sys; print(set(fastw2v.__all__) <= set(dir(fastw2v)), 'numba' in sys.modules)"
+    assert run_python(code) == "True False\n"
+    code = "from fastw2v import *; print(train.__name__, kernels.__name__, hasattr(__import__('fastw2v'), 'nothing'))"
+    assert run_python(code) == "train fastw2v.kernels False\n"
+
+
 def test_kernels_are_public_and_documented():
     for name in vars(kernels):
         if not name.startswith("_") and callable(getattr(kernels, name)):

@@ -16,12 +16,13 @@ import pytest
 
 import fastw2v
 from fastw2v import ingest
+from fastw2v.arrays import load_array
 from fastw2v.cli import main
 from fastw2v.embeddings import Embeddings
 from fastw2v.errors import CorpusError, FolderError, FormatError
-from fastw2v.prepared import load_array, open_prepared
+from fastw2v.manifest import checksum, parse_json
+from fastw2v.prepared import open_prepared
 from fastw2v.screen import printable
-from fastw2v.staging import checksum, parse_json
 from fastw2v.vocab import Vocab
 from fastw2v.wordtable import PADDING, SEEDS, Run, word_key
 
@@ -72,8 +73,8 @@ def header(descr="'<f4'", fortran="False", shape="(2, 3)"):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (npy(header(), bytes(23)), "makes .* bytes, the file has"),
-        (npy(header(), bytes(25)), "makes .* bytes, the file has"),
+        (npy(header(), bytes(23)), "takes .* bytes, but the file has"),
+        (npy(header(), bytes(25)), "takes .* bytes, but the file has"),
         (npy(header(shape="(-2, -3)"), bytes(24)), "not an array of numbers"),
         (npy(header(shape=f"({2**62}, 3)"), bytes(24)), "the file has"),
         (npy(header(shape=f"({2**32}, {2**32})")), "the file has"),
@@ -165,7 +166,7 @@ def test_training_into_a_strangers_folder_empties_no_other(folder, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"n_words": 1, "n_words": 2}', "the key 'n_words' is there twice"),
+        ('{"n_words": 1, "n_words": 2}', "the key 'n_words' occurs twice"),
         ("[" * 65 + "]" * 65, "nested too deep"),
         ("[" * 100_000, "nested too deep"),
         ('{"a":' * 100_000, "nested too deep"),
@@ -210,7 +211,7 @@ def test_info_of_strange_metrics(folder, capsys, loss):
 def test_a_model_without_words_is_refused(folder):
     (folder / "vocab.tsv").write_bytes(b"")
     edit(folder, n_words=0, vocab_sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
-    with pytest.raises(FolderError, match=r"vocab\.tsv is empty: a model has at least one word"):
+    with pytest.raises(FolderError, match=r"vocab\.tsv is empty, but a model has at least one word"):
         fastw2v.load(folder)
 
 
@@ -270,9 +271,9 @@ def test_prepared_folders_that_lie(tmp_path, fields, counts, said):
         (b"1 70000\na " + bytes(280_000), True, "vectors of 70000 numbers, more than 65,536"),
         (b"1 1\na 1e39\n", False, "not finite"),
         (b"1 1\na " + b"x" * 100_000 + b"\n", False, "line 2: could not convert string to float"),
-        (b"1 1\na" + b" 1" * 100_000 + b"\n", False, "line 2 has 100,000 numbers, the header says 1"),
+        (b"1 1\na" + b" 1" * 100_000 + b"\n", False, "line 2 has 100,000 numbers, the header announces 1"),
         (b"1 1\nabcd\n", False, "0 numbers"),
-        (b"1 1\na 0\n" + b" " * 5000 + b"x", False, "goes on after the 1 word"),
+        (b"1 1\na 0\n" + b" " * 5000 + b"x", False, "continues after the 1 word"),
         (b"1 1\n" + b"a" * 1_000_000, True, "truncated or not binary"),
         (f"1 1\n{HOSTILE} nan\n".encode(), False, "not finite"),
     ],
@@ -295,7 +296,7 @@ def test_export_writes_through_no_link_that_lies_in_wait(small, tmp_path):
 def test_export_of_words_that_are_not_utf8_says_what_gensim_needs(tmp_path, capsys):
     vocab = Vocab(["fine", "caf\udce9", "x\udcff"], np.ones(3, np.int64))
     embeddings = Embeddings(vocab, np.ones((3, 2), np.float32))
-    said = r"2 of 3 words, the first 'caf\\udce9', not in valid UTF-8: gensim .* unicode_errors=\"replace\""
+    said = r"2 of 3 words, the first 'caf\\udce9', are not valid UTF-8: gensim .* unicode_errors=\"replace\""
     with pytest.warns(UserWarning, match=said) as warned:
         embeddings.export(tmp_path / "v")
     assert len(warned) == 1
@@ -323,13 +324,13 @@ def test_an_archive_of_one_endless_word(tmp_path, monkeypatch):
     """A thousandth of the memory it would take fits into an archive."""
     monkeypatch.setattr(ingest, "WORD_BYTES", 8 << 20)
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"a" * (20 << 20)))
-    with pytest.raises(CorpusError, match=r"bomb\.gz has 8 MB without white space: these are not words"):
+    with pytest.raises(CorpusError, match=r"bomb\.gz has 8 MB without white space: is it text\?"):
         fastw2v.prepare(tmp_path / "bomb.gz", tmp_path / "p", min_count=1, progress=False)
     assert not (tmp_path / "p").exists()
 
 
 def test_an_archive_that_asks_for_all_memory(tmp_path):
-    """An xz header says how large the dictionary is: here 4 GiB, for a few bytes of text."""
+    """An xz header announces how large the dictionary is: here 4 GiB, for a few bytes of text."""
     resource = pytest.importorskip("resource")
     archive = bytearray(lzma.compress(b"the cat " * 100, preset=0))
     size = 4 * (archive[12] + 1)

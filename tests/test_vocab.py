@@ -7,8 +7,9 @@ import pytest
 
 from fastw2v.errors import CorpusError, FolderError
 from fastw2v.ingest import Ingested
+from fastw2v.prepared import build_vocab, choose_words
 from fastw2v.screen import printable
-from fastw2v.vocab import Vocab, build_vocab, choose_words
+from fastw2v.vocab import Vocab
 
 
 def counted(words):

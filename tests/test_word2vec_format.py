@@ -12,7 +12,7 @@ from fastw2v.embeddings import Embeddings
 from fastw2v.errors import FormatError
 from fastw2v.vocab import Vocab
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*not in valid UTF-8")
+pytestmark = pytest.mark.filterwarnings("ignore:.*are not valid UTF-8")
 
 WORDS = ["the", "naïve", "caf\udce9"]
 VECTORS = np.array([[0.5, -1.25, 3e-7], [1 / 3, 1000.0, -0.0], [0.1, 0.2, 0.3]], np.float32)
@@ -103,12 +103,12 @@ HUGE = b"999999999999 1000000\n" + GOLDEN_BINARY[4:]
         (b"0 99999999999999999999\n", True, "line 1"),
         (b"1 1\n 0.5 \n", False, "word 1 is ''"),
         (b"1 1\na\nb \0\0\0\0\n", True, "tab or line break"),
-        (HUGE, True, "header says 999999999999 words of 1000000 numbers, but only"),
-        (HUGE, False, "header says"),
+        (HUGE, True, "header announces 999999999999 words of 1000000 numbers, but only"),
+        (HUGE, False, "header announces"),
         (GOLDEN_BINARY[:-6], True, "truncated"),
-        (GOLDEN_BINARY.replace(b"3 3\n", b"2 3\n", 1), True, "goes on after the 2 words"),
-        (GOLDEN_TEXT + b"more 1 2 3\n", False, "goes on after the 3 words"),
-        (GOLDEN_TEXT.replace(b"1000.000000 ", b""), False, "line 3 has 2 numbers, the header says 3"),
+        (GOLDEN_BINARY.replace(b"3 3\n", b"2 3\n", 1), True, "continues after the 2 words"),
+        (GOLDEN_TEXT + b"more 1 2 3\n", False, "continues after the 3 words"),
+        (GOLDEN_TEXT.replace(b"1000.000000 ", b""), False, "line 3 has 2 numbers, the header announces 3"),
         (GOLDEN_TEXT.replace(b"1000.000000", b"thousand!!!"), False, "line 3.*thousand"),
         (GOLDEN_TEXT.replace(b"1000.000000", b"nan        "[:3] + b"00000000"), False, "line 3"),
         (GOLDEN_TEXT.replace(b"1000.000000", b"inf"), False, "not finite"),

@@ -128,7 +128,7 @@ class Members:
             cores = ", ".join(map(str, self._cluster.machines().values()))
             why = self.last_reasons or f"its machines have {cores} cores, which others may use"
             raise ClusterError(
-                f"{nodes} with {counted(self._plan.config.workers or 1, 'thread')} each wanted, {len(ready)} started, "
+                f"{nodes} with {counted(self._plan.config.workers, 'thread')} each wanted, {len(ready)} started, "
                 f"fewer than min_nodes {self.least} ({why}): lower --nodes or --workers"
             )
         if len(ready) < self._wanted:
@@ -140,7 +140,6 @@ class Members:
         if len(self._all) == self._wanted:
             return
         threads = self._plan.config.workers
-        assert threads is not None
         machines, own = self._cluster.machines(), self._cluster.own_machine()
         for slot in range(self._wanted):
             if self._is_taken(slot) or self._strikes[slot] >= STRIKES:

@@ -34,11 +34,11 @@ from ..errors import ConfigError, CorpusError, FolderError
 from ..finite import all_finite
 from ..ledger import Range
 from ..machine import available_memory, trim_memory, versions
-from ..prepared import MANIFEST, is_prepared, open_prepared
+from ..manifest import read_manifest
+from ..prepared import PREPARED_MANIFEST, is_prepared, open_prepared
 from ..records import TALLY_WIDTH, Rate, Text
 from ..replica import Replica, memory_bill
 from ..spans import cut
-from ..staging import read_manifest
 from .merging import MERGES, add_delta, parts, take_delta
 
 SHARED_PLACE = "put it on a file system that all nodes see, or copy it there under the same path"
@@ -104,7 +104,7 @@ class Node:
         self.plan, self.number, config = plan, number, plan.config
         folder = next((path for path in plan.corpus if is_prepared(path)), plan.corpus[0])
         try:
-            digest = str(read_manifest(Path(folder), MANIFEST, "prepared").get("vocab_sha256"))
+            digest = str(read_manifest(Path(folder), PREPARED_MANIFEST, "prepared").get("vocab_sha256"))
             if digest != plan.vocab_sha256:
                 raise CorpusError(
                     f"the vocabulary of {folder} has SHA-256 {digest:.12}, but the driver's has "

@@ -21,19 +21,20 @@ from numpy.typing import NDArray
 
 from ..checkpoint import LEDGER, MOVED, Checkpoints, State, check_state, finish
 from ..config import TrainConfig, TrainOptions
+from ..corpus import Corpus
 from ..embeddings import Embeddings, load
 from ..errors import ClusterError, ConfigError, DivergedError, FolderError
 from ..interrupts import interruption, signals_noted, sigterm_raises
 from ..ledger import Ledger, Range, length
 from ..machine import usable_cores, versions
-from ..prepared import MANIFEST as PREPARED_MANIFEST
-from ..prepared import Corpus, CorpusInput, opened
+from ..manifest import read_manifest
+from ..prepared import PREPARED_MANIFEST, CorpusInput, opened
 from ..records import LOSS, LOSS_PAIRS, PAIRS, TALLY_WIDTH, TRAINED
 from ..run import Progress, Run, check_names, given_options, metrics_file, output_folder, place_of
 from ..screen import Bar, counted, say
 from ..simd import features_digest, host_cpu
 from ..spans import next_cut
-from ..staging import CACHE, read_manifest, write_errors
+from ..staging import CACHE, write_errors
 from .cluster import Cluster, connect, threads_per_node
 from .members import STRIKES, WAIT, AllLostError, Member, Members
 from .merging import MERGES, rate
@@ -171,7 +172,7 @@ class Training:
             run.progress,
             f"{counted(corpus.tokens_read, 'token')}, {len(corpus.ids):,} of them in the vocabulary of "
             f"{counted(len(corpus.vocab), 'word')}, {counted(len(corpus.offsets) - 1, 'sentence')}; "
-            f"{counted(self._wanted, 'node')} of {counted(config.workers or 1, 'thread')} "
+            f"{counted(self._wanted, 'node')} of {counted(config.workers, 'thread')} "
             "(not bit-identical from run to run)",
         )
         self._metadata = {"versions": versions() | {"ray": self._cluster.ray.__version__}}
@@ -326,7 +327,7 @@ class Training:
         together train as many as their leases are longer; so the rate falls that much faster in each node.
         """
         alpha = self._alpha + step * self._tokens(epoch)
-        threads = self._config.workers or 1
+        threads = self._config.workers
         leases, seconds = lease_round(self._members.active, self._ledger, threads, self._options.round_tokens)
         tokens = {member: length(ranges) for member, ranges in leases.items()}
         together = sum(tokens.values())
