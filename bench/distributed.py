@@ -24,11 +24,12 @@ import numpy as np
 
 import fastw2v
 from corpora import synthetic
-from fastw2v import Embeddings, merging
+from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
 from fastw2v.corpus import Corpus
+from fastw2v.distributed import merging
+from fastw2v.distributed.merging import MERGES, add_delta, rate, take_delta
 from fastw2v.machine import usable_cores
-from fastw2v.merging import MERGES, add_delta, rate, take_delta
 
 from . import hogwild, peers, quality, record, replicas, report, systems, timing
 from .quality import Point
@@ -368,7 +369,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--merges", nargs="+", choices=MERGES, default=list(MERGES), help="of merging (default: all)")
     parser.add_argument(
         "--rates", nargs="+", default=["rule"], metavar="X",
-        help="alpha times this, of merging; 'rule': what fastw2v.merging.rate gives (default)",
+        help="alpha times this, of merging; 'rule': what merging.rate gives (default)",
     )  # fmt: skip
     parser.add_argument(
         "--rounds", type=int, nargs="+", default=[ROUNDS], metavar="N",

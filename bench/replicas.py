@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
 from fastw2v.corpus import Corpus
+from fastw2v.distributed.merging import MERGES, add_delta, parts, take_delta
 from fastw2v.machine import usable_cores
-from fastw2v.merging import MERGES, add_delta, parts, take_delta
 from fastw2v.records import Rate, Text
 from fastw2v.replica import Replica
 from fastw2v.spans import cut

@@ -24,10 +24,10 @@ _config: Any = numba.config  # its attributes are made at run time
 
 FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 
-#: Every module of this package that defines compiled functions (a test compares this with the tree).
+#: Every module of this package that defines compiled functions, with its folder (a test compares this with the tree).
 KERNEL_SOURCES = (
-    "_jit", "finite", "ingest", "merging", "pair", "parallel", "records", "sampling", "simd", "spans", "tile",
-    "wordtable",
+    "_jit", "distributed/merging", "finite", "ingest", "pair", "parallel", "records", "sampling", "simd", "spans",
+    "tile", "wordtable",
 )  # fmt: skip
 
 _PACKAGE = Path(__file__).resolve().parent

@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 
 from ._version import __version__
 from .config import CHOICES, TrainConfig
-from .distributed import train_ray
 from .driver import train
 from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import ConfigError, FastW2VError, Terminated, UnknownWordError
@@ -199,6 +198,8 @@ def _train(arguments: argparse.Namespace) -> None:
         if arguments.ray is None:
             embeddings = train(_corpus(arguments.corpus), output=output, **of_run, **options)
         else:
+            from .distributed import train_ray  # Few commands need it.
+
             embeddings = train_ray(
                 _corpus(arguments.corpus),
                 output=output,

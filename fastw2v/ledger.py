@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 Range = tuple[int, int]  # tokens [start, stop) of an epoch
 
 
-def merged(ranges: Iterable[Range]) -> list[Range]:
+def union(ranges: Iterable[Range]) -> list[Range]:
     """Return the same tokens in as few ranges as possible, in order: adjacent and overlapping ranges are joined."""
     found: list[Range] = []
     for start, stop in sorted(ranges):
@@ -35,7 +35,7 @@ class Ledger:
 
     Attributes:
         n_tokens: tokens of the epoch.
-        committed: ranges that are in every replica, `merged`.
+        committed: ranges that are in every replica, `union`.
         leased: node -> the ranges it is training.
         done: node -> the ranges it trained since the last full synchronisation.
     """
@@ -49,12 +49,12 @@ class Ledger:
             committed: the ranges that are committed already.
         """
         self.n_tokens, self._next_cut = n_tokens, next_cut
-        self.committed = merged(committed)
+        self.committed = union(committed)
         self.leased: dict[int, list[Range]] = {}
         self.done: dict[int, list[Range]] = {}
         starts = [0, *(stop for _, stop in self.committed)]
         stops = [*(start for start, _ in self.committed), n_tokens]
-        self._free = merged(zip(starts, stops, strict=True))
+        self._free = union(zip(starts, stops, strict=True))
 
     @property
     def free(self) -> int:
@@ -102,24 +102,24 @@ class Ledger:
             left -= end - start
             if end > start:
                 done.append((start, end))
-            self._free = merged([*self._free, (end, stop)])
+            self._free = union([*self._free, (end, stop)])
 
     def lose(self, node: int) -> int:
         """Free what a node has leased, and has done since the last commit; return the number of tokens."""
         back = self.leased.pop(node, []) + self.done.pop(node, [])
-        self._free = merged([*self._free, *back])
+        self._free = union([*self._free, *back])
         return length(back)
 
     def commit(self) -> list[Range]:
-        """Note a full synchronisation: every replica has all that is done. Return the new ranges, `merged`."""
-        new = merged(part for ranges in self.done.values() for part in ranges)
+        """Note a full synchronisation: every replica has all that is done. Return the new ranges, `union`."""
+        new = union(part for ranges in self.done.values() for part in ranges)
         self.done.clear()
-        self.committed = merged([*self.committed, *new])
+        self.committed = union([*self.committed, *new])
         return new
 
 
 def check_ranges(ranges: object, n_tokens: int) -> list[Range]:
-    """Return the ranges of an epoch from a file: a list of pairs of numbers, sorted and apart as `merged` makes them.
+    """Return the ranges of an epoch from a file: a list of pairs of numbers, sorted and apart as `union` makes them.
 
     Raises:
         ValueError: the ranges are malformed.

@@ -13,8 +13,9 @@ import fastw2v
 from bench import distributed, quality, replicas, report
 from bench.distributed import Speeds, bytes_of_round, epoch_seconds
 from bench.replicas import Plan
-from fastw2v import merging, replica
+from fastw2v import replica
 from fastw2v.config import TrainConfig
+from fastw2v.distributed import merging
 
 OPTIONS = {"vector_size": 10, "epochs": 2, "min_count": 1, "seed": 4}
 

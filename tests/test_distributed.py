@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,11 @@ import pytest
 from conftest import planted_sentences, topic_purity
 
 import fastw2v
-from fastw2v import distributed
 from fastw2v.cli import main
-from fastw2v.driver import Run
-from fastw2v.ledger import length, merged
-from fastw2v.node import Node
+from fastw2v.distributed import node, rounds
+from fastw2v.distributed.node import Node
+from fastw2v.ledger import length, union
+from fastw2v.run import Run
 
 pytestmark = pytest.mark.ray
 
@@ -61,7 +62,7 @@ def train(corpus, output, node_class=Node, *, resume=False, minutes=10.0, init_f
     }  # fmt: skip
     exchange |= {name: given.pop(name) for name in list(given) if name in exchange}
     run = Run(output, resume, minutes, init_from, (), progress, on_nodes=True)
-    return distributed._train_ray(node_class, corpus, distributed._Exchange(**exchange), run, OPTIONS | given)
+    return rounds.train_nodes(node_class, corpus, rounds.RayOptions(**exchange), run, OPTIONS | given)
 
 
 def check_ledger(folder, epochs=EPOCHS):
@@ -71,7 +72,7 @@ def check_ledger(folder, epochs=EPOCHS):
     for epoch in range(1, epochs + 1):
         texts = [text for record in records if record["epoch"] == epoch for text in record["committed"].split()]
         ranges = [tuple(map(int, text.split("-"))) for text in texts]
-        assert merged(ranges) == [(0, n_tokens)]
+        assert union(ranges) == [(0, n_tokens)]
         assert sum(stop - start for start, stop in ranges) == n_tokens
     assert records[-1]["tokens"] == epochs * n_tokens
     return records
@@ -113,7 +114,7 @@ def test_two_nodes_learn_and_stay_one_model(cluster, prepared, tmp_path, capsys)
         def commit(self, attempt):
             super().commit(attempt)
             base = [zlib.crc32(M.tobytes()) for M in self.base]
-            whole = all(np.array_equal(M, base) for M, base in zip((self.V, self.U), self.base, strict=True))
+            whole = all(np.array_equal(M, base) for M, base in zip(self.replica.model[:2], self.base, strict=True))
             with open(sums, "a") as file:
                 file.write(json.dumps([attempt, base, whole]) + "\n")
 
@@ -157,11 +158,17 @@ def test_the_rate_falls_from_alpha_to_min_alpha_in_every_node(cluster, prepared,
                 file.write(json.dumps([ranges, alpha, step]) + "\n")
             return super().train(ranges, alpha, step, seconds)
 
-        def _run(self, cuts, alpha, step):
-            if len(cuts) and cuts[0] < cuts[-1]:
+        def open(self, plan, number):
+            opened = super().open(plan, number)
+            train_chunk = self.replica.train
+
+            def noting(text, start, stop, rate):
                 with open(notes, "a") as file:
-                    file.write(json.dumps([[int(cuts[0]), int(cuts[-1])], alpha, step]) + "\n")
-            super()._run(cuts, alpha, step)
+                    file.write(json.dumps([[start, stop], *rate]) + "\n")
+                return train_chunk(text, start, stop, rate)
+
+            self.replica.train = noting
+            return opened
 
     train(prepared, tmp_path / "m", Noting, epochs=1, alpha=0.04, min_alpha=0.01)
     lines = [json.loads(line) for line in notes.read_text().splitlines()]
@@ -184,7 +191,7 @@ def test_nodes_stop_by_the_clock(cluster, prepared, tmp_path, monkeypatch):
         """One that the clock stops in the middle of a lease now and then."""
 
         def train(self, ranges, alpha, step, seconds):
-            from fastw2v import node
+            from fastw2v.distributed import node
 
             node.CHUNK_TOKENS = 10_000
             answer = super().train(ranges, alpha, step, seconds)
@@ -192,9 +199,9 @@ def test_nodes_stop_by_the_clock(cluster, prepared, tmp_path, monkeypatch):
                 file.write(json.dumps([seconds, length(ranges), answer["tokens"]]) + "\n")
             return answer
 
-    monkeypatch.setattr(distributed, "SHORT_ROUND", 0)
-    monkeypatch.setattr(distributed, "ROUND_SECONDS", 0.02)
-    monkeypatch.setattr(distributed, "FIRST_LEASE", 10_000)
+    monkeypatch.setattr(rounds, "SHORT_ROUND", 0)
+    monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(rounds, "FIRST_LEASE", 10_000)
     train(prepared, tmp_path / "m", Unsteady, round_tokens=None, epochs=6)
     check_ledger(tmp_path / "m", 6)
     check_model(tmp_path / "m")
@@ -210,7 +217,7 @@ def test_other_merges_learn_too(merge, cluster, prepared, tmp_path):
     check_model(tmp_path / "m")
 
 
-@pytest.mark.parametrize("method", ["train", "take", "reduce", "prepare", "commit"])
+@pytest.mark.parametrize("method", ["train", "take", "reduce", "assemble", "commit"])
 def test_a_node_that_is_killed(method, cluster, prepared, tmp_path, capsys):
     marks, output = tmp_path / "marks", tmp_path / "m"
     train(prepared, output, dying(method, 5, marks), min_nodes=2)  # so it waits until another has come
@@ -231,7 +238,7 @@ def test_a_node_that_is_killed(method, cluster, prepared, tmp_path, capsys):
     assert trained >= EPOCHS * embeddings.metadata["corpus"]["tokens"]
 
 
-@pytest.mark.parametrize("method", ["reduce", "prepare", "commit"])
+@pytest.mark.parametrize("method", ["reduce", "assemble", "commit"])
 def test_survivors_stay_one_model(method, cluster, prepared, tmp_path, monkeypatch):
     sums, output = tmp_path / "sums", tmp_path / "m"
 
@@ -241,7 +248,7 @@ def test_survivors_stay_one_model(method, cluster, prepared, tmp_path, monkeypat
             with open(sums, "a") as file:
                 file.write(json.dumps([attempt, [zlib.crc32(M.tobytes()) for M in self.base]]) + "\n")
 
-    monkeypatch.setattr(distributed, "SLAB_BYTES", 8 * 20 * 15)  # 15 rows: an exchange of all is four slabs
+    monkeypatch.setattr(node, "SLAB_BYTES", 8 * 20 * 15)  # 15 rows: an exchange of all is four slabs
     train(prepared, output, Summing, nodes=3, min_nodes=2)
     assert (tmp_path / "marks").exists()
     assert 2 in [record["nodes"] for record in check_ledger(output)]
@@ -303,7 +310,7 @@ def test_too_few_nodes_are_left_then_resumed(cluster, prepared, tmp_path, capsys
             return super().open(plan, number)
 
     output = tmp_path / "m"
-    with pytest.raises(fastw2v.ClusterError, match=r"1 node left, fewer than min_nodes 2 .* --resume goes on"):
+    with pytest.raises(fastw2v.ClusterError, match=r"1 node left, fewer than min_nodes 2 .* use --resume to continue"):
         train(prepared, output, DyingForGood, min_nodes=2)
     assert "it is not started again" in capsys.readouterr().err
     stopped = fastw2v.load(output)
@@ -484,7 +491,7 @@ def test_machines_that_do_not_fit(cluster, prepared, planted_file, tmp_path):
     def opens(path):
         class Elsewhere(Node):
             def open(self, plan, number):
-                return super().open(distributed.replace(plan, corpus=(str(path),)), number)
+                return super().open(replace(plan, corpus=(str(path),)), number)
 
         return Elsewhere
 
@@ -498,7 +505,7 @@ def test_machines_that_do_not_fit(cluster, prepared, planted_file, tmp_path):
 
     class SeesNoOutput(Node):
         def open(self, plan, number):
-            return super().open(distributed.replace(plan, token="another"), number)
+            return super().open(replace(plan, token="another"), number)
 
     for node_class, error, said in (
         (
@@ -509,7 +516,7 @@ def test_machines_that_do_not_fit(cluster, prepared, planted_file, tmp_path):
         (
             opens(other),
             fastw2v.CorpusError,
-            r"node 0 \(.+\): the vocabulary of .*/other has SHA-256 \w+, that of .* \w+",
+            r"node 0 \(.+\): the vocabulary of .*/other has SHA-256 \w+, but the driver's has \w+",
         ),
         (
             opens("/nowhere"),
@@ -527,7 +534,9 @@ def test_machines_that_do_not_fit(cluster, prepared, planted_file, tmp_path):
 
 
 def test_a_machine_without_the_package(cluster, prepared, tmp_path, monkeypatch):
-    (tmp_path / "only_here.py").write_text("from fastw2v.node import Node\n\n\nclass Here(Node):\n    pass\n")
+    (tmp_path / "only_here.py").write_text(
+        "from fastw2v.distributed.node import Node\n\n\nclass Here(Node):\n    pass\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     import only_here
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fastw2v.ledger import Ledger, check_ranges, length, merged
+from fastw2v.ledger import Ledger, check_ranges, length, union
 
 GRAIN = 7
 
@@ -26,7 +26,7 @@ ranges = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(sorted).
 
 @given(ranges)
 def test_merged_ranges_are_the_same_tokens(given_ranges):
-    found = merged(given_ranges)
+    found = union(given_ranges)
     assert tokens_of(found) == sorted(set(tokens_of(given_ranges)))
     assert all(before[1] < after[0] for before, after in pairwise(found))
     assert length(found) == len(tokens_of(found))
@@ -34,7 +34,7 @@ def test_merged_ranges_are_the_same_tokens(given_ranges):
 
 @given(ranges)
 def test_ranges_come_back_from_a_file(given_ranges):
-    found = merged(given_ranges)
+    found = union(given_ranges)
     assert check_ranges([list(pair) for pair in found], 60) == found
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastw2v import merging, reference
+from fastw2v import reference
+from fastw2v.distributed import merging
 
 COLUMNS = [1, 3, 7, 8, 16, 17, 31, 33, 100, 102]
 EVERY = sorted(merging.MERGES)

@@ -22,7 +22,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ._jit import jit
+from .._jit import jit
 
 #: Merges what nodes did to a row range: ``merge(deltas, touched, out)``, see `mean`.
 Merge: TypeAlias = Callable[[Sequence[NDArray[np.float32]], Sequence[NDArray[np.uint8]], NDArray[np.float32]], None]

@@ -1,13 +1,18 @@
-"""What one node of a training on several machines does: train a replica, and exchange what that did to it.
+"""One node of a run on several machines: it trains a replica, and exchanges with the other nodes what training changed.
 
-The driver (`distributed`) tells nodes what to do and hears small facts; what nodes did to rows, the deltas, travels
-from node to node through Ray's object store, and the driver holds no more than references to it.
+The driver (`rounds`) tells nodes what to do and gets small answers. What training did to rows, the deltas, travels from
+node to node through Ray's object store; the driver only handles references to it.
 
-A node has V and U as they are, and the base: V and U as they were when the rows were last exchanged. The base is the
-same, bit for bit, in all nodes at any time between two exchanges, so whoever joins takes it from anybody. Rows are
-exchanged in slabs, each in three steps, and until the third nothing has been changed: `take` makes the deltas,
-`reduce` merges a part of the rows over all nodes, `prepare` brings every part to every node; then `commit` adds
-them. If a node is lost before that, the survivors begin again with `take`.
+A node has V and U as they are, and the base: V and U as they were when the rows were last exchanged. Between two
+exchanges the base is the same in all nodes, bit for bit, so a node that joins can take it from any other. Rows are
+exchanged in slabs, in four steps, and the first three change nothing:
+
+- `take` makes the deltas of this node,
+- `reduce` merges a part of the rows over all nodes,
+- `assemble` brings the merged parts to every node,
+- `commit` adds them.
+
+If a node is lost before `commit`, the others start again with `take`.
 """
 
 import platform
@@ -22,22 +27,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._version import PACKAGE, package_digest
-from .config import TrainConfig
-from .embeddings import load
-from .errors import ConfigError, CorpusError, FolderError
-from .finite import all_finite
-from .ledger import Range
-from .machine import available_memory, trim_memory, versions
-from .manifest import read_manifest
+from .._version import PACKAGE, package_digest
+from ..config import TrainConfig
+from ..embeddings import load
+from ..errors import ConfigError, CorpusError, FolderError
+from ..finite import all_finite
+from ..ledger import Range
+from ..machine import available_memory, trim_memory, versions
+from ..manifest import read_manifest
+from ..prepared import PREPARED_MANIFEST, is_prepared, open_prepared
+from ..records import TALLY_WIDTH, Rate, Text
+from ..replica import Replica, memory_bill
+from ..spans import cut
 from .merging import MERGES, add_delta, parts, take_delta
-from .prepared import PREPARED_MANIFEST, is_prepared, open_prepared
-from .records import TALLY_WIDTH, Rate, Text
-from .replica import Replica, memory_bill
-from .spans import cut
 
 SHARED_PLACE = "put it on a file system that all nodes see, or copy it there under the same path"
 CHUNK_TOKENS = 1 << 18  # per thread, between two looks at the clock
+SLAB_BYTES = 1 << 28  # of V and U that are exchanged at once: bounds what the object stores hold
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,14 @@ class Plan:
     """What every node has to know.
 
     Attributes:
-        corpus: where the prepared folder may be; the first that is there is taken.
+        corpus: paths where the prepared folder may be; a node takes the first that exists.
         vocab_sha256: of the driver's vocabulary.
         n_tokens: tokens of an epoch.
-        config: options of the run; ``workers`` is threads of a node.
-        merge: a name of `merging.MERGES`.
-        token_file: a file of the driver's in the output folder, which a node that can write there sees.
-        token: its content.
-        machine_share: how many nodes share a machine's memory at most.
+        config: options of the run; ``workers`` is the threads of a node.
+        merge: a name in `merging.MERGES`.
+        token_file: a file that the driver wrote into the output folder.
+        token: its content, by which a node recognises the driver's output folder.
+        machine_share: how many nodes share the memory of a machine, at most.
     """
 
     corpus: tuple[str, ...]
@@ -66,7 +72,7 @@ class Plan:
 
 
 class Node:
-    """An actor of Ray's, which runs one method after the other."""
+    """An actor of Ray, which runs one method at a time."""
 
     number: int
     replica: Replica
@@ -76,7 +82,7 @@ class Node:
         return self.replica.model[:2]
 
     def hello(self) -> dict[str, str]:
-        """Return the name of this machine, the versions that decide what is computed, and where this package is."""
+        """Return the name of this machine, the versions on which results depend, and where this package is."""
         package = {"package": package_digest(), "folder": str(PACKAGE)}
         return {"host": platform.node() or "?", **versions(), **package}
 
@@ -85,14 +91,14 @@ class Node:
 
         Args:
             plan: what to train on and how.
-            number: of this node, never given twice in a run: its random streams.
+            number: of this node, never used twice in a run; it decides the random streams.
 
         Returns:
-            sees_output: this node can write the model folder; tiles: False if the pairwise kernel is taken.
+            sees_output: this node can write the model folder; tiles: it trains with the tile kernel.
 
         Raises:
             FolderError: the corpus can't be read here.
-            CorpusError: it is another one.
+            CorpusError: it is not the driver's corpus.
             ConfigError: there is not enough memory.
         """
         self.plan, self.number, config = plan, number, plan.config
@@ -101,14 +107,14 @@ class Node:
             digest = str(read_manifest(Path(folder), PREPARED_MANIFEST, "prepared").get("vocab_sha256"))
             if digest != plan.vocab_sha256:
                 raise CorpusError(
-                    f"the vocabulary of {folder} has SHA-256 {digest:.12}, that of the driver {plan.vocab_sha256:.12}: "
-                    "copy the prepared folder there again"
+                    f"the vocabulary of {folder} has SHA-256 {digest:.12}, but the driver's has "
+                    f"{plan.vocab_sha256:.12}: copy the prepared folder there again"
                 )
             self.corpus = open_prepared(folder)
         except FolderError as error:
             raise FolderError(f"{error}; {SHARED_PLACE}") from None
         if len(self.corpus.ids) != plan.n_tokens:
-            raise CorpusError(f"{folder} has {len(self.corpus.ids):,} tokens, that of the driver {plan.n_tokens:,}")
+            raise CorpusError(f"{folder} has {len(self.corpus.ids):,} tokens, but the driver's has {plan.n_tokens:,}")
         n_words = len(self.corpus.vocab)
         need, free = memory_bill(n_words, config), available_memory()
         if free is not None and (need[0] + sum(need)) * plan.machine_share > free:
@@ -122,13 +128,13 @@ class Node:
         self.base = V.copy(), U.copy()
         self.text = Text(self.corpus.ids, self.corpus.offsets)
         self.pool = ThreadPoolExecutor(config.workers)
-        self.prepared: tuple[int, int, list[tuple[int, int]], list[Any]] | None = None
+        self.assembled: tuple[int, list[tuple[int, int]], list[Any]] | None = None
         self.replica.compile(self.text)
         self._compile_exchange()
         trim_memory()
         try:
             sees_output = Path(plan.token_file).read_text("utf-8") == plan.token
-            if sees_output:  # perhaps without leave to write
+            if sees_output:  # It may lack the permission to write there.
                 probe = Path(f"{plan.token_file}-{number}")
                 probe.touch()
                 probe.unlink()
@@ -137,18 +143,18 @@ class Node:
         return {"sees_output": sees_output, "tiles": self.replica.tiling is not None}
 
     def restore(self, folder: str) -> None:
-        """Put V and U of a checkpoint in place."""
+        """Load V and U from a checkpoint."""
         self.replica.restore(load(folder))
         self.settle(0, len(self.base[0]))
 
     def start_from(self, folder: str) -> dict[str, int]:
-        """Take the rows of words that the model in a folder has; returns and raises as `Replica.start_from`."""
+        """Copy the rows of words that the model in a folder has; returns and raises as `Replica.start_from`."""
         taken = self.replica.start_from(load(folder), self.corpus.vocab)
         self.settle(0, len(self.base[0]))
         return taken
 
     def train(self, ranges: Sequence[Range], alpha: float, step: float, seconds: float) -> dict[str, Any]:
-        """Train ranges of the epoch one after the other, as far as there is time for.
+        """Train ranges of the epoch one after the other, until the time is over.
 
         Args:
             ranges: the lease.
@@ -157,8 +163,8 @@ class Node:
             seconds: stop as near to that time as a chunk allows.
 
         Returns:
-            tokens: so many, from the first range's start, were trained; seconds: what it took; tally: the sums of
-            `pair`.
+            tokens: how many were trained, counted from the start of the lease; seconds: how long that took; tally: the
+            sums that `records` names.
         """
         began = time.perf_counter()
         offsets, threads = self.corpus.offsets, len(self.replica.workers)
@@ -178,33 +184,34 @@ class Node:
         return {"tokens": trained, "seconds": now - began, "tally": tally.tolist()}
 
     def take(self, start: int, stop: int, count: int) -> list[Any]:
-        """Put what was done to rows ``[start, stop)`` into the object store, in ``count`` parts of rows.
+        """Put the deltas of rows ``[start, stop)`` into the object store, in ``count`` parts of rows.
 
         Returns:
-            A reference to each part: deltas of V and U, float32 ``(rows, vector_size)``, and touched rows of both.
+            A reference to each part: the deltas of V and U, float32 ``(rows, vector_size)``, and the flags of the rows
+            that training touched, uint8 ``(rows,)``, of both.
         """
         import ray
 
         columns = self.plan.config.vector_size
-        found = []
+        refs = []
         for first, last in _ranges(start, stop, count):
             deltas = tuple(np.empty((last - first, columns), np.float32) for _ in "VU")
             touched = tuple(np.empty(last - first, np.uint8) for _ in "VU")
-            for M, base, delta, of in zip(self._matrices, self.base, deltas, touched, strict=True):
-                self._on_threads(take_delta, M[first:last], base[first:last], delta, of)
-            found.append(ray.put((deltas, touched)))
-        return found
+            for M, base, delta, flags in zip(self._matrices, self.base, deltas, touched, strict=True):
+                self._on_threads(take_delta, M[first:last], base[first:last], delta, flags)
+            refs.append(ray.put((deltas, touched)))
+        return refs
 
     def reduce(self, refs: Sequence[Any], seconds: float) -> tuple[list[Any], bool, int] | None:
         """Merge a part of the rows over all nodes.
 
         Args:
-            refs: what `take` of each node returned for that part, in the order in which they are merged.
+            refs: the references of `take` to that part, one of each node, in the order in which they are merged.
             seconds: how long to wait for them.
 
         Returns:
-            A list with the reference to the merged deltas of V and U; if they are finite; bytes that came from others.
-            None if a part did not come.
+            A list with the reference to the merged deltas of V and U; whether they are finite; the bytes received from
+            other nodes. None if a part did not arrive.
         """
         import ray
 
@@ -223,33 +230,42 @@ class Node:
             merged.append(np.empty_like(deltas[0]))
             self._on_threads(merge_rows, *deltas, *touched, merged[-1])
         size = sum(array.nbytes for part in parts_of_nodes for pair in part for array in pair)
-        came = size // n * (n - 1)
-        return [ray.put(tuple(merged))], all(map(all_finite, merged)), came
+        return [ray.put(tuple(merged))], all(map(all_finite, merged)), size // n * (n - 1)
 
-    def prepare(self, attempt: int, start: int, stop: int, refs: Sequence[Any], own: int, seconds: float) -> int | None:
-        """Bring all merged parts of rows ``[start, stop)`` here; nothing is changed yet.
+    def assemble(
+        self, attempt: int, start: int, stop: int, refs: Sequence[Any], own: int, seconds: float
+    ) -> int | None:
+        """Bring all merged parts of rows ``[start, stop)`` here; nothing changes yet.
+
+        Args:
+            attempt: number of this try to exchange a slab, which `commit` repeats.
+            start: first row of the slab.
+            stop: the row after its last.
+            refs: the references of `reduce` to the parts, in order of rows.
+            own: which part this node has merged itself.
+            seconds: how long to wait for them.
 
         Returns:
-            Bytes that came from others; None if a part did not come.
+            The bytes received from other nodes; None if a part did not arrive.
         """
         merged = _arrived(refs, seconds)
-        self.prepared = None
+        self.assembled = None
         if merged is None:
             return None
-        self.prepared = attempt, start, _ranges(start, stop, len(refs)), merged
+        self.assembled = attempt, _ranges(start, stop, len(refs)), merged
         return sum(int(array.nbytes) for j, pair in enumerate(merged) if j != own for array in pair)
 
     def commit(self, attempt: int) -> None:
-        """Add what was prepared to the base, and go on from there."""
-        assert self.prepared is not None
-        assert self.prepared[0] == attempt
-        for (first, last), merged in zip(self.prepared[2], self.prepared[3], strict=True):
+        """Add the assembled deltas to the base, and continue from there."""
+        assert self.assembled is not None
+        assert self.assembled[0] == attempt
+        for (first, last), merged in zip(*self.assembled[1:], strict=True):
             for M, base, delta in zip(self._matrices, self.base, merged, strict=True):
                 self._on_threads(add_delta, base[first:last], delta, M[first:last])
-        self.prepared = None
+        self.assembled = None
 
     def settle(self, start: int, stop: int) -> None:
-        """Make rows ``[start, stop)`` as they are the base: an exchange where there is nobody else."""
+        """Make rows ``[start, stop)`` the base as they are: the exchange of a node that is alone."""
         for M, base in zip(self._matrices, self.base, strict=True):
             base[start:stop] = M[start:stop]
 
@@ -260,7 +276,7 @@ class Node:
         return [ray.put(tuple(base[start:stop] for base in self.base))]
 
     def accept(self, start: int, stop: int, refs: Sequence[Any], seconds: float) -> bool:
-        """Take rows ``[start, stop)`` of the base of another node; False if they did not come."""
+        """Take rows ``[start, stop)`` from the base of another node; False if they did not arrive."""
         arrived = _arrived(refs, seconds)
         if arrived is None:
             return False
@@ -269,7 +285,7 @@ class Node:
         return True
 
     def write(self, folder: str, metadata: dict[str, Any], metrics: Sequence[dict[str, Any]]) -> bool:
-        """Write V and U as a model folder's files into an existing folder; False, and nothing, if they are not finite.
+        """Write the files of a model into an existing folder; write nothing and return False if a value is not finite.
 
         Raises:
             FolderError: they can't be written.
@@ -283,26 +299,32 @@ class Node:
         """Answer."""
 
     def _compile_exchange(self) -> None:
-        """Exchange one row that has not changed with itself, as far as that needs nobody else."""
+        """Compile the kernels of an exchange: take, merge and add the delta of one row, which is 0."""
         rows = slice(0, 1)
-        delta, of = np.empty((1, self.plan.config.vector_size), np.float32), np.empty(1, np.uint8)
-        take_delta(self._matrices[0][rows], self.base[0][rows], delta, of)
-        still, touched = delta.view(), of.view()
-        still.flags.writeable = touched.flags.writeable = False  # as what comes from the object store
+        delta, flags = np.empty((1, self.plan.config.vector_size), np.float32), np.empty(1, np.uint8)
+        take_delta(self._matrices[0][rows], self.base[0][rows], delta, flags)
+        still, touched = delta.view(), flags.view()
+        still.flags.writeable = touched.flags.writeable = False  # Arrays from the object store are read-only.
         MERGES[self.plan.merge]([still, still], [touched, touched], delta)
         all_finite(delta)
         add_delta(self.base[0][rows], still, self._matrices[0][rows])
 
     def _on_threads(self, function: Callable[..., None], *arrays: NDArray[Any]) -> None:
-        """Call a function of arrays that have the same rows with parts of the rows, on all threads."""
+        """Call a function of arrays with equally many rows, on all threads, each with a part of the rows."""
         threads = len(self.replica.workers)
         if threads == 1:
             function(*arrays)
             return
         ranges = parts(len(arrays[0]), threads)
         work = [self.pool.submit(function, *(rows[first:last] for rows in arrays)) for first, last in ranges]
-        for done in work:
-            done.result()
+        for future in work:
+            future.result()
+
+
+def slabs(rows: int, vector_size: int) -> list[tuple[int, int]]:
+    """Return the ranges of rows that are exchanged one after the other, `SLAB_BYTES` of V and U each."""
+    step = max(1, SLAB_BYTES // (8 * vector_size))
+    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 def _ranges(start: int, stop: int, count: int) -> list[tuple[int, int]]:
@@ -310,7 +332,7 @@ def _ranges(start: int, stop: int, count: int) -> list[tuple[int, int]]:
 
 
 def _arrived(refs: Sequence[Any], seconds: float) -> list[Any] | None:
-    """Return what is referred to, mapped from the object store; None if a node that has it is gone or does not send."""
+    """Return the objects, mapped from the object store; None if a node that has one is gone or does not send it."""
     import ray
     from ray.exceptions import GetTimeoutError, ObjectLostError
 

@@ -1,0 +1,87 @@
+"""Training on several machines with Ray (``pip install 'fastw2v[ray]'``): `train_ray` is all that users need.
+
+Ray places, starts, watches and ends the nodes, and carries bytes between them. The files here decide the rest:
+
+- `rounds`: the driver of one run: which node trains which tokens, when nodes exchange rows, when the run is saved.
+- `members`: which nodes take part, and what happens when one is lost.
+- `cluster`: the driver's side of Ray.
+- `node`: what each node does.
+- `merging`: how the deltas of several nodes become one.
+
+A round is: the driver leases tokens to the nodes, all nodes train, all exchange the rows of the most frequent words.
+Every few rounds, at the end of an epoch, for a checkpoint and at the end of the run they exchange all rows; after that
+all replicas are the same.
+"""
+
+from os import PathLike
+from typing import Unpack
+
+from ..config import TrainOptions
+from ..embeddings import Embeddings
+from ..prepared import CorpusInput
+from ..run import Run
+from .node import Node
+from .rounds import RayOptions, train_nodes
+
+
+def train_ray(
+    corpus: CorpusInput,
+    *,
+    output: str | PathLike[str],
+    nodes: int | None = None,
+    address: str | None = None,
+    resume: bool = False,
+    checkpoint_every: float = 10.0,
+    init_from: str | PathLike[str] | None = None,
+    progress: bool = True,
+    min_nodes: int | None = None,
+    merge: str | None = None,
+    hot_rows: int = 8_192,
+    full_every: int = 6,
+    round_tokens: int | None = None,
+    round_timeout_s: float = 600.0,
+    **options: Unpack[TrainOptions],
+) -> Embeddings:
+    """Train as `train` does, on several machines of a Ray cluster or in several processes of this machine.
+
+    Every node has the whole model and trains on its own tokens; the nodes exchange what they learnt. A node that is
+    lost or late is replaced, and what it did since the last exchange of all rows is trained again.
+
+    Args:
+        corpus: as for `train`. Best is a prepared folder under a path that all machines see. Text is prepared first,
+            into the output's subfolder ``cache``, which all machines then have to see.
+        output: model folder to write; the driver and at least one node must see it.
+        nodes: how many nodes to use; None for one per machine of the cluster. If fewer machines than that have enough
+            cores, some get several nodes; when machines join the cluster, missing nodes start there.
+        address: HOST:PORT of the cluster, or "auto" on one of its machines. None uses the Ray that this process is
+            connected to, or else starts Ray on this machine alone and ends it afterwards.
+        resume: see `train`. You may change ``nodes`` and all other options of this function. If you leave out
+            ``nodes``, ``workers`` or ``merge``, on which the learning rate depends, the values of the run hold.
+        checkpoint_every: see `train`.
+        init_from: a model folder, see `train`.
+        progress: see `train`.
+        min_nodes: if fewer nodes are left, and none comes back within ``round_timeout_s`` (at least a minute), the run
+            is saved and ends with an error. None is half of ``nodes``, rounded up.
+        merge: how updates of a row by several nodes become one: a name in `merging.MERGES`; None for "mean". Nodes
+            train with ``alpha`` times `merging.rate` of it and ``nodes``; ``min_alpha`` stays as it is.
+        hot_rows: how many rows, of the most frequent words, nodes exchange after every round.
+        full_every: nodes exchange all rows after so many rounds.
+        round_tokens: corpus tokens per node and round; None for about four seconds of training. It is less if an epoch
+            would otherwise have fewer rounds than `merging.rounds`.
+        round_timeout_s: a node that takes longer, for a round or a step of the exchange, is given up.
+        options: see `TrainConfig`; ``workers`` is the threads of each node.
+
+    Returns:
+        The embeddings, mapped from ``output``.
+
+    Raises:
+        ConfigError: an option is out of range.
+        ClusterError: Ray is not installed; or its cluster can't be reached, has no place for ``min_nodes``, or has
+            other versions on its machines; or too few nodes are left, in which case the run has been saved.
+        CorpusError, FolderError: see `train`; if a node raised it, the message names the node.
+        DivergedError, KeyboardInterrupt, Terminated: see `train`.
+    """
+    return train_nodes(
+        Node, corpus, RayOptions(nodes, address, min_nodes, merge, hot_rows, full_every, round_tokens, round_timeout_s),
+        Run(output, resume, checkpoint_every, init_from, (), progress, on_nodes=True), options,
+    )  # fmt: skip

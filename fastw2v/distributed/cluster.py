@@ -1,0 +1,166 @@
+"""The Ray cluster as the driver sees it: connect to it, start nodes on its machines, wait for their answers, end them.
+
+The driver meets Ray in this file alone, and imports it only when a run asks for nodes: without Ray installed everything
+else of fastw2v works. Errors of Ray's become errors that a user can act on: a `ClusterError` says what to start or
+install, a `NodeLostError` why a node is gone.
+"""
+
+import logging
+import os
+import re
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from .._version import PACKAGE
+from ..errors import ClusterError, ConfigError, CorpusError, FolderError
+from ..interrupts import signals_noted
+from .node import Node
+
+
+class NodeLostError(Exception):
+    """A node failed, or its process is gone; the text says how, and reads on after the node's name."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A connection to Ray.
+
+    Attributes:
+        ray: the module.
+    """
+
+    ray: Any
+
+    def machines(self) -> dict[str, int]:
+        """Return how many cores each machine has, by Ray's name of it, for all machines that have any."""
+        alive = [node for node in self.ray.nodes() if node["Alive"]]
+        cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in alive}
+        return {machine: count for machine, count in cores.items() if count}
+
+    def own_machine(self) -> str:
+        """Return Ray's name of the machine that the driver is on."""
+        return str(self.ray.get_runtime_context().get_node_id())
+
+    def start(self, node_class: type[Node], machine: str, threads: int) -> Any:
+        """Start a node on a machine and reserve its cores; return Ray's handle of the actor."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        place = NodeAffinitySchedulingStrategy(machine, soft=False)
+        remote = self.ray.remote(node_class)
+        return remote.options(num_cpus=threads, max_restarts=0, scheduling_strategy=place).remote()
+
+    def end(self, actor: Any) -> None:
+        """End a node at once."""
+        self.ray.kill(actor)
+
+    def arrived(self, refs: Sequence[Any], seconds: float) -> list[Any]:
+        """Wait so long for one answer; return the references of all that have arrived."""
+        self.ray.wait(refs, num_returns=1, timeout=seconds)
+        found: list[Any] = self.ray.wait(refs, num_returns=len(refs), timeout=0)[0]
+        return found
+
+    def answer(self, ref: Any) -> Any:
+        """Return an answer that has arrived.
+
+        Raises:
+            ConfigError, CorpusError, FolderError: the node raised it: it can't take part.
+            NodeLostError: the node raised another error, or is gone.
+        """
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            return self.ray.get(ref)
+        except RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, (ConfigError, CorpusError, FolderError)):
+                raise cause from None
+            raise NodeLostError(f"failed ({type(cause).__name__}: {_first_line(cause)})") from None
+        except RayError as error:
+            raise NodeLostError(f"was lost ({_reason(error)})") from None
+
+
+@contextmanager
+def connect(address: str | None, cores: int) -> Iterator[Cluster]:
+    """Connect to Ray, or start it on this machine and end it afterwards.
+
+    Args:
+        address: HOST:PORT or "auto". None takes the Ray that this process is connected to, or else starts one.
+        cores: how many nodes may use, of a Ray that is started here.
+
+    Raises:
+        ClusterError: Ray is not installed, or there is no cluster at the address.
+    """
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "A worker died or was killed")  # `members` reports that.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise ClusterError(f"Ray can't be loaded ({error}): pip install 'fastw2v[ray]'") from None
+    if ray.is_initialized():
+        yield Cluster(ray)
+        return
+    if address not in (None, "auto"):
+        _check_reachable(address)
+    try:
+        _initialise(ray, address, cores)
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        where = f"no Ray cluster that this machine is part of at {address}" if address else "Ray can't be started here"
+        token = "; if it wants a token, set RAY_AUTH_MODE=token" * (bool(address) and "RAY_AUTH_MODE" not in os.environ)
+        raise ClusterError(f"{where}: {' '.join(str(error).split()):.400}{token}") from None
+    try:
+        yield Cluster(ray)
+    finally:
+        with signals_noted(lets_third_through=False):
+            ray.shutdown()
+
+
+def threads_per_node(cores: Sequence[int], nodes: int) -> int:
+    """Return how many threads each of so many nodes can have on machines with these cores; at least 1."""
+    fits = [n for n in range(1, max(cores) + 1) if sum(count // n for count in cores) >= nodes]
+    return max(fits, default=1)
+
+
+def _initialise(ray: Any, address: str | None, cores: int) -> None:
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        # Actors look for modules in the driver's working directory first, and a checkout there is not this package.
+        with chdir(PACKAGE.parent):
+            ray.init(
+                address=address or "local",
+                num_cpus=None if address else cores,
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+    finally:
+        if in_main_thread:  # Ray sets a handler of its own, which would end the program at any moment.
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _check_reachable(address: str) -> None:
+    """Raise at once if nobody listens at HOST:PORT; Ray takes a minute to find out."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), 5).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"no Ray cluster at {address} ({getattr(error, 'strerror', None) or error}): start one there with "
+            "`ray start --head`, and give the address that it prints"
+        ) from None
+
+
+def _first_line(error: object) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _reason(error: Exception) -> str:
+    """Return why an actor is gone: the Python error that kept it from starting, if there is one."""
+    found = re.findall(r"^\s*(\w+(?:Error|Exception): .+)$", str(error), re.MULTILINE)
+    return found[-1] if found else "its process ended"
