@@ -1,7 +1,7 @@
 """``distributed``: replicas that train apart and are merged: what it costs in quality, in bytes and in time.
 
-Merging: replicas of one worker each train by rounds in one process (bench/replicas.py), so that how to merge, and how
-often, can be chosen without a cluster; scores are those of ``quality``, beside one node's.
+Merging: replicas of one worker each train by rounds in one process (bench/replicas.py), so that how often to merge
+can be chosen without a cluster; scores are those of ``quality``, beside one node's.
 
 Ray: the same with real processes, ``fastw2v.distributed.train_ray``: nodes on the cores of this machine beside one node
 that has all of them, in turn; tokens a second, scores, and bytes that nodes exchange.
@@ -28,7 +28,7 @@ from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
 from fastw2v.corpus import Corpus
 from fastw2v.distributed import merging
-from fastw2v.distributed.merging import MERGES, add_delta, rate, take_delta
+from fastw2v.distributed.merging import add_delta, mean, rate, take_delta
 from fastw2v.machine import usable_cores
 
 from . import hogwild, peers, quality, record, replicas, report, systems, timing
@@ -37,7 +37,7 @@ from .replicas import Plan
 from .report import Record
 from .steps import steps
 
-HELP = "replicas that are merged: quality of three ways, nodes on Ray beside one, and predicted epochs on many"
+HELP = "replicas that are merged: their quality, nodes on Ray beside one, and predicted epochs on many"
 EPOCHS = 5
 PARTS = ("merging", "ray")
 
@@ -128,7 +128,7 @@ def predictions(node: Record, bytes_per_s: float) -> str:
             for gigabits in GIGABITS:
                 cells = []
                 for nodes in NODES:
-                    plan = Plan(nodes, "mean", 1.0, merging.rounds(nodes), HOT_ROWS, FULL_EVERY)
+                    plan = Plan(nodes, 1.0, merging.rounds(nodes), HOT_ROWS, FULL_EVERY)
                     of_rounds = [plan.rows(number, words) for number in range(1, plan.rounds + 1)]
                     seconds, training = epoch_seconds(
                         CORPUS_TOKENS, nodes, Speeds(tokens, THREADS * bytes_per_s), of_rounds, columns, gigabits
@@ -159,7 +159,7 @@ def passes(repeats: int, rows: int = PASS_ROWS, columns: int = 100, nodes: int =
     part = slice(0, rows // nodes)
     steps_of = {
         "take": lambda: take_delta(current, base, deltas[0], touched[0]),
-        "merge": lambda: MERGES["mean"]([delta[part] for delta in deltas], [of[part] for of in touched], out[part]),
+        "merge": lambda: mean([delta[part] for delta in deltas], [of[part] for of in touched], out[part]),
         "add": lambda: add_delta(base, out, current),
     }
     times: dict[str, list[float]] = {name: [] for name in steps_of}
@@ -186,10 +186,9 @@ def plans_of(arguments: argparse.Namespace) -> list[Plan | None]:
         if nodes == 1:
             found.append(None)
             continue
-        for merge in arguments.merges:
-            for times in dict.fromkeys(rate(merge, nodes) if x == "rule" else float(x) for x in arguments.rates):
-                for rounds in arguments.rounds:
-                    found.append(Plan(nodes, merge, times, rounds * nodes, arguments.hot_rows, arguments.full_every))
+        for times in dict.fromkeys(rate(nodes) if x == "rule" else float(x) for x in arguments.rates):
+            for rounds in arguments.rounds:
+                found.append(Plan(nodes, times, rounds * nodes, arguments.hot_rows, arguments.full_every))
     return found
 
 
@@ -250,7 +249,8 @@ def points(lines: list[Record]) -> list[Point]:
     """
     found: dict[str, list[Record]] = {}
     for line in lines:
-        found.setdefault(str(line["plan"]), []).append(line)
+        plan = {"merge": "mean"} | line["plan"]  # Older results may have another merge.
+        found.setdefault(str(plan), []).append(line)
     made = []
     for name, of in found.items():
         newest = {line["seed"]: line for line in of}
@@ -276,7 +276,7 @@ def merging_table(lines: list[Record]) -> str:
         plan, how = point.lines[0]["plan"], [""] * 4
         if plan["nodes"] > 1:
             which = f"{plan['hot_rows']:,} / {plan['full_every']}"
-            how = [plan["merge"], f"{plan['rate']:.3g}", f"{plan['rounds']}", which]
+            how = [plan.get("merge", "mean"), f"{plan['rate']:.3g}", f"{plan['rounds']}", which]
         rows.append([str(plan["nodes"]), *how, *score_cells(point, one, names), str(len(point.lines))])
     header = ["nodes", "merge", "alpha times", "rounds an epoch", "hot rows / all every", *names.values(), "seeds"]
     return report.markdown(header, rows)
@@ -366,7 +366,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help=f"default: {' '.join(PARTS)}")
     parser.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="default: 1 2 4")
-    parser.add_argument("--merges", nargs="+", choices=MERGES, default=list(MERGES), help="of merging (default: all)")
     parser.add_argument(
         "--rates", nargs="+", default=["rule"], metavar="X",
         help="alpha times this, of merging; 'rule': what merging.rate gives (default)",
@@ -389,7 +388,7 @@ def command_of(arguments: argparse.Namespace) -> str:
     """Return the command line that says the same."""
     words = f" {arguments.corpus.name}" if arguments.corpus else ""
     words += f" --tokens {arguments.tokens}" * (arguments.tokens is not None)
-    for name in ("parts", "nodes", "merges", "rates", "rounds", "seeds"):
+    for name in ("parts", "nodes", "rates", "rounds", "seeds"):
         words += f" --{name} {' '.join(map(str, getattr(arguments, name)))}"
     for name in ("hot_rows", "full_every", "epochs", "vector_size"):
         words += f" --{name.replace('_', '-')} {getattr(arguments, name)}"

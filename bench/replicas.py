@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
 from fastw2v.corpus import Corpus
-from fastw2v.distributed.merging import MERGES, add_delta, parts, take_delta
+from fastw2v.distributed.merging import add_delta, mean, parts, take_delta
 from fastw2v.machine import usable_cores
 from fastw2v.records import Rate, Text
 from fastw2v.replica import Replica
@@ -30,7 +30,6 @@ class Plan(NamedTuple):
 
     Attributes:
         nodes: how many replicas.
-        merge: a name in `merging.MERGES`.
         rate: times the learning rate of the options that nodes train with.
         rounds: of an epoch.
         hot_rows: the most frequent words, whose rows are merged at the end of every round.
@@ -38,7 +37,6 @@ class Plan(NamedTuple):
     """
 
     nodes: int
-    merge: str
     rate: float
     rounds: int
     hot_rows: int
@@ -68,20 +66,18 @@ def train(corpus: Corpus, config: TrainConfig, plan: Plan) -> Embeddings:
 
     with ThreadPoolExecutor(usable_cores()) as pool:
 
-        def merge(number: int, rows: int) -> None:
+        def merge(rows: int) -> None:
             for k, base in enumerate(bases):
                 one = parts(rows, usable_cores())
                 currents = [replica.model[k] for replica in replicas]
-                # the combiner favours who comes first: another node each round
-                order = [(n + number) % plan.nodes for n in range(plan.nodes)]
-                arguments = [(base, currents, order, *part) for part in one]
+                arguments = [(base, currents, *part) for part in one]
                 _all(pool, lambda part: merge_part(*part), arguments)
 
-        def merge_part(base: Matrix, currents: Sequence[Matrix], order: Sequence[int], start: int, stop: int) -> None:
+        def merge_part(base: Matrix, currents: Sequence[Matrix], start: int, stop: int) -> None:
             rows = slice(start, stop)
             for current, delta, marks in zip(currents, deltas, touched, strict=True):
                 take_delta(current[rows], base[rows], delta[rows], marks[rows])
-            MERGES[plan.merge]([deltas[n][rows] for n in order], [touched[n][rows] for n in order], merged[rows])
+            mean([delta[rows] for delta in deltas], [marks[rows] for marks in touched], merged[rows])
             add_delta(base[rows], merged[rows], currents[0][rows])
             for current in currents[1:]:
                 current[rows] = base[rows]
@@ -93,7 +89,7 @@ def train(corpus: Corpus, config: TrainConfig, plan: Plan) -> Embeddings:
                 before = epoch * n_tokens + int(ranges[0])
                 leased = [(n, int(ranges[n]), int(ranges[n + 1]), before) for n in range(plan.nodes)]
                 _all(pool, lambda lease: train_range(*lease), leased)
-                merge(epoch * plan.rounds + number, plan.rows(number + 1, n_words))
+                merge(plan.rows(number + 1, n_words))
     return Embeddings(corpus.vocab, bases[0][:, :size], bases[1][:, :size])
 
 

@@ -371,47 +371,15 @@ def add_delta(base: Array, merged: Array, current: Array) -> None:
     current[:, :columns] = base[:, :columns]
 
 
-def add_rows(delta: Array, touched: NDArray[np.uint8], total: Array, nodes: NDArray[np.int32]) -> None:
+def add_rows(delta: Array, touched: NDArray[np.uint8], total: Array) -> None:
     """See `merging.add_rows`."""
     total += np.where(touched[:, None] != 0, delta, 0)
-    nodes += touched != 0
-
-
-def divide_rows(total: Array, nodes: NDArray[np.int32]) -> None:
-    """See `merging.divide_rows`."""
-    total /= np.maximum(nodes, 1)[:, None]
-
-
-def combine_rows(delta: Array, touched: NDArray[np.uint8], total: Array) -> None:
-    """See `merging.combine_rows`: Gram and Schmidt's step, from all rows at once."""
-    g, d = total.astype(np.float64), np.where(touched[:, None] != 0, delta, 0).astype(np.float64)
-    square, product = np.sum(g * g, axis=1), np.sum(g * d, axis=1)
-    share = np.divide(product, square, out=np.zeros_like(square), where=square > 0)
-    total[:] = g + (d - share[:, None] * g)
 
 
 def mean(deltas: Sequence[Array], touched: Sequence[NDArray[np.uint8]], out: Array) -> None:
     """See `merging.mean`."""
     marks = np.stack(touched)[:, :, None] != 0  # (nodes, rows, 1)
     out[:] = np.sum(np.stack(deltas), axis=0, where=marks) / len(deltas)
-
-
-def touched_mean(deltas: Sequence[Array], touched: Sequence[NDArray[np.uint8]], out: Array) -> None:
-    """See `merging.touched_mean`."""
-    marks = np.stack(touched)[:, :, None] != 0
-    out[:] = np.sum(np.stack(deltas), axis=0, where=marks) / np.maximum(marks.sum(axis=0), 1)
-
-
-def combiner(deltas: Sequence[Array], touched: Sequence[NDArray[np.uint8]], out: Array) -> None:
-    """See `merging.combiner`: row by row, and what is new as the rest of a projection by least squares."""
-    for row in range(len(out)):
-        g = np.zeros(out.shape[1])
-        for delta, of in zip(deltas, touched, strict=True):
-            if of[row]:
-                d = delta[row].astype(np.float64)
-                along = np.linalg.lstsq(g[:, None], d, rcond=None)[0] if g.any() else np.zeros(1)
-                g = g + (d - along * g)
-        out[row] = g
 
 
 def sentence_of(offsets: NDArray[np.int64], position: int) -> int:

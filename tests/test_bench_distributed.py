@@ -46,7 +46,7 @@ def test_one_node_exchanges_nothing():
 
 
 def test_rows_that_are_merged_in_each_round_of_an_epoch():
-    plan = Plan(4, "mean", 1.0, rounds=7, hot_rows=10, full_every=3)
+    plan = Plan(4, 1.0, rounds=7, hot_rows=10, full_every=3)
     assert [plan.rows(number, 1000) for number in range(1, 8)] == [10, 10, 1000, 10, 10, 1000, 1000]
     assert [plan.rows(number, 4) for number in range(1, 8)] == [4] * 7
     assert plan._replace(full_every=1).rows(1, 1000) == 1000
@@ -97,11 +97,10 @@ def corpus(planted_file, tmp_path_factory):
     return fastw2v.prepare(planted_file, tmp_path_factory.mktemp("prepared") / "p", min_count=1, progress=False)
 
 
-@pytest.mark.parametrize("merge", sorted(distributed.MERGES))
 @pytest.mark.parametrize("rounds", [1, 2])
-def test_one_replica_is_one_node(corpus, planted_file, merge, rounds):
+def test_one_replica_is_one_node(corpus, planted_file, rounds):
     config = TrainConfig(**OPTIONS, workers=1)
-    plan = Plan(1, merge, 1.0, rounds, hot_rows=7, full_every=3)
+    plan = Plan(1, 1.0, rounds, hot_rows=7, full_every=3)
     alone = fastw2v.train(planted_file, workers=1, progress=False, **OPTIONS)
     found = replicas.train(corpus, config, plan)
     np.testing.assert_allclose(found.vectors, alone.vectors, rtol=1e-3, atol=1e-4)
@@ -117,9 +116,7 @@ def test_the_rate_falls_with_what_all_nodes_have_done(corpus, monkeypatch):
         actual(text, cuts, model, sampling, rate, workers)
 
     monkeypatch.setattr(replica, "run_chunk", spy)
-    replicas.train(
-        corpus, TrainConfig(**OPTIONS, workers=1, alpha=0.02, min_alpha=0.002), Plan(2, "mean", 1.5, 1, 9, 1)
-    )
+    replicas.train(corpus, TrainConfig(**OPTIONS, workers=1, alpha=0.02, min_alpha=0.002), Plan(2, 1.5, 1, 9, 1))
     n, epochs = len(corpus.ids), OPTIONS["epochs"]
     by_start = sorted(seen, key=lambda each: (each[0][0], -each[1]))
     assert [(int(cuts[0]) == 0, int(cuts[1]) == n) for cuts, *_ in by_start] == [(True, False)] * 2 + [
@@ -139,9 +136,7 @@ def test_replicas_learn(corpus):
     from conftest import topic_purity
 
     config = TrainConfig(vector_size=20, epochs=10, min_count=1, workers=1)
-    for merge in distributed.MERGES:
-        found = replicas.train(corpus, config, Plan(2, merge, 2.0, 4, 10, 2))
-        assert topic_purity(found) > 0.9, merge
+    assert topic_purity(replicas.train(corpus, config, Plan(2, 2.0, 4, 10, 2))) > 0.9
 
 
 # ----------------------------------------------------------------------------------------------------------------- Ray
@@ -185,11 +180,12 @@ def line(part, plan, seed, scores, **more):
 
 
 def test_tables_give_means_and_distances_from_one_node(results):
-    four = Plan(4, "mean", 4.0, 8, 8192, 4)._asdict()
+    four = Plan(4, 4.0, 8, 8192, 4)._asdict()
     ran = {"nodes": 2, "workers": 1, "seconds": 1, "exchanging": 0.1, "rounds": 8.0, "bytes": 80e6}
     lines = [
         line("merging", four, 1, [60, 20, 10]),
-        line("merging", four, 1, [61, 21, 11]),  # of the same seed: their mean counts
+        line("merging", four | {"merge": "mean"}, 1, [61, 21, 11]),  # an older one of the same seed: their mean counts
+        line("merging", four | {"merge": "combiner"}, 1, [61, 21, 11]),
         line("merging", {"nodes": 1}, 1, [60, 20, 15]),
         line("merging", {"nodes": 1}, 2, [62, 20, 16]),
         line("ray", {"nodes": 2, "workers": 1}, 1, [60, 20, 15], run=ran | {"tokens_per_s": 1e6}),  # its time no more
@@ -200,6 +196,7 @@ def test_tables_give_means_and_distances_from_one_node(results):
     found = distributed.blocks()
     assert "| 1 | | | | | 61.0 (2.0) | 20.0 (0.0) | 15.5 (1.0) | 2 |" in found["merging"]
     assert "| 4 | mean | 4 | 8 | 8,192 / 4 | 60.5, -0.5 | 20.5, +0.5 | 10.5, -5.0 | 1 |" in found["merging"]
+    assert "| 4 | combiner | 4 | 8 | 8,192 / 4 | 61.0, +0.0 | 21.0, +1.0 | 11.0, -4.5 | 1 |" in found["merging"]
     assert (
         "| 2 of 1 worker | 4.00 | 80.0 | 10.0 | 8.00 | 10.0 | 60.0, -1.0 | 20.0, -1.0 | 15.0, +0.0 | 1 |"
         in found["distributed"]
@@ -211,13 +208,13 @@ def test_tables_give_means_and_distances_from_one_node(results):
 def test_the_command_runs_and_records(results, capsys):
     parser = argparse.ArgumentParser()
     distributed.add_arguments(parser)
-    words = "--quick --tokens 20000 --parts merging --nodes 1 2 --merges mean --rates rule --rounds 1 --vector-size 10"
+    words = "--quick --tokens 20000 --parts merging --nodes 1 2 --rates rule --rounds 1 --vector-size 10"
     distributed.run(parser.parse_args(words.split()))
     found = [json.loads(each) for each in (results / "distributed.jsonl").read_text().splitlines()]
     assert [each["part"] for each in found] == ["passes", "merging", "merging"]
     assert found[0]["passes"]["bytes_per_s"]["median"] > 0
     assert found[2]["plan"] == {
-        "nodes": 2, "merge": "mean", "rate": 2.0, "rounds": 2, "hot_rows": distributed.HOT_ROWS,
+        "nodes": 2, "rate": 2.0, "rounds": 2, "hot_rows": distributed.HOT_ROWS,
         "full_every": distributed.FULL_EVERY,
     }  # fmt: skip
     assert all(each["quick"] for each in found)

@@ -57,7 +57,7 @@ def prepared(tmp_path_factory):
 def train(corpus, output, node_class=Node, *, resume=False, minutes=10.0, init_from=None, progress=True, **given):
     """Call `train_ray` with nodes of this class; short rounds, and an exchange of all rows every third."""
     exchange = {
-        "nodes": 2, "address": None, "min_nodes": None, "merge": "touched_mean", "hot_rows": 20, "full_every": 3,
+        "nodes": 2, "address": None, "min_nodes": None, "hot_rows": 20, "full_every": 3,
         "round_tokens": 10_000, "round_timeout_s": 60.0,
     }  # fmt: skip
     exchange |= {name: given.pop(name) for name in list(given) if name in exchange}
@@ -210,9 +210,8 @@ def test_nodes_stop_by_the_clock(cluster, prepared, tmp_path, monkeypatch):
     assert all(trained == leased for seconds, leased, trained in lines if seconds == math.inf)
 
 
-@pytest.mark.parametrize("merge", ["mean", "combiner"])
-def test_other_merges_learn_too(merge, cluster, prepared, tmp_path):
-    train(prepared, tmp_path / "m", merge=merge, workers=2, kernel="pair", progress=False)
+def test_nodes_of_two_threads_learn_too(cluster, prepared, tmp_path):
+    train(prepared, tmp_path / "m", workers=2, kernel="pair", progress=False)
     check_ledger(tmp_path / "m")
     check_model(tmp_path / "m")
 
@@ -276,16 +275,32 @@ def test_the_only_node_that_sees_the_output_is_lost(cluster, prepared, tmp_path)
     assert progress["ledger"]["nodes_started"] == 3
 
 
-def test_a_run_goes_on_with_its_own_nodes_and_merge(cluster, prepared, tmp_path, capsys):
+def test_a_run_resumes_with_its_own_nodes(cluster, prepared, tmp_path, capsys):
     output = tmp_path / "m"
-    train(prepared, output, merge="combiner", epochs=1)
-    train(prepared, output, resume=True, nodes=None, merge=None, epochs=2)
+    train(prepared, output, epochs=1)
+    train(prepared, output, resume=True, nodes=None, epochs=2)
     assert "learning rate may change" not in capsys.readouterr().err
-    model = fastw2v.load(output)
-    assert (model.metadata["ray"]["nodes"], model.metadata["ray"]["merge"]) == (2, "combiner")
-    train(prepared, output, resume=True, nodes=1, merge=None, epochs=3)
-    assert "a run of 2 nodes and merge 'combiner': the learning rate may change" in capsys.readouterr().err
+    assert fastw2v.load(output).metadata["ray"]["nodes"] == 2
+    train(prepared, output, resume=True, nodes=1, epochs=3)
+    assert "a run of 2 nodes: the learning rate may change" in capsys.readouterr().err
     assert fastw2v.load(output).metadata["ray"]["nodes"] == 1
+
+
+def test_only_a_run_that_takes_the_mean_resumes(cluster, prepared, tmp_path):
+    output = tmp_path / "m"
+    train(prepared, output, epochs=1)
+    manifest = output / "model.json"
+    metadata = json.loads(manifest.read_text())
+    del metadata["checksum"]
+    assert "merge" not in metadata["ray"]
+    metadata["ray"]["merge"] = "combiner"
+    manifest.write_text(json.dumps(metadata))
+    with pytest.raises(fastw2v.ConfigError, match=r"the run in .*/m merges by 'combiner', which is gone: train again"):
+        train(prepared, output, resume=True, epochs=2)
+    metadata["ray"]["merge"] = "mean"
+    manifest.write_text(json.dumps(metadata))
+    train(prepared, output, resume=True, epochs=2)
+    check_ledger(output, 2)
 
 
 @pytest.mark.parametrize("method", ["train", "take"])
@@ -475,13 +490,14 @@ def test_options_out_of_range(planted_file, tmp_path, capsys):
     assert "--ray" in refused(capsys, planted_file, "-o", tmp_path / "m", "--nodes", "2")
     assert "nodes is 0" in refused(capsys, planted_file, "-o", tmp_path / "m", "--ray", "--nodes", "0")
     for wrong in (
-        {"merge": "sum"}, {"hot_rows": 0}, {"full_every": True}, {"round_tokens": 1.5}, {"round_timeout_s": 0},
+        {"hot_rows": 0}, {"full_every": True}, {"round_tokens": 1.5}, {"round_timeout_s": 0},
         {"round_timeout_s": float("nan")}, {"min_nodes": 3}, {"nodes": "2"}, {"address": 5}, {"address": "x"},
     ):  # fmt: skip
         with pytest.raises(fastw2v.ConfigError, match=next(iter(wrong)).split("_")[0]):
             fastw2v.distributed.train_ray(planted_file, output=tmp_path / "m", **({"nodes": 2} | wrong))
-    with pytest.raises(TypeError, match="no option 'nods'"):
-        fastw2v.distributed.train_ray(planted_file, output=tmp_path / "m", nods=2)
+    for unknown in ("nods", "merge"):
+        with pytest.raises(TypeError, match=f"no option '{unknown}'"):
+            fastw2v.distributed.train_ray(planted_file, output=tmp_path / "m", **{unknown: "mean"})
 
 
 def test_machines_that_do_not_fit(cluster, prepared, planted_file, tmp_path):

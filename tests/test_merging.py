@@ -11,8 +11,6 @@ from fastw2v import reference
 from fastw2v.distributed import merging
 
 COLUMNS = [1, 3, 7, 8, 16, 17, 31, 33, 100, 102]
-EVERY = sorted(merging.MERGES)
-AVERAGES = ["mean", "touched_mean"]
 
 
 def nodes_of(seed, nodes, rows, columns, share=0.6, scale=1.0):
@@ -26,9 +24,9 @@ def nodes_of(seed, nodes, rows, columns, share=0.6, scale=1.0):
     return list(deltas), touched
 
 
-def merged(name, deltas, touched, module=merging):
+def merged(deltas, touched, module=merging):
     out = np.full(deltas[0].shape, 7, np.float32 if module is merging else np.float64)
-    (merging.MERGES[name] if module is merging else getattr(reference, name))(deltas, touched, out)
+    module.mean(deltas, touched, out)
     return out
 
 
@@ -51,77 +49,50 @@ def several(test):
     return settings(deadline=None)(given(**sizes)(test))
 
 
-@pytest.mark.parametrize("name", EVERY)
 @several
-def test_merge_equals_reference(name, seed, nodes, rows, columns, share, scale):
+def test_merge_equals_reference(seed, nodes, rows, columns, share, scale):
     deltas, touched = nodes_of(seed, nodes, rows, columns, share, scale)
     before = [delta.copy() for delta in deltas]
     size = np.max(np.abs(deltas), axis=(0, 2), initial=0)[:, None]  # a sum may cancel
-    difference = merged(name, deltas, touched) - merged(name, deltas, touched, reference)
+    difference = merged(deltas, touched) - merged(deltas, touched, reference)
     assert np.all(np.abs(difference) <= 1e-5 * size)
     assert all(np.array_equal(a, b) for a, b in zip(deltas, before, strict=True))
 
 
-@pytest.mark.parametrize("name", EVERY)
 @several
-def test_one_node_gives_its_delta(name, seed, nodes, rows, columns, share, scale):
+def test_one_node_gives_its_delta(seed, nodes, rows, columns, share, scale):
     deltas, touched = nodes_of(seed, 1, rows, columns, share, scale)
-    assert np.array_equal(merged(name, deltas, touched), deltas[0])
+    assert np.array_equal(merged(deltas, touched), deltas[0])
 
 
-@pytest.mark.parametrize("name", EVERY)
 @several
-def test_equal_deltas_give_that_delta(name, seed, nodes, rows, columns, share, scale):
+def test_equal_deltas_give_that_delta(seed, nodes, rows, columns, share, scale):
     deltas, touched = nodes_of(seed, 1, rows, columns, share, scale)
-    assert_close(merged(name, deltas * nodes, touched * nodes), deltas[0])
+    assert_close(merged(deltas * nodes, touched * nodes), deltas[0])
 
 
 @several
-def test_combiner_sums_deltas_at_right_angles(seed, nodes, rows, columns, share, scale):
-    deltas, touched = nodes_of(seed, nodes, rows, columns, share, scale)
-    for n, delta in enumerate(deltas):
-        delta[:, np.arange(columns) % nodes != n] = 0
-    total = np.sum(np.stack(deltas).astype(np.float64), axis=0)
-    assert_close(merged("combiner", deltas, touched), total)
-
-
-@several
-def test_combiner_never_gives_less_than_its_first_and_never_more_than_the_sum(seed, nodes, rows, columns, share, scale):
-    deltas, touched = nodes_of(seed, nodes, rows, columns, share, scale)
-    got = np.linalg.norm(merged("combiner", deltas, touched).astype(np.float64), axis=1)
-    lengths = np.linalg.norm(np.stack(deltas).astype(np.float64), axis=2)  # (nodes, rows)
-    first = [lengths[np.flatnonzero(lengths[:, row]), row] for row in range(rows)]
-    for row in range(rows):
-        assert got[row] >= (1 - 1e-5) * (first[row][0] if len(first[row]) else 0)
-        assert got[row] <= (1 + 1e-5) * np.sqrt(np.sum(first[row] ** 2))  # what is added is at right angles
-
-
-@pytest.mark.parametrize("name", EVERY)
-@several
-def test_rows_that_nobody_touched_are_zero(name, seed, nodes, rows, columns, share, scale):
+def test_rows_that_nobody_touched_are_zero(seed, nodes, rows, columns, share, scale):
     deltas, touched = nodes_of(seed, nodes, rows, columns, share, scale)
     nobody = ~np.any(np.stack(touched), axis=0)
-    assert not merged(name, deltas, touched)[nobody].any()
+    assert not merged(deltas, touched)[nobody].any()
 
 
-@pytest.mark.parametrize("name", AVERAGES)
 @several
-def test_averages_do_not_depend_on_the_order(name, seed, nodes, rows, columns, share, scale):
+def test_the_mean_does_not_depend_on_the_order(seed, nodes, rows, columns, share, scale):
     deltas, touched = nodes_of(seed, nodes, rows, columns, share, scale)
     order = np.random.default_rng(seed).permutation(nodes)
     size = np.max(np.abs(deltas), axis=(0, 2), initial=0)[:, None]
-    difference = merged(name, deltas, touched) - merged(name, [deltas[n] for n in order], [touched[n] for n in order])
+    difference = merged(deltas, touched) - merged([deltas[n] for n in order], [touched[n] for n in order])
     assert np.all(np.abs(difference) <= 1e-5 * size)
 
 
 @several
-def test_a_row_that_one_node_touched_keeps_its_update(seed, nodes, rows, columns, share, scale):
+def test_a_row_that_one_node_touched_keeps_its_share(seed, nodes, rows, columns, share, scale):
     deltas, touched = nodes_of(seed, nodes, rows, columns, share, scale)
     alone = np.sum(touched, axis=0) == 1
     total = np.sum(deltas, axis=0)
-    for name in ("touched_mean", "combiner"):
-        assert np.array_equal(merged(name, deltas, touched)[alone], total[alone])
-    assert_close(merged("mean", deltas, touched)[alone], total[alone] / nodes)
+    assert_close(merged(deltas, touched)[alone], total[alone] / nodes)
 
 
 def by_hand(*rows):
@@ -135,47 +106,27 @@ HAND = {  # nodes by rows: equal, at right angles, slanting, opposite, one alone
     ],
     "touched": [np.array([1, 1, 1, 1, 0, 0], np.uint8), np.array([1, 1, 1, 1, 1, 0], np.uint8)],
     "mean": by_hand([1, 2, 2], [1.5, 2, 0], [1.5, 1.5, 0], [-0.5, -0.5, 0], [2.5, 3, 3.5], [0, 0, 0]),
-    "touched_mean": by_hand([1, 2, 2], [1.5, 2, 0], [1.5, 1.5, 0], [-0.5, -0.5, 0], [5, 6, 7], [0, 0, 0]),
-    # slanting: (1, 3) . (2, 0) / 4 = 1/2, so (2, 0) + (1, 3) - (1, 0); opposite: all of the second is along the first
-    "combiner": by_hand([1, 2, 2], [3, 4, 0], [2, 3, 0], [1, 1, 0], [5, 6, 7], [0, 0, 0]),
 }
 
 
-@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("module", [merging, reference])
-def test_values_by_hand(name, module):
-    assert np.allclose(merged(name, HAND["deltas"], HAND["touched"], module), HAND[name], rtol=1e-6)
-
-
-def test_combiner_by_hand_depends_on_the_order():
-    deltas, touched = HAND["deltas"][::-1], HAND["touched"][::-1]
-    # slanting: (2, 0) . (1, 3) / 10 = 1/5, so (1, 3) + (2, 0) - (0.2, 0.6)
-    expected = by_hand([1, 2, 2], [3, 4, 0], [2.8, 2.4, 0], [-2, -2, 0], [5, 6, 7], [0, 0, 0])
-    assert np.allclose(merged("combiner", deltas, touched), expected, rtol=1e-6)
+def test_values_by_hand(module):
+    assert np.allclose(merged(HAND["deltas"], HAND["touched"], module), HAND["mean"], rtol=1e-6)
 
 
 def test_three_nodes_by_hand():
-    deltas = [by_hand([1, 0]), by_hand([1, 1]), by_hand([0, 4])]  # fold: (1, 0), (1, 1), (1, 1) + (0, 4) - 2 (1, 1)
+    deltas = [by_hand([1, 0]), by_hand([1, 1]), by_hand([0, 4])]
     touched = [np.ones(1, np.uint8)] * 3
-    assert np.allclose(merged("combiner", deltas, touched), [[-1, 3]])
-    assert np.allclose(merged("mean", deltas, touched), [[2 / 3, 5 / 3]])
+    assert np.allclose(merged(deltas, touched), [[2 / 3, 5 / 3]])
 
 
-@pytest.mark.parametrize("size", [1e-20, 1e-30, 1e25])
-def test_combiner_of_deltas_whose_squares_are_no_float32(size):
-    deltas = [np.full((1, 5), size, np.float32), np.array([[size, -size, 0, 0, 0]], np.float32)]
-    touched = [np.ones(1, np.uint8)] * 2
-    assert np.allclose(merged("combiner", deltas, touched) / np.float32(size), [[2, 0, 1, 1, 1]])
-
-
-@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("columns", [1, 7, 100])
-def test_more_rows_than_stay_in_the_cache(name, columns, monkeypatch):
+def test_more_rows_than_stay_in_the_cache(columns, monkeypatch):
     deltas, touched = nodes_of(3, 3, 50, columns)
-    whole = merged(name, deltas, touched)
+    whole = merged(deltas, touched)
     for cached in (1, 4 * columns * 7, 4 * columns * 50):
         monkeypatch.setattr(merging, "_CACHED", cached)
-        assert np.array_equal(merged(name, deltas, touched), whole)
+        assert np.array_equal(merged(deltas, touched), whole)
 
 
 def foreign(array):
@@ -186,18 +137,16 @@ def foreign(array):
     return found
 
 
-@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("columns", [7, 100])
-def test_deltas_of_another_process(name, columns):
+def test_deltas_of_another_process(columns):
     deltas, touched = nodes_of(4, 3, 20, columns)
     theirs = [foreign(delta) for delta in deltas]
     assert not all(delta.flags.aligned for delta in theirs)
-    assert np.array_equal(merged(name, theirs, [foreign(of) for of in touched]), merged(name, deltas, touched))
+    assert np.array_equal(merged(theirs, [foreign(of) for of in touched]), merged(deltas, touched))
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_shapes_that_do_not_fit_are_refused(name):
-    merge, out = merging.MERGES[name], np.zeros((2, 3), np.float32)
+def test_shapes_that_do_not_fit_are_refused():
+    out = np.zeros((2, 3), np.float32)
     deltas, touched = [np.zeros((2, 3), np.float32)], [np.zeros(2, np.uint8)]
     for wrong in [
         ([], [], out),
@@ -208,24 +157,17 @@ def test_shapes_that_do_not_fit_are_refused(name):
         (deltas, touched, out[0]),
     ]:
         with pytest.raises(ValueError, match=r"nothing to merge|have shapes"):
-            merge(*wrong)
+            merging.mean(*wrong)
 
 
 @several
 def test_rows_equal_reference(seed, nodes, rows, columns, share, scale):
     deltas, touched = nodes_of(seed, 2, rows, columns, share, scale)
     size = np.max(np.abs(deltas), axis=(0, 2), initial=0)[:, None]
-    count = np.random.default_rng(seed).integers(0, nodes + 1, rows).astype(np.int32)
-    for work in (
-        lambda module, total, count: module.add_rows(deltas[1], touched[1], total, count),
-        lambda module, total, count: module.divide_rows(total, count),
-        lambda module, total, count: module.combine_rows(deltas[1], touched[1], total),
-    ):
-        total, twin, own, others = deltas[0].copy(), deltas[0].astype(np.float64), count.copy(), count.copy()
-        work(merging, total, own)
-        work(reference, twin, others)
-        assert np.all(np.abs(total - twin) <= 1e-6 * size)
-        assert np.array_equal(own, others)
+    total, twin = deltas[0].copy(), deltas[0].astype(np.float64)
+    merging.add_rows(deltas[1], touched[1], total)
+    reference.add_rows(deltas[1], touched[1], twin)
+    assert np.all(np.abs(total - twin) <= 1e-6 * size)
 
 
 @pytest.mark.parametrize("padding", [0, 5])
@@ -267,8 +209,7 @@ def test_what_is_not_finite_reaches_the_merged_delta():
     for value in (np.nan, np.inf):
         deltas, touched = nodes_of(5, 3, 4, 7, share=1.0)
         deltas[1][2, 3] = value
-        for name in EVERY:
-            assert np.array_equal(np.isfinite(merged(name, deltas, touched)).all(axis=1), [True, True, False, True])
+        assert np.array_equal(np.isfinite(merged(deltas, touched)).all(axis=1), [True, True, False, True])
 
 
 @given(rows=st.integers(0, 10**12), count=st.integers(1, 200))
@@ -284,10 +225,8 @@ def test_parts_cover_all_rows_evenly(rows, count):
     assert max(lengths) - min(lengths) <= 1
 
 
-def test_one_node_keeps_its_learning_rate_and_averages_get_it_times_nodes():
-    assert [merging.rate(name, 1) for name in EVERY] == [1, 1, 1]
-    assert [merging.rate(name, nodes) for name in AVERAGES for nodes in (2, 4, 100)] == [2, 4, 4] * 2
-    assert merging.rate("combiner", 16) == 2
+def test_one_node_keeps_its_learning_rate_and_several_get_it_times_nodes():
+    assert [merging.rate(nodes) for nodes in (1, 2, 4, 100)] == [1, 2, 4, 4]
 
 
 def test_rounds_of_an_epoch():

@@ -35,7 +35,6 @@ def train_ray(
     init_from: str | PathLike[str] | None = None,
     progress: bool = True,
     min_nodes: int | None = None,
-    merge: str | None = None,
     hot_rows: int = 8_192,
     full_every: int = 6,
     round_tokens: int | None = None,
@@ -52,18 +51,17 @@ def train_ray(
             into the output's subfolder ``cache``, which all machines then have to see.
         output: model folder to write; the driver and at least one node must see it.
         nodes: how many nodes to use; None for one per machine of the cluster. If fewer machines than that have enough
-            cores, some get several nodes; when machines join the cluster, missing nodes start there.
+            cores, some get several nodes; when machines join the cluster, missing nodes start there. Nodes train with
+            ``alpha`` times `merging.rate` of their number; ``min_alpha`` stays as it is.
         address: HOST:PORT of the cluster, or "auto" on one of its machines. None uses the Ray that this process is
             connected to, or else starts Ray on this machine alone and ends it afterwards.
         resume: see `train`. You may change ``nodes`` and all other options of this function. If you leave out
-            ``nodes``, ``workers`` or ``merge``, on which the learning rate depends, the values of the run hold.
+            ``nodes`` or ``workers``, the values of the run hold: the learning rate depends on ``nodes``.
         checkpoint_every: see `train`.
         init_from: a model folder, see `train`.
         progress: see `train`.
         min_nodes: if fewer nodes are left, and none comes back within ``round_timeout_s`` (at least a minute), the run
             is saved and ends with an error. None is half of ``nodes``, rounded up.
-        merge: how updates of a row by several nodes become one: a name in `merging.MERGES`; None for "mean". Nodes
-            train with ``alpha`` times `merging.rate` of it and ``nodes``; ``min_alpha`` stays as it is.
         hot_rows: how many rows, of the most frequent words, nodes exchange after every round.
         full_every: nodes exchange all rows after so many rounds.
         round_tokens: corpus tokens per node and round; None for about four seconds of training. It is less if an epoch
@@ -82,6 +80,6 @@ def train_ray(
         DivergedError, KeyboardInterrupt, Terminated: see `train`.
     """
     return train_nodes(
-        Node, corpus, RayOptions(nodes, address, min_nodes, merge, hot_rows, full_every, round_tokens, round_timeout_s),
+        Node, corpus, RayOptions(nodes, address, min_nodes, hot_rows, full_every, round_tokens, round_timeout_s),
         Run(output, resume, checkpoint_every, init_from, (), progress, on_nodes=True), options,
     )  # fmt: skip

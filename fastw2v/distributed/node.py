@@ -39,7 +39,7 @@ from ..prepared import PREPARED_MANIFEST, is_prepared, open_prepared
 from ..records import TALLY_WIDTH, Rate, Text
 from ..replica import Replica, memory_bill
 from ..spans import cut
-from .merging import MERGES, add_delta, parts, take_delta
+from .merging import add_delta, mean, parts, take_delta
 
 SHARED_PLACE = "put it on a file system that all nodes see, or copy it there under the same path"
 CHUNK_TOKENS = 1 << 18  # per thread, between two looks at the clock
@@ -55,7 +55,6 @@ class Plan:
         vocab_sha256: of the driver's vocabulary.
         n_tokens: tokens of an epoch.
         config: options of the run; ``workers`` is the threads of a node.
-        merge: a name in `merging.MERGES`.
         token_file: a file that the driver wrote into the output folder.
         token: its content, by which a node recognises the driver's output folder.
         machine_share: how many nodes share the memory of a machine, at most.
@@ -65,7 +64,6 @@ class Plan:
     vocab_sha256: str
     n_tokens: int
     config: TrainConfig
-    merge: str
     token_file: str
     token: str
     machine_share: int
@@ -206,7 +204,7 @@ class Node:
         """Merge a part of the rows over all nodes.
 
         Args:
-            refs: the references of `take` to that part, one of each node, in the order in which they are merged.
+            refs: the references of `take` to that part, one of each node.
             seconds: how long to wait for them.
 
         Returns:
@@ -218,10 +216,10 @@ class Node:
         parts_of_nodes = _arrived(refs, seconds)
         if parts_of_nodes is None:
             return None
-        merge, n = MERGES[self.plan.merge], len(refs)
+        n = len(refs)
 
         def merge_rows(*rows: Any) -> None:
-            merge(rows[:n], rows[n : 2 * n], rows[2 * n])
+            mean(rows[:n], rows[n : 2 * n], rows[2 * n])
 
         merged = []
         for which in (0, 1):
@@ -305,7 +303,7 @@ class Node:
         take_delta(self._matrices[0][rows], self.base[0][rows], delta, flags)
         still, touched = delta.view(), flags.view()
         still.flags.writeable = touched.flags.writeable = False  # Arrays from the object store are read-only.
-        MERGES[self.plan.merge]([still, still], [touched, touched], delta)
+        mean([still, still], [touched, touched], delta)
         all_finite(delta)
         add_delta(self.base[0][rows], still, self._matrices[0][rows])
 

@@ -37,7 +37,7 @@ from ..spans import next_cut
 from ..staging import CACHE, write_errors
 from .cluster import Cluster, connect, threads_per_node
 from .members import STRIKES, WAIT, AllLostError, Member, Members
-from .merging import MERGES, rate
+from .merging import rate
 from .merging import rounds as rounds_of_epoch
 from .node import Node, Plan, slabs
 
@@ -56,7 +56,6 @@ class RayOptions:
     nodes: int | None
     address: str | None
     min_nodes: int | None
-    merge: str | None
     hot_rows: int
     full_every: int
     round_tokens: int | None
@@ -68,8 +67,6 @@ class RayOptions:
             optional = value is None and name not in ("hot_rows", "full_every")
             if not optional and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigError(f"{name} is {value!r:.60}: give a whole number, at least 1")
-        if self.merge is not None and (not isinstance(self.merge, str) or self.merge not in MERGES):
-            raise ConfigError(f"merge is {self.merge!r:.60}: give {' or '.join(map(repr, MERGES))}")
         seconds: Any = self.round_timeout_s
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
             raise ConfigError(f"round_timeout_s is {seconds!r:.60}: give a number of seconds above 0")
@@ -98,8 +95,10 @@ def train_nodes(
         state, given, config = run.start(folder, given)
         asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
         before = {} if state is None else state.embeddings.metadata.get("ray", {})
+        if (merge := before.get("merge", "mean")) != "mean":  # Runs of older versions could choose.
+            raise ConfigError(f"the run in {run.output} merges by {merge!r:.60}, which is gone: train again")
         nodes = ray_options.nodes or before.get("nodes")
-        ray_options = replace(ray_options, nodes=nodes, merge=ray_options.merge or before.get("merge", "mean"))
+        ray_options = replace(ray_options, nodes=nodes)
         threads = given.get("workers") or (None if state is None else config.workers)
         cores = (nodes or 1) * (threads or max(1, usable_cores() // (nodes or 1)))
         cluster = stack.enter_context(connect(ray_options.address, cores))
@@ -138,11 +137,10 @@ class Training:
         wanted: int,
         cluster: Cluster,
     ) -> None:
-        assert ray_options.merge is not None
         self._node_class, self._corpus, self._folder, self._state = node_class, corpus, folder, state
         self._config, self._run, self._options, self._wanted, self._cluster = config, run, ray_options, wanted, cluster
         # It depends on the nodes wanted, not on those that are active: so do tiles and the schedule.
-        self._alpha = rate(ray_options.merge, wanted) * config.alpha
+        self._alpha = rate(wanted) * config.alpha
         self._timeout = ray_options.round_timeout_s
         self._disk_seconds = max(DISK_SECONDS, self._timeout)
         self._attempts = count(1)
@@ -167,7 +165,7 @@ class Training:
                 finish(state.folder, state.embeddings.metadata["progress"])
                 return state.embeddings
         share = -(-self._wanted // max(1, len(self._cluster.machines())))
-        plan = make_plan(corpus, replace(config, alpha=self._alpha), self._folder, self._options, share)
+        plan = make_plan(corpus, replace(config, alpha=self._alpha), self._folder, share)
         say(
             run.progress,
             f"{counted(corpus.tokens_read, 'token')}, {len(corpus.ids):,} of them in the vocabulary of "
@@ -178,15 +176,15 @@ class Training:
         self._metadata = {"versions": versions() | {"ray": self._cluster.ray.__version__}}
         self._metadata |= {"cpu": host_cpu(), "cpu_features": features_digest(), "config": asdict(config)}
         self._metadata["ray"] = {"nodes": self._wanted} | {
-            name: getattr(self._options, name) for name in ("merge", "hot_rows", "full_every", "round_tokens")
+            name: getattr(self._options, name) for name in ("hot_rows", "full_every", "round_tokens")
         }
         self._metadata["corpus"] = {"tokens_read": corpus.tokens_read, **sizes}
         if state is not None:
             before = state.embeddings.metadata
             self._metadata |= {name: before[name] for name in ("init_from",) if name in before}
-            nodes, merge = before.get("ray", {}).get("nodes", self._wanted), before.get("ray", {}).get("merge", "mean")
-            if (nodes, merge) != (self._wanted, self._options.merge):
-                say(run.progress, f"it was a run of {nodes} nodes and merge {merge!r}: the learning rate may change")
+            nodes = before.get("ray", {}).get("nodes", self._wanted)
+            if nodes != self._wanted:
+                say(run.progress, f"it was a run of {nodes} nodes: the learning rate may change")
         self._metadata["progress"] = {} if state is None else state.embeddings.metadata["progress"]
         self._metrics = [] if state is None else list(state.embeddings.metrics)
         self._checkpoints = Checkpoints(self._folder, run.checkpoint_every, state)
@@ -489,9 +487,7 @@ def _exchange_slab(members: Members, start: int, stop: int, seconds: float, atte
     taken = answers_of([node.actor.take.remote(start, stop, len(nodes)) for node in nodes])
     if taken is None:
         return None
-    turn = attempt % len(nodes)  # A merge may favour the first node: each is the first in turn.
-    ordered = taken[turn:] + taken[:turn]
-    calls = [node.actor.reduce.remote([refs[j] for refs in ordered], seconds) for j, node in enumerate(nodes)]
+    calls = [node.actor.reduce.remote([refs[j] for refs in taken], seconds) for j, node in enumerate(nodes)]
     reduced = answers_of(calls)
     if reduced is None:
         return None
@@ -506,7 +502,7 @@ def _exchange_slab(members: Members, start: int, stop: int, seconds: float, atte
     return int(sum(size for _, _, size in reduced) + sum(received))
 
 
-def make_plan(corpus: Corpus, config: TrainConfig, folder: Path, ray_options: RayOptions, machine_share: int) -> Plan:
+def make_plan(corpus: Corpus, config: TrainConfig, folder: Path, machine_share: int) -> Plan:
     """Return what every node has to know, and write the file by which nodes recognise the output folder."""
     ids: Any = corpus.ids
     prepared = Path(ids.filename).parent
@@ -520,7 +516,6 @@ def make_plan(corpus: Corpus, config: TrainConfig, folder: Path, ray_options: Ra
         vocab_sha256=str(read_manifest(prepared, PREPARED_MANIFEST, "prepared")["vocab_sha256"]),
         n_tokens=len(corpus.ids),
         config=config,
-        merge=ray_options.merge or "mean",
         token_file=str(folder.absolute() / TOKEN),
         token=token,
         machine_share=machine_share,
