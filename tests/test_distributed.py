@@ -344,7 +344,7 @@ def test_too_few_nodes_are_left_then_resumed(cluster, prepared, tmp_path, capsys
     assert embeddings.metadata["progress"]["ledger"]["nodes_started"] == progress["ledger"]["nodes_started"] + 3
 
     train(prepared, output, resume=True)
-    assert "is complete" in capsys.readouterr().err
+    assert "is already complete" in capsys.readouterr().err
     train(prepared, output, resume=True, epochs=EPOCHS + 1)
     check_ledger(output, EPOCHS + 1)
 

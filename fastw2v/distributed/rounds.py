@@ -19,20 +19,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoint import LEDGER, MOVED, Checkpoints, State, check_state, finish
+from ..checkpoint import LEDGER, MOVED, Checkpoints, State
 from ..config import TrainConfig, TrainOptions
 from ..corpus import Corpus
 from ..embeddings import Embeddings, load
 from ..errors import ClusterError, ConfigError, DivergedError, FolderError
 from ..interrupts import interruption, signals_noted, sigterm_raises
 from ..ledger import Ledger, Range, length
-from ..machine import usable_cores, versions
+from ..machine import usable_cores
 from ..manifest import read_manifest
 from ..prepared import PREPARED_MANIFEST, CorpusInput, opened
-from ..records import LOSS, LOSS_PAIRS, PAIRS, TALLY_WIDTH, TRAINED
-from ..run import Progress, Run, check_names, given_options, metrics_file, output_folder, place_of
+from ..records import LOSS, PAIRS, TALLY_WIDTH, TRAINED
+from ..run import (
+    Progress,
+    Run,
+    begin,
+    check_names,
+    checkpoint_named,
+    given_options,
+    mean_loss,
+    metadata_of,
+    metrics_file,
+    output_folder,
+    place_of,
+    sizes_of,
+    summary,
+)
 from ..screen import Bar, counted, say
-from ..simd import features_digest, host_cpu
 from ..spans import next_cut
 from ..staging import CACHE, write_errors
 from .cluster import Cluster, connect, threads_per_node
@@ -152,39 +165,25 @@ class Training:
         run, config, corpus, state = self._run, self._config, self._corpus, self._state
         assert run.output is not None
         n_tokens = len(corpus.ids)
-        sizes = {"tokens": n_tokens, "sentences": len(corpus.offsets) - 1, "crc32": corpus.crc32()}
-        total, done = n_tokens * config.epochs, 0
-        if state is not None:
-            check_state(state, corpus, sizes, total)
-            done = state.tokens
-            if done == total:
-                say(
-                    run.progress,
-                    f"{run.output} is complete (epochs {config.epochs}): nothing to do; more --epochs go on",
-                )
-                finish(state.folder, state.embeddings.metadata["progress"])
-                return state.embeddings
+        sizes = sizes_of(corpus, saved=True)
+        total, done = n_tokens * config.epochs, begin(run, corpus, config, state, sizes)
+        if state is not None and done == total:
+            return state.embeddings
         share = -(-self._wanted // max(1, len(self._cluster.machines())))
         plan = make_plan(corpus, replace(config, alpha=self._alpha), self._folder, share)
-        say(
-            run.progress,
-            f"{counted(corpus.tokens_read, 'token')}, {len(corpus.ids):,} of them in the vocabulary of "
-            f"{counted(len(corpus.vocab), 'word')}, {counted(len(corpus.offsets) - 1, 'sentence')}; "
-            f"{counted(self._wanted, 'node')} of {counted(config.workers, 'thread')} "
-            "(not bit-identical from run to run)",
-        )
-        self._metadata = {"versions": versions() | {"ray": self._cluster.ray.__version__}}
-        self._metadata |= {"cpu": host_cpu(), "cpu_features": features_digest(), "config": asdict(config)}
+        nodes = f"{counted(self._wanted, 'node')} of {counted(config.workers, 'thread')}"
+        say(run.progress, f"{summary(corpus)}; {nodes} (not bit-identical from run to run)")
+        self._metadata = metadata_of(corpus, config, sizes)
+        self._metadata["versions"]["ray"] = self._cluster.ray.__version__
         self._metadata["ray"] = {"nodes": self._wanted} | {
             name: getattr(self._options, name) for name in ("hot_rows", "full_every", "round_tokens")
         }
-        self._metadata["corpus"] = {"tokens_read": corpus.tokens_read, **sizes}
         if state is not None:
             before = state.embeddings.metadata
             self._metadata |= {name: before[name] for name in ("init_from",) if name in before}
-            nodes = before.get("ray", {}).get("nodes", self._wanted)
-            if nodes != self._wanted:
-                say(run.progress, f"it was a run of {nodes} nodes: the learning rate may change")
+            wanted = before.get("ray", {}).get("nodes", self._wanted)
+            if wanted != self._wanted:
+                say(run.progress, f"the run had {counted(wanted, 'node')} before: the learning rate may change")
         self._metadata["progress"] = {} if state is None else state.embeddings.metadata["progress"]
         self._metrics = [] if state is None else list(state.embeddings.metrics)
         self._checkpoints = Checkpoints(self._folder, run.checkpoint_every, state)
@@ -201,13 +200,11 @@ class Training:
             progress=run.progress,
         )
         try:
-            self._start_nodes()
-            if state is not None:
-                say(run.progress, f"resuming at token {done:,} of {total:,}")
-            return self._rounds(total, done)
-        except DivergedError as error:
-            saved = None if self._checkpoints.saved is None else str(self._checkpoints.saved)
-            raise DivergedError(error.epoch, error.token, error.alpha, saved) from None
+            with checkpoint_named(self._checkpoints):
+                self._start_nodes()
+                if state is not None:
+                    say(run.progress, f"resuming at token {done:,} of {total:,}")
+                return self._rounds(total, done)
         except AllLostError:
             saved = f"; {self._checkpoints.saved} holds the last checkpoint: use --resume to continue from there"
             saved *= self._checkpoints.saved is not None
@@ -279,7 +276,7 @@ class Training:
                     tokens_trained=int(tally[TRAINED]),
                     pairs=int(tally[PAIRS]),
                     alpha=self._alpha + step * tokens,
-                    loss=float(tally[LOSS] / tally[LOSS_PAIRS]) if tally[LOSS_PAIRS] else None,
+                    loss=mean_loss(tally),
                     seconds=end - began,
                 )
                 of_round = {
