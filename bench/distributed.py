@@ -1,13 +1,10 @@
-"""``distributed``: replicas that train apart and are merged: what it costs in quality, in bytes and in time.
+"""``distributed``: what it costs in quality, bytes and time to train on nodes and merge their models.
 
-Merging: replicas of one worker each train by rounds in one process (bench/replicas.py), so that how to merge, and how
-often, can be chosen without a cluster; scores are those of ``quality``, beside one node's.
+Merging: replicas of one worker each train by rounds in one process (bench/replicas.py). This compares ways to merge
+without a cluster. Scores are those of ``quality``, beside the scores of one node.
 
-Ray: the same with real processes, ``fastw2v.distributed.train_ray``: nodes on the cores of this machine beside one node
-that has all of them, in turn; tokens a second, scores, and bytes that nodes exchange.
-
-Prediction: seconds of an epoch on many nodes, in closed form (`epoch_seconds`), from the kernel's measured speed, the
-merging passes' measured speed and the bytes. Nobody here has 64 machines: it is arithmetic, and says what it assumes.
+Ray: ``fastw2v.distributed.train_ray`` runs nodes as real processes on the cores of this machine. They take turns with
+one node that has all cores. The results are tokens per second, scores, and the bytes that nodes exchange.
 """
 
 import argparse
@@ -18,130 +15,30 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import fastw2v
-from corpora import synthetic
-from fastw2v import Embeddings, merging
+from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
 from fastw2v.machine import usable_cores
 from fastw2v.merging import MERGES, add_delta, rate, take_delta
 from fastw2v.prepared import Corpus
 
-from . import hogwild, peers, quality, record, replicas, report, systems, timing
+from . import peers, quality, record, replicas, report, systems, timing
 from .quality import Point
 from .replicas import Plan
 from .report import Record
 from .steps import steps
 
-HELP = "replicas that are merged: quality of three ways, nodes on Ray beside one, and predicted epochs on many"
+HELP = "merged replicas: scores of each way to merge, and nodes on Ray beside one node"
 EPOCHS = 5
 PARTS = ("merging", "ray")
-
-# ------------------------------------------------------------------------------------------------------ prediction
-
-NODES = (1, 4, 16, 64)
-GIGABITS = (10, 100)
-WORDS = (1_000_000, 10_000_000)
-CORPUS_TOKENS = 10_000_000_000
-CORES = 16
-LINE_RATE = 0.8  # of a link's rate that large messages reach
-THREADS = 4  # so many times one thread, all cores of a node take, merge and add rows: memory is their limit
-ROUND_SECONDS = 0.1  # of a round without any row: calls and answers of all steps
-
-
-class Speeds(NamedTuple):
-    """What one node does in a second.
-
-    Attributes:
-        tokens: trained by all its cores.
-        bytes: of rows that it takes, merges and adds, each counted once.
-    """
-
-    tokens: float
-    bytes: float
-
-
-def bytes_of_round(rows: int, columns: int, nodes: int) -> float:
-    """Return what each node sends (and receives) when ``rows`` of V and U are merged.
-
-    Each node sends to each other one that one's part of its delta, 4 bytes a number and 1 a row, and later its own
-    part of the merged delta: (N - 1) / N of both, the least that any exchange of so many rows needs.
-    """
-    return 2 * rows * (8 * columns + 1) * (nodes - 1) / nodes
-
-
-def epoch_seconds(
-    tokens: float, nodes: int, speeds: Speeds, rows: Iterable[int], columns: int, gigabits: float
-) -> tuple[float, float]:
-    """Return the seconds of an epoch, and how many of them nodes train.
-
-    Args:
-        tokens: of an epoch.
-        nodes: which share them evenly; a single one exchanges nothing.
-        speeds: of a node.
-        rows: that are merged at the end of each round.
-        columns: of V and U.
-        gigabits: a second, of each node's link in each direction.
-    """
-    training = tokens / (nodes * speeds.tokens)
-    if nodes == 1:
-        return training, training
-    exchange = 0.0
-    for count in rows:
-        passes = 3 * 2 * 4 * count * columns / speeds.bytes  # take all rows, merge nodes x a part of them, add all
-        sent = bytes_of_round(count, columns, nodes) / (LINE_RATE * gigabits * 1e9 / 8)
-        exchange += ROUND_SECONDS + passes + sent
-    return training + exchange, training
-
-
-def measured_node() -> Record | None:
-    """Return the newest ``hogwild`` result of a machine with `CORES` cores or more; None without one."""
-    found = [result for result in hogwild.one_a_machine() if result["machine"]["usable_cores"] >= CORES]
-    return found[-1] if found else None
-
-
-def node_speed(node: Record, vector_size: int) -> float:
-    """Return the tokens a second that `CORES` workers had with the tile kernel and a million words."""
-    measured = next(
-        point["measured"]
-        for point in node["points"]
-        if (point["corpus"], point["kernel"], point["vector_size"]) == ("1,000,000 words", "tile", vector_size)
-    )
-    return float(measured["speed_up"][str(CORES)]["median"] * 1e9 / measured["ns_a_token"]["median"])
-
-
-def predictions(node: Record, bytes_per_s: float) -> str:
-    """Return the table of predicted epochs in Markdown.
-
-    Args:
-        node: `measured_node`.
-        bytes_per_s: of rows that pass through taking, merging or adding on one thread.
-    """
-    rows = []
-    for columns in VECTOR_SIZES:
-        tokens = node_speed(node, columns)
-        for words in WORDS:
-            for gigabits in GIGABITS:
-                cells = []
-                for nodes in NODES:
-                    plan = Plan(nodes, "mean", 1.0, merging.rounds(nodes), HOT_ROWS, FULL_EVERY)
-                    of_rounds = [plan.rows(number, words) for number in range(1, plan.rounds + 1)]
-                    seconds, training = epoch_seconds(
-                        CORPUS_TOKENS, nodes, Speeds(tokens, THREADS * bytes_per_s), of_rounds, columns, gigabits
-                    )
-                    cells.append(f"{report.number(seconds)} ({100 * training / seconds:.0f})")
-                rows.append([f"{words / 1e6:g} M", str(columns), str(gigabits), *cells])
-    header = ["words", "vector_size", "Gb/s", *(f"{nodes} node{'s' * (nodes > 1)}" for nodes in NODES)]
-    return report.markdown(header, rows)
-
 
 # --------------------------------------------------------------------------------------------------- what is measured
 
 ROUNDS, HOT_ROWS, FULL_EVERY = 6, 8192, 6  # rounds of an epoch, times the nodes
-VECTOR_SIZES = (100, 300)
 PASS_ROWS = 100_000
 ONE = {"nodes": 1}  # the plan of no replicas
 
@@ -326,23 +223,18 @@ def ray_table(lines: list[Record]) -> str:
     return report.markdown(header, rows)
 
 
-def cost(line: Record) -> str:
-    """Return the predicted epochs with the assumptions under them; without a ``hogwild`` result, nothing."""
-    bytes_per_s, node = line["passes"]["bytes_per_s"]["median"], measured_node()
-    if node is None:
-        return ""
-    speeds = [f"{node_speed(node, size) / 1e6:.1f} M tokens/s with vector_size {size}" for size in VECTOR_SIZES]
-    rounds = ", ".join(f"{merging.rounds(nodes)} of {nodes} nodes" for nodes in NODES if nodes > 1)
+def passes_table(line: Record) -> str:
+    """Return the table of the passes over the rows at the end of a round, in Markdown."""
+    found = line["passes"]
+    rows = [
+        [step, report.number(time["median"]), report.number(time["spread"])]
+        for step, time in found["milliseconds"].items()
+    ]
     return (
-        f"Predicted seconds of an epoch of {CORPUS_TOKENS / 1e9:g} G trained tokens, in brackets the per cent of them "
-        f"in which nodes train:\n\n{predictions(node, bytes_per_s)}\n\nMeasured (`hogwild`): {CORES} workers on the "
-        f"{CORES} cores of one machine train {' or '.join(speeds)}, with a million words and one node's learning rate. "
-        "Assumed: the same for ten million words and for the higher rates of several nodes, with which tiles can take "
-        f"longer. Rounds an epoch: {rounds}; {HOT_ROWS:,} rows are merged in each, all rows in every {FULL_EVERY}th "
-        "and in the last. They are sent whole, touched or not, as float32, evenly, at "
-        f"{100 * LINE_RATE:.0f} % of the link's rate in both directions, after training and not beside it; a round "
-        f"takes {ROUND_SECONDS:g} s beside that. Rows are taken, merged and added at {THREADS} times the "
-        f"{bytes_per_s / 1e9:.1f} GB/s that one thread was measured to do. {report.source(node, line)}"
+        f"{report.markdown(['pass', 'milliseconds', 'largest minus smallest'], rows)}\n\nEach node takes the delta of "
+        f"all rows, merges its part of the rows of {found['nodes']} nodes, and adds the merged delta. One thread, "
+        f"{found['rows']:,} rows of {found['columns']} columns; all passes together process "
+        f"{report.number(found['bytes_per_s']['median'] / 1e9)} GB of rows a second. {report.source(line)}"
     )
 
 
@@ -354,8 +246,8 @@ def blocks() -> dict[str, str]:
     if lines := of_last_corpus("ray"):
         made["distributed"] = f"{ray_table(lines)}\n\n{said_of(lines)}"
     measured = [line for line in report.shown("distributed") if line["part"] == "passes"]
-    if measured and (text := cost(measured[-1])):
-        made["distributed-cost"] = text
+    if measured:
+        made["merging-passes"] = passes_table(measured[-1])
     return made
 
 
@@ -379,8 +271,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help=f"default: {EPOCHS}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
     parser.add_argument("--vector-size", type=int, default=TrainConfig().vector_size, metavar="N", help="default: 100")
-    parser.add_argument("--similarity", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
-    parser.add_argument("--analogies", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
+    quality.add_files(parser)
     parser.add_argument("--quick", action="store_true", help=f"{peers.QUICK_TOKENS:,} words, one epoch: does it run?")
 
 
@@ -411,10 +302,7 @@ def run(arguments: argparse.Namespace) -> None:
         return record.append("distributed", command, {"part": part, "quick": arguments.quick, **found})
 
     with peers.text_of(arguments.corpus, peers.tokens_of(arguments)) as (text, corpus, sizes):
-        similarity, analogies = arguments.similarity, arguments.analogies
-        if arguments.corpus is None and not similarity + analogies:
-            planted_analogies, planted_similarity = synthetic.answer_paths(text)
-            similarity, analogies = [planted_similarity], [planted_analogies]
+        similarity, analogies = quality.evaluation_files(arguments, text)
         prepared = text.parent / "prepared"
         count = len(seeds) * sum({"merging": len(plans), "ray": len(arguments.nodes)}[part] for part in arguments.parts)
         with steps("distributed", count) as done:

@@ -175,10 +175,17 @@ def climb(
     }
 
 
-def corpus_for(path: Path | None, tokens: int, config: TrainConfig) -> Ids:
-    """Return the first ``tokens`` tokens of a text or prepared folder with the words of all, or a synthetic corpus."""
+def corpus_for(path: Path | None, tokens: int, config: TrainConfig, n_words: int = 80_000) -> Ids:
+    """Return the first ``tokens`` tokens of a text or prepared folder with the words of all, or synthetic ones.
+
+    Args:
+        path: the text or the folder; None for a synthetic corpus.
+        tokens: how many.
+        config: gives the tables of the corpus.
+        n_words: size of the vocabulary of a synthetic corpus.
+    """
     if path is None:
-        return timing.synthetic(tokens, 80_000, config)
+        return timing.synthetic(tokens, n_words, config)
     with opened(path, None, None, None) as ready:
         whole = timing.corpus_of(path.name, ready.ids, ready.offsets, ready.vocab.counts, config)
         first = timing.head(whole, tokens)

@@ -62,11 +62,24 @@ def files_of(arguments: argparse.Namespace) -> str:
     return files + "".join(f" --analogies {path.name}" for path in arguments.analogies)
 
 
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name evaluation files."""
+    for name in ("--similarity", "--analogies"):
+        parser.add_argument(name, type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
+
+
+def evaluation_files(arguments: argparse.Namespace, text: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files of similarities and of analogies; by default a synthetic text has planted answers."""
+    if arguments.corpus is None and not arguments.similarity + arguments.analogies:
+        analogies, similarity = synthetic.answer_paths(text)
+        return [similarity], [analogies]
+    return arguments.similarity, arguments.analogies
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what can be chosen."""
     peers.add_choice(parser)
-    parser.add_argument("--similarity", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
-    parser.add_argument("--analogies", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
+    add_files(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
     parser.add_argument("--epochs", type=int, nargs="+", default=EPOCHS, metavar="N", help="default: 1 5")
     parser.add_argument("--vector-size", type=int, default=TrainConfig().vector_size, metavar="N", help="default: 100")
@@ -89,10 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
         for count in epochs
     ]
     with peers.text_of(arguments.corpus, peers.tokens_of(arguments)) as (text, corpus, sizes):
-        similarity, analogies = arguments.similarity, arguments.analogies
-        if arguments.corpus is None and not similarity + analogies:
-            planted_analogies, planted_similarity = synthetic.answer_paths(text)
-            similarity, analogies = [planted_similarity], [planted_analogies]
+        similarity, analogies = evaluation_files(arguments, text)
 
         def look(vectors: Embeddings) -> dict[str, Any]:
             return scores(vectors, corpus.vocab, similarity, analogies)
