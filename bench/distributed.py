@@ -93,7 +93,7 @@ def train(prepared: Path, corpus: Corpus, config: TrainConfig, plan: Plan | None
     """Train on one node with all cores, or on replicas of one worker each."""
     if plan is not None:
         return replicas.train(corpus, config, plan)
-    return fastw2v.train(prepared, progress=False, seed=config.seed, **systems.asked(config))
+    return fastw2v.train(prepared, progress=False, seed=config.seed, **systems.shared_options(config))
 
 
 def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dic
     from fastw2v.distributed import train_ray
 
     workers = max(usable_cores() // nodes, 1)
-    options = systems.asked(config) | {"workers": workers, "seed": config.seed}
+    options = systems.shared_options(config) | {"workers": workers, "seed": config.seed}
     began = time.perf_counter()
     if nodes == 1:
         model = fastw2v.train(prepared, output=output, progress=False, **options)
@@ -129,9 +129,9 @@ def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dic
 # ------------------------------------------------------------------------------------------------------- the tables
 
 
-def of_last_corpus(part: str) -> list[Record]:
+def newest_runs(part: str) -> list[Record]:
     """Return the runs on the text and vector_size that were run last."""
-    lines = [line for line in report.shown("distributed") if line["part"] == part]
+    lines = [line for line in report.full_records("distributed") if line["part"] == part]
 
     def setting(line: Record) -> tuple[object, ...]:
         return line["corpus"], line["config"]["vector_size"], line["config"]["epochs"]
@@ -166,7 +166,10 @@ def score_cells(point: Point, one: Point | None, names: Iterable[str]) -> list[s
 def merging_table(lines: list[Record]) -> str:
     """Return the table of replicas merged in one process, in Markdown."""
     found = points(lines)
-    names, one = quality.asked(found), next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None)
+    names, one = (
+        quality.score_names(found),
+        next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None),
+    )
     rows = []
     for point in found:
         plan, how = point.lines[0]["plan"], [""] * 4
@@ -178,7 +181,7 @@ def merging_table(lines: list[Record]) -> str:
     return report.markdown(header, rows)
 
 
-def said_of(lines: list[Record]) -> str:
+def caption(lines: list[Record]) -> str:
     """Return what a table of runs says below: the scores, the text, the options and the source."""
     config, corpus = lines[-1]["config"], lines[-1]["corpus"]
     return (
@@ -193,7 +196,10 @@ def said_of(lines: list[Record]) -> str:
 def ray_table(lines: list[Record]) -> str:
     """Return the table of nodes on Ray, in Markdown."""
     found = points(lines)
-    names, one = quality.asked(found), next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None)
+    names, one = (
+        quality.score_names(found),
+        next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None),
+    )
     rows = []
     for point in found:
         plan, runs = point.lines[0]["plan"], [line["run"] for line in point.lines]
@@ -208,8 +214,8 @@ def ray_table(lines: list[Record]) -> str:
         several = plan["nodes"] > 1
         rows.append([
             f"{plan['nodes']} of {plan['workers']} worker{'s' * (plan['workers'] > 1)}",
-            peers.spoken(speeds, report.millions),
-            peers.spoken(shares) if several else "",
+            peers.median_text(speeds, report.millions),
+            peers.median_text(shares) if several else "",
             report.number(exchanging) if several else "",
             report.number(rounds) if several else "",
             report.number(moved / rounds / 1e6) if several else "",
@@ -226,12 +232,8 @@ def ray_table(lines: list[Record]) -> str:
 def passes_table(line: Record) -> str:
     """Return the table of the passes over the rows at the end of a round, in Markdown."""
     found = line["passes"]
-    rows = [
-        [step, report.number(time["median"]), report.number(time["spread"])]
-        for step, time in found["milliseconds"].items()
-    ]
     return (
-        f"{report.markdown(['pass', 'milliseconds', 'largest minus smallest'], rows)}\n\nEach node takes the delta of "
+        f"{report.medians(['pass', 'milliseconds'], found['milliseconds'])}\n\nEach node takes the delta of "
         f"all rows, merges its part of the rows of {found['nodes']} nodes, and adds the merged delta. One thread, "
         f"{found['rows']:,} rows of {found['columns']} columns; all passes together process "
         f"{report.number(found['bytes_per_s']['median'] / 1e9)} GB of rows a second. {report.source(line)}"
@@ -241,11 +243,11 @@ def passes_table(line: Record) -> str:
 def blocks() -> dict[str, str]:
     """Return the newest tables."""
     made = {}
-    if lines := of_last_corpus("merging"):
-        made["merging"] = f"{merging_table(lines)}\n\n{said_of(lines)}"
-    if lines := of_last_corpus("ray"):
-        made["distributed"] = f"{ray_table(lines)}\n\n{said_of(lines)}"
-    measured = [line for line in report.shown("distributed") if line["part"] == "passes"]
+    if lines := newest_runs("merging"):
+        made["merging"] = f"{merging_table(lines)}\n\n{caption(lines)}"
+    if lines := newest_runs("ray"):
+        made["distributed"] = f"{ray_table(lines)}\n\n{caption(lines)}"
+    measured = [line for line in report.full_records("distributed") if line["part"] == "passes"]
     if measured:
         made["merging-passes"] = passes_table(measured[-1])
     return made
@@ -310,26 +312,26 @@ def run(arguments: argparse.Namespace) -> None:
                 written("passes", passes=passes(3 if arguments.quick else 9))
             for seed in seeds:
                 config = replace(basis, seed=seed)
-                about = {"seed": seed, "config": systems.asked(config), "corpus": sizes}
+                about = {"seed": seed, "config": systems.shared_options(config), "corpus": sizes}
 
                 def scores(vectors: Embeddings) -> dict[str, Any]:
                     return quality.scores(vectors, corpus.vocab, similarity, analogies)
 
                 for plan in plans if "merging" in arguments.parts else []:
                     vectors = train(prepared, corpus, config, plan)
-                    said = ONE if plan is None else plan._asdict()
-                    found = written("merging", plan=said, **about, **scores(vectors))
-                    done(f"seed {seed}, {said}: {spoken_scores(found)}")
+                    facts = ONE if plan is None else plan._asdict()
+                    found = written("merging", plan=facts, **about, **scores(vectors))
+                    done(f"seed {seed}, {facts}: {scores_text(found)}")
                 for nodes in arguments.nodes if "ray" in arguments.parts else []:
                     with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as folder:
                         outcome = on_ray(prepared, Path(folder) / "model", config, nodes)
                         vectors = fastw2v.load(Path(folder) / "model")
-                        said = {"nodes": nodes, "workers": outcome["workers"]}
-                        found = written("ray", plan=said, run=outcome, **about, **scores(vectors))
-                    done(f"seed {seed}, {outcome}: {spoken_scores(found)}")
+                        facts = {"nodes": nodes, "workers": outcome["workers"]}
+                        found = written("ray", plan=facts, run=outcome, **about, **scores(vectors))
+                    done(f"seed {seed}, {outcome}: {scores_text(found)}")
     print("\n\n".join(blocks().values()))
 
 
-def spoken_scores(found: Record) -> str:
+def scores_text(found: Record) -> str:
     """Return the scores of a run in a few words."""
     return ", ".join(f"{name} {of['score']}" for name, of in found["scores"].items())

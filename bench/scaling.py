@@ -28,11 +28,11 @@ from fastw2v.machine import usable_cores
 from fastw2v.vocab import Vocab
 
 from . import fit, peers, quality, record, report, timing
-from .command import measured
+from .command import cost
 from .figure import COLOURS, Figure
 from .ladder import corpus_for
 from .steps import steps
-from .timing import Done, Ids
+from .timing import Ids, Timing
 
 HELP = "texts of growing length: seconds, memory, fitted growth; 1, 2, 4, ... workers: speed and scores"
 PARTS = ("lengths", "workers", "scores")
@@ -66,8 +66,8 @@ def measure_length(tokens: int, words: int, folder: Path) -> dict[str, Any]:
     planted = synthetic.write(text, tokens=tokens, words=words)
     result: dict[str, Any] = {"tokens": tokens, "written_seconds": round(time.perf_counter() - began, 2)}
     result["text_mb"] = round(text.stat().st_size / 1e6)
-    result["prepare"] = measured("prepare", text, "-o", prepared, "--min-count=1")
-    result["train"] = measured("train", prepared, "-o", model, "--epochs=1")
+    result["prepare"] = cost("prepare", text, "-o", prepared, "--min-count=1")
+    result["train"] = cost("train", prepared, "-o", model, "--epochs=1")
     result["words"] = len(load(model))
     result["found"] = found(model, text, planted)
     return result
@@ -91,12 +91,12 @@ def counts() -> list[int]:
 
 def measure_workers(corpus: Ids, kernel: str, config: TrainConfig, repeats: int) -> dict[str, Any]:
     """Train an epoch on each number of workers in turn; return tokens/s, and speed-ups within a repeat."""
-    runs: dict[int, list[Done]] = {count: [] for count in counts()}
+    runs: dict[int, list[Timing]] = {count: [] for count in counts()}
     for _ in range(repeats):
         for count, each in runs.items():
             each.append(timing.train_kernel(kernel, corpus, config, count))
 
-    def summaries(figure: Callable[[Done, Done], float]) -> dict[str, Any]:
+    def summaries(figure: Callable[[Timing, Timing], float]) -> dict[str, Any]:
         return {str(count): timing.summary(map(figure, each, runs[1])) for count, each in runs.items()}
 
     return {
@@ -134,7 +134,7 @@ def table(result: report.Record) -> str:
     rows = [["text, MB", *(f"{length['text_mb']:,}" for length in lengths), ""]]
     rows.append(["distinct words", *(f"{length['words']:,}" for length in lengths), ""])
     for step, label in (("prepare", "prepare"), ("train", "train, one epoch")):
-        exponent = fit.spoken(result["growth"][step]) if step in result["growth"] else ""
+        exponent = fit.exponent_text(result["growth"][step]) if step in result["growth"] else ""
         rows.append([f"{label}: seconds", *(report.number(length[step]["seconds"]) for length in lengths), exponent])
         rates = [1e3 * length[step]["seconds"] / (length["tokens"] / 1e6) for length in lengths]
         rows.append([f"{label}: ns a token", *(report.number(rate) for rate in rates), ""])
@@ -211,7 +211,7 @@ def scores_table(result: report.Record) -> str:
 
 def results_with(part: str) -> list[report.Record]:
     """Return the results that have a part, oldest first."""
-    return [result for result in report.shown("scaling") if part in result]
+    return [result for result in report.full_records("scaling") if part in result]
 
 
 def blocks() -> dict[str, str]:

@@ -48,7 +48,7 @@ def test_a_wrong_softmax_is_not_timed(monkeypatch):
 
 
 def test_noise_words_of_a_pair_are_never_its_outside_word():
-    pairs, negatives = complexity.drawn(3, 1000, 4)
+    pairs, negatives = complexity.random_pairs(3, 1000, 4)
     assert not (negatives == pairs[:, 1:]).any()
     assert set(negatives.ravel().tolist()) == {0, 1, 2}
 
