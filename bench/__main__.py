@@ -8,7 +8,6 @@ from . import (
     complexity,
     distributed,
     everything,
-    hogwild,
     ingest,
     ladder,
     memory,
@@ -34,7 +33,6 @@ COMMANDS: dict[str, ModuleType] = {
     "quality": quality,
     "parity": parity,
     "complexity": complexity,
-    "hogwild": hogwild,
     "ingest": ingest,
     "distributed": distributed,
 }

@@ -17,7 +17,7 @@ sys.exit(code)
 """
 
 
-def completed(*arguments: str | Path, stderr: int | None = None) -> tuple[float, str]:
+def peak_and_messages(*arguments: str | Path, stderr: int | None = None) -> tuple[float, str]:
     """Run ``fastw2v ARGUMENTS`` and return its peak memory in MB of 2^20 bytes, and what it said on stderr.
 
     Args:
@@ -34,12 +34,12 @@ def completed(*arguments: str | Path, stderr: int | None = None) -> tuple[float,
     return float(done.stdout.splitlines()[-1]), done.stderr or ""
 
 
-def measured(*arguments: str | Path) -> dict[str, float]:
+def cost(*arguments: str | Path) -> dict[str, float]:
     """Run ``fastw2v ARGUMENTS`` and return its ``seconds`` and ``peak_rss_mb``; what it says on stderr is shown.
 
     Raises:
         SystemExit: it failed.
     """
     began = time.perf_counter()
-    peak, _ = completed(*arguments)
+    peak, _ = peak_and_messages(*arguments)
     return {"seconds": round(time.perf_counter() - began, 2), "peak_rss_mb": round(peak, 1)}

@@ -123,7 +123,7 @@ def matrices(n_words: int) -> tuple[Floats, Floats]:
     return V, U
 
 
-def drawn(n_words: int, pairs: int, negative: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def random_pairs(n_words: int, pairs: int, negative: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return random pairs ``(pairs, 2)`` and noise words ``(pairs, negative)``, none its pair's outside word."""
     rng = np.random.default_rng(1)
     chosen = rng.integers(0, n_words, (pairs, 2))
@@ -146,7 +146,7 @@ def nanoseconds(steps_of: Callable[[int], object], seconds: float) -> float:
 def reference_pair(method: str, n_words: int, negative: int, seconds: float) -> float:
     """Return the nanoseconds of one pair's loss and gradients in NumPy."""
     V, U = matrices(n_words)
-    pairs, negatives = drawn(n_words, 64, negative)
+    pairs, negatives = random_pairs(n_words, 64, negative)
 
     def run(count: int) -> None:
         for i in range(count):
@@ -165,7 +165,7 @@ def compiled_pair(method: str, n_words: int, negative: int, seconds: float) -> f
     alpha, grad, error = np.float32(0.025), np.zeros(D, np.float32), np.zeros(n_words, np.float32)
 
     def run(count: int) -> None:
-        pairs, negatives = drawn(n_words, count, negative)
+        pairs, negatives = random_pairs(n_words, count, negative)
         if method == "softmax":
             softmax_steps(V, U, pairs, alpha, error, grad)
         else:
@@ -239,7 +239,7 @@ def table(result: report.Record, axis: str) -> str:
         [
             name,
             *(report.number(of[str(value)]["median"]) if str(value) in of else "" for value in values),
-            fit.spoken(growth[name]) if name in growth else "",
+            fit.exponent_text(growth[name]) if name in growth else "",
         ]
         for name, of in times.items()
     ]

@@ -1,13 +1,10 @@
-"""``distributed``: replicas that train apart and are merged: what it costs in quality, in bytes and in time.
+"""``distributed``: what it costs in quality, bytes and time to train on nodes and merge their models.
 
-Merging: replicas of one worker each train by rounds in one process (bench/replicas.py), so that how often to merge
-can be chosen without a cluster; scores are those of ``quality``, beside one node's.
+Merging: replicas of one worker each train by rounds in one process (bench/replicas.py). So the rate and the number of
+rounds can be chosen without a cluster. Scores are those of ``quality``, beside the scores of one node.
 
-Ray: the same with real processes, ``fastw2v.distributed.train_ray``: nodes on the cores of this machine beside one node
-that has all of them, in turn; tokens a second, scores, and bytes that nodes exchange.
-
-Prediction: seconds of an epoch on many nodes, in closed form (`epoch_seconds`), from the kernel's measured speed, the
-merging passes' measured speed and the bytes. Nobody here has 64 machines: it is arithmetic, and says what it assumes.
+Ray: ``fastw2v.distributed.train_ray`` runs nodes as real processes on the cores of this machine. They take turns with
+one node that has all cores. The results are tokens per second, scores, and the bytes that nodes exchange.
 """
 
 import argparse
@@ -18,131 +15,30 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import fastw2v
-from corpora import synthetic
 from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
 from fastw2v.corpus import Corpus
-from fastw2v.distributed import merging
 from fastw2v.distributed.merging import add_delta, mean, rate, take_delta
 from fastw2v.machine import usable_cores
 
-from . import hogwild, peers, quality, record, replicas, report, systems, timing
+from . import peers, quality, record, replicas, report, systems, timing
 from .quality import Point
 from .replicas import Plan
 from .report import Record
 from .steps import steps
 
-HELP = "replicas that are merged: their quality, nodes on Ray beside one, and predicted epochs on many"
+HELP = "merged replicas: their scores, and nodes on Ray beside one node"
 EPOCHS = 5
 PARTS = ("merging", "ray")
-
-# ------------------------------------------------------------------------------------------------------ prediction
-
-NODES = (1, 4, 16, 64)
-GIGABITS = (10, 100)
-WORDS = (1_000_000, 10_000_000)
-CORPUS_TOKENS = 10_000_000_000
-CORES = 16
-LINE_RATE = 0.8  # of a link's rate that large messages reach
-THREADS = 4  # so many times one thread, all cores of a node take, merge and add rows: memory is their limit
-ROUND_SECONDS = 0.1  # of a round without any row: calls and answers of all steps
-
-
-class Speeds(NamedTuple):
-    """What one node does in a second.
-
-    Attributes:
-        tokens: trained by all its cores.
-        bytes: of rows that it takes, merges and adds, each counted once.
-    """
-
-    tokens: float
-    bytes: float
-
-
-def bytes_of_round(rows: int, columns: int, nodes: int) -> float:
-    """Return what each node sends (and receives) when ``rows`` of V and U are merged.
-
-    Each node sends to each other one that one's part of its delta, 4 bytes a number and 1 a row, and later its own
-    part of the merged delta: (N - 1) / N of both, the least that any exchange of so many rows needs.
-    """
-    return 2 * rows * (8 * columns + 1) * (nodes - 1) / nodes
-
-
-def epoch_seconds(
-    tokens: float, nodes: int, speeds: Speeds, rows: Iterable[int], columns: int, gigabits: float
-) -> tuple[float, float]:
-    """Return the seconds of an epoch, and how many of them nodes train.
-
-    Args:
-        tokens: of an epoch.
-        nodes: which share them evenly; a single one exchanges nothing.
-        speeds: of a node.
-        rows: that are merged at the end of each round.
-        columns: of V and U.
-        gigabits: a second, of each node's link in each direction.
-    """
-    training = tokens / (nodes * speeds.tokens)
-    if nodes == 1:
-        return training, training
-    exchange = 0.0
-    for count in rows:
-        passes = 3 * 2 * 4 * count * columns / speeds.bytes  # take all rows, merge nodes x a part of them, add all
-        sent = bytes_of_round(count, columns, nodes) / (LINE_RATE * gigabits * 1e9 / 8)
-        exchange += ROUND_SECONDS + passes + sent
-    return training + exchange, training
-
-
-def measured_node() -> Record | None:
-    """Return the newest ``hogwild`` result of a machine with `CORES` cores or more; None without one."""
-    found = [result for result in hogwild.one_a_machine() if result["machine"]["usable_cores"] >= CORES]
-    return found[-1] if found else None
-
-
-def node_speed(node: Record, vector_size: int) -> float:
-    """Return the tokens a second that `CORES` workers had with the tile kernel and a million words."""
-    measured = next(
-        point["measured"]
-        for point in node["points"]
-        if (point["corpus"], point["kernel"], point["vector_size"]) == ("1,000,000 words", "tile", vector_size)
-    )
-    return float(measured["speed_up"][str(CORES)]["median"] * 1e9 / measured["ns_a_token"]["median"])
-
-
-def predictions(node: Record, bytes_per_s: float) -> str:
-    """Return the table of predicted epochs in Markdown.
-
-    Args:
-        node: `measured_node`.
-        bytes_per_s: of rows that pass through taking, merging or adding on one thread.
-    """
-    rows = []
-    for columns in VECTOR_SIZES:
-        tokens = node_speed(node, columns)
-        for words in WORDS:
-            for gigabits in GIGABITS:
-                cells = []
-                for nodes in NODES:
-                    plan = Plan(nodes, 1.0, merging.rounds(nodes), HOT_ROWS, FULL_EVERY)
-                    of_rounds = [plan.rows(number, words) for number in range(1, plan.rounds + 1)]
-                    seconds, training = epoch_seconds(
-                        CORPUS_TOKENS, nodes, Speeds(tokens, THREADS * bytes_per_s), of_rounds, columns, gigabits
-                    )
-                    cells.append(f"{report.number(seconds)} ({100 * training / seconds:.0f})")
-                rows.append([f"{words / 1e6:g} M", str(columns), str(gigabits), *cells])
-    header = ["words", "vector_size", "Gb/s", *(f"{nodes} node{'s' * (nodes > 1)}" for nodes in NODES)]
-    return report.markdown(header, rows)
-
 
 # --------------------------------------------------------------------------------------------------- what is measured
 
 ROUNDS, HOT_ROWS, FULL_EVERY = 6, 8192, 6  # rounds of an epoch, times the nodes
-VECTOR_SIZES = (100, 300)
 PASS_ROWS = 100_000
 ONE = {"nodes": 1}  # the plan of no replicas
 
@@ -196,7 +92,7 @@ def train(prepared: Path, corpus: Corpus, config: TrainConfig, plan: Plan | None
     """Train on one node with all cores, or on replicas of one worker each."""
     if plan is not None:
         return replicas.train(corpus, config, plan)
-    return fastw2v.train(prepared, progress=False, seed=config.seed, **systems.asked(config))
+    return fastw2v.train(prepared, progress=False, seed=config.seed, **systems.shared_options(config))
 
 
 def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dict[str, Any]:
@@ -210,7 +106,7 @@ def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dic
     from fastw2v.distributed import train_ray
 
     workers = max(usable_cores() // nodes, 1)
-    options = systems.asked(config) | {"workers": workers, "seed": config.seed}
+    options = systems.shared_options(config) | {"workers": workers, "seed": config.seed}
     began = time.perf_counter()
     if nodes == 1:
         model = fastw2v.train(prepared, output=output, progress=False, **options)
@@ -232,9 +128,9 @@ def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dic
 # ------------------------------------------------------------------------------------------------------- the tables
 
 
-def of_last_corpus(part: str) -> list[Record]:
+def newest_runs(part: str) -> list[Record]:
     """Return the runs on the text and vector_size that were run last."""
-    lines = [line for line in report.shown("distributed") if line["part"] == part]
+    lines = [line for line in report.full_records("distributed") if line["part"] == part]
 
     def setting(line: Record) -> tuple[object, ...]:
         return line["corpus"], line["config"]["vector_size"], line["config"]["epochs"]
@@ -270,7 +166,10 @@ def score_cells(point: Point, one: Point | None, names: Iterable[str]) -> list[s
 def merging_table(lines: list[Record]) -> str:
     """Return the table of replicas merged in one process, in Markdown."""
     found = points(lines)
-    names, one = quality.asked(found), next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None)
+    names, one = (
+        quality.score_names(found),
+        next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None),
+    )
     rows = []
     for point in found:
         plan, how = point.lines[0]["plan"], [""] * 4
@@ -282,7 +181,7 @@ def merging_table(lines: list[Record]) -> str:
     return report.markdown(header, rows)
 
 
-def said_of(lines: list[Record]) -> str:
+def caption(lines: list[Record]) -> str:
     """Return what a table of runs says below: the scores, the text, the options and the source."""
     config, corpus = lines[-1]["config"], lines[-1]["corpus"]
     return (
@@ -297,7 +196,10 @@ def said_of(lines: list[Record]) -> str:
 def ray_table(lines: list[Record]) -> str:
     """Return the table of nodes on Ray, in Markdown."""
     found = points(lines)
-    names, one = quality.asked(found), next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None)
+    names, one = (
+        quality.score_names(found),
+        next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None),
+    )
     rows = []
     for point in found:
         plan, runs = point.lines[0]["plan"], [line["run"] for line in point.lines]
@@ -312,8 +214,8 @@ def ray_table(lines: list[Record]) -> str:
         several = plan["nodes"] > 1
         rows.append([
             f"{plan['nodes']} of {plan['workers']} worker{'s' * (plan['workers'] > 1)}",
-            peers.spoken(speeds, report.millions),
-            peers.spoken(shares) if several else "",
+            peers.median_text(speeds, report.millions),
+            peers.median_text(shares) if several else "",
             report.number(exchanging) if several else "",
             report.number(rounds) if several else "",
             report.number(moved / rounds / 1e6) if several else "",
@@ -327,36 +229,27 @@ def ray_table(lines: list[Record]) -> str:
     return report.markdown(header, rows)
 
 
-def cost(line: Record) -> str:
-    """Return the predicted epochs with the assumptions under them; without a ``hogwild`` result, nothing."""
-    bytes_per_s, node = line["passes"]["bytes_per_s"]["median"], measured_node()
-    if node is None:
-        return ""
-    speeds = [f"{node_speed(node, size) / 1e6:.1f} M tokens/s with vector_size {size}" for size in VECTOR_SIZES]
-    rounds = ", ".join(f"{merging.rounds(nodes)} of {nodes} nodes" for nodes in NODES if nodes > 1)
+def passes_table(line: Record) -> str:
+    """Return the table of the passes over the rows at the end of a round, in Markdown."""
+    found = line["passes"]
     return (
-        f"Predicted seconds of an epoch of {CORPUS_TOKENS / 1e9:g} G trained tokens, in brackets the per cent of them "
-        f"in which nodes train:\n\n{predictions(node, bytes_per_s)}\n\nMeasured (`hogwild`): {CORES} workers on the "
-        f"{CORES} cores of one machine train {' or '.join(speeds)}, with a million words and one node's learning rate. "
-        "Assumed: the same for ten million words and for the higher rates of several nodes, with which tiles can take "
-        f"longer. Rounds an epoch: {rounds}; {HOT_ROWS:,} rows are merged in each, all rows in every {FULL_EVERY}th "
-        "and in the last. They are sent whole, touched or not, as float32, evenly, at "
-        f"{100 * LINE_RATE:.0f} % of the link's rate in both directions, after training and not beside it; a round "
-        f"takes {ROUND_SECONDS:g} s beside that. Rows are taken, merged and added at {THREADS} times the "
-        f"{bytes_per_s / 1e9:.1f} GB/s that one thread was measured to do. {report.source(node, line)}"
+        f"{report.medians(['pass', 'milliseconds'], found['milliseconds'])}\n\nEach node takes the delta of "
+        f"all rows, merges its part of the rows of {found['nodes']} nodes, and adds the merged delta. One thread, "
+        f"{found['rows']:,} rows of {found['columns']} columns; all passes together process "
+        f"{report.number(found['bytes_per_s']['median'] / 1e9)} GB of rows a second. {report.source(line)}"
     )
 
 
 def blocks() -> dict[str, str]:
     """Return the newest tables."""
     made = {}
-    if lines := of_last_corpus("merging"):
-        made["merging"] = f"{merging_table(lines)}\n\n{said_of(lines)}"
-    if lines := of_last_corpus("ray"):
-        made["distributed"] = f"{ray_table(lines)}\n\n{said_of(lines)}"
-    measured = [line for line in report.shown("distributed") if line["part"] == "passes"]
-    if measured and (text := cost(measured[-1])):
-        made["distributed-cost"] = text
+    if lines := newest_runs("merging"):
+        made["merging"] = f"{merging_table(lines)}\n\n{caption(lines)}"
+    if lines := newest_runs("ray"):
+        made["distributed"] = f"{ray_table(lines)}\n\n{caption(lines)}"
+    measured = [line for line in report.full_records("distributed") if line["part"] == "passes"]
+    if measured:
+        made["merging-passes"] = passes_table(measured[-1])
     return made
 
 
@@ -379,8 +272,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help=f"default: {EPOCHS}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
     parser.add_argument("--vector-size", type=int, default=TrainConfig().vector_size, metavar="N", help="default: 100")
-    parser.add_argument("--similarity", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
-    parser.add_argument("--analogies", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
+    quality.add_files(parser)
     parser.add_argument("--quick", action="store_true", help=f"{peers.QUICK_TOKENS:,} words, one epoch: does it run?")
 
 
@@ -411,10 +303,7 @@ def run(arguments: argparse.Namespace) -> None:
         return record.append("distributed", command, {"part": part, "quick": arguments.quick, **found})
 
     with peers.text_of(arguments.corpus, peers.tokens_of(arguments)) as (text, corpus, sizes):
-        similarity, analogies = arguments.similarity, arguments.analogies
-        if arguments.corpus is None and not similarity + analogies:
-            planted_analogies, planted_similarity = synthetic.answer_paths(text)
-            similarity, analogies = [planted_similarity], [planted_analogies]
+        similarity, analogies = quality.evaluation_files(arguments, text)
         prepared = text.parent / "prepared"
         count = len(seeds) * sum({"merging": len(plans), "ray": len(arguments.nodes)}[part] for part in arguments.parts)
         with steps("distributed", count) as done:
@@ -422,26 +311,26 @@ def run(arguments: argparse.Namespace) -> None:
                 written("passes", passes=passes(3 if arguments.quick else 9))
             for seed in seeds:
                 config = replace(basis, seed=seed)
-                about = {"seed": seed, "config": systems.asked(config), "corpus": sizes}
+                about = {"seed": seed, "config": systems.shared_options(config), "corpus": sizes}
 
                 def scores(vectors: Embeddings) -> dict[str, Any]:
                     return quality.scores(vectors, corpus.vocab, similarity, analogies)
 
                 for plan in plans if "merging" in arguments.parts else []:
                     vectors = train(prepared, corpus, config, plan)
-                    said = ONE if plan is None else plan._asdict()
-                    found = written("merging", plan=said, **about, **scores(vectors))
-                    done(f"seed {seed}, {said}: {spoken_scores(found)}")
+                    facts = ONE if plan is None else plan._asdict()
+                    found = written("merging", plan=facts, **about, **scores(vectors))
+                    done(f"seed {seed}, {facts}: {scores_text(found)}")
                 for nodes in arguments.nodes if "ray" in arguments.parts else []:
                     with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as folder:
                         outcome = on_ray(prepared, Path(folder) / "model", config, nodes)
                         vectors = fastw2v.load(Path(folder) / "model")
-                        said = {"nodes": nodes, "workers": outcome["workers"]}
-                        found = written("ray", plan=said, run=outcome, **about, **scores(vectors))
-                    done(f"seed {seed}, {outcome}: {spoken_scores(found)}")
+                        facts = {"nodes": nodes, "workers": outcome["workers"]}
+                        found = written("ray", plan=facts, run=outcome, **about, **scores(vectors))
+                    done(f"seed {seed}, {outcome}: {scores_text(found)}")
     print("\n\n".join(blocks().values()))
 
 
-def spoken_scores(found: Record) -> str:
+def scores_text(found: Record) -> str:
     """Return the scores of a run in a few words."""
     return ", ".join(f"{name} {of['score']}" for name, of in found["scores"].items())

@@ -29,6 +29,6 @@ def power_law(x: Sequence[float], y: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def spoken(fit: dict[str, Any]) -> str:
+def exponent_text(fit: dict[str, Any]) -> str:
     """Return an exponent with its error, in two decimals."""
     return f"{fit['exponent']:.2f}" + ("" if fit["error"] is None else f" ± {fit['error']:.2f}")

@@ -23,7 +23,7 @@ from corpora import synthetic
 from fastw2v import prepare
 
 from . import record, report
-from .command import measured
+from .command import cost
 from .peers import first_tokens
 from .steps import steps
 from .timing import summary
@@ -112,7 +112,9 @@ def table(record: report.Record) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the newest table that has gensim and gzip in it."""
-    complete = [result for result in report.shown("ingest") if {"gensim scan", "gzip -dc"} <= set(result["seconds"])]
+    complete = [
+        result for result in report.full_records("ingest") if {"gensim scan", "gzip -dc"} <= set(result["seconds"])
+    ]
     return {"ingest": table(complete[-1])} if complete else {}
 
 
@@ -144,7 +146,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         def peak_of(corpus: Path, workers: int) -> float:
             options = ("--min-count=1", f"--workers={workers}")
-            return measured("prepare", corpus, "-o", scratch / "out", *options)["peak_rss_mb"]
+            return cost("prepare", corpus, "-o", scratch / "out", *options)["peak_rss_mb"]
 
         peak = {str(n): peak_of(text, n) for n in (1, 2)}
         base = peak_of(few, 2)

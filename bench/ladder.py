@@ -24,7 +24,7 @@ from fastw2v.screen import counted
 
 from . import peak, record, report, timing, vectorised
 from .steps import steps
-from .timing import Done, Ids
+from .timing import Ids, Timing
 
 HELP = "from NumPy to all workers of the fastest kernel, rung by rung"
 
@@ -39,7 +39,7 @@ class Rung(NamedTuple):
     workers: int
     tokens: int
     validate: Callable[[], None]
-    train: Callable[[Ids, TrainConfig], Done]
+    train: Callable[[Ids, TrainConfig], Timing]
 
 
 def check_reference(vector_size: int) -> None:
@@ -64,7 +64,7 @@ def check_reference(vector_size: int) -> None:
             np.testing.assert_allclose((new - matrix)[row, column] / -alpha, slope, rtol=1e-4, atol=1e-6)
 
 
-def train_reference(corpus: Ids, config: TrainConfig) -> Done:
+def train_reference(corpus: Ids, config: TrainConfig) -> Timing:
     """Time `reference.train_span`, one pair after the other, in float32."""
     replica = timing.replica_of("pair", corpus, replace(config, workers=1))
     V, U, width = replica.model
@@ -75,20 +75,17 @@ def train_reference(corpus: Ids, config: TrainConfig) -> Done:
     timing.run_twin(replica, corpus, np.array([0, n_tokens]), rate)
     seconds = time.perf_counter() - began
     pairs, trained = (int(replica.workers.rows.tally[0, column]) for column in (PAIRS, TRAINED))
-    return Done(seconds, n_tokens, trained, pairs, pairs * (1 + config.negative))
+    return Timing(seconds, n_tokens, trained, pairs, pairs * (1 + config.negative))
 
 
-def train_vectorised(train: Callable[..., tuple[float, int, int, int]], corpus: Ids, config: TrainConfig) -> Done:
+def train_vectorised(train: Callable[..., tuple[float, int, int, int]], corpus: Ids, config: TrainConfig) -> Timing:
     """Time one of the loops of `bench.vectorised`."""
     V, U = (
         np.ascontiguousarray(matrix[:, : config.vector_size])
         for matrix in initial_matrices(corpus.n_words, config.vector_size, config.seed)
     )
-    n_tokens = len(corpus.ids)
-    seconds, pairs, trained, terms = train(
-        corpus.ids, corpus.offsets, n_tokens, V, U, corpus.noise, corpus.keep, config
-    )
-    return Done(seconds, n_tokens, trained, pairs, terms)
+    seconds, pairs, trained, terms = train(corpus, V, U, config)
+    return Timing(seconds, len(corpus.ids), trained, pairs, terms)
 
 
 def kernel_rung(kernel: str, count: int, tokens: int, config: TrainConfig) -> Rung:
@@ -145,7 +142,7 @@ def climb(
         rung.train(timing.head(corpus, min(rung.tokens, 200)), config)
         say(f"{rung.name}: equals the reference")
     counts = sorted({rung.workers for rung in ladder})
-    runs: list[list[Done]] = [[] for _ in ladder]
+    runs: list[list[Timing]] = [[] for _ in ladder]
     peaks: dict[int, list[float]] = {count: [] for count in counts}
     for number in range(1, repeats + 1):
         for count in counts:
@@ -175,10 +172,17 @@ def climb(
     }
 
 
-def corpus_for(path: Path | None, tokens: int, config: TrainConfig) -> Ids:
-    """Return the first ``tokens`` tokens of a text or prepared folder with the words of all, or a synthetic corpus."""
+def corpus_for(path: Path | None, tokens: int, config: TrainConfig, n_words: int = 80_000) -> Ids:
+    """Return the first ``tokens`` tokens of a text or prepared folder with the words of all, or synthetic ones.
+
+    Args:
+        path: the text or the folder; None for a synthetic corpus.
+        tokens: how many.
+        config: gives the tables of the corpus.
+        n_words: size of the vocabulary of a synthetic corpus.
+    """
     if path is None:
-        return timing.synthetic(tokens, 80_000, config)
+        return timing.synthetic(tokens, n_words, config)
     with opened(path, None, None, None) as ready:
         whole = timing.corpus_of(path.name, ready.ids, ready.offsets, ready.vocab.counts, config)
         first = timing.head(whole, tokens)
@@ -225,7 +229,7 @@ def table(record: report.Record) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the newest table of each vector_size."""
-    newest = {result["config"]["vector_size"]: result for result in report.shown("ladder")}
+    newest = {result["config"]["vector_size"]: result for result in report.full_records("ladder")}
     return {f"ladder-{size}": table(newest[size]) for size in sorted(newest)}
 
 

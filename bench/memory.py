@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import record, report
-from .command import completed
+from .command import peak_and_messages
 from .steps import steps
 
 HELP = "peak memory over vocabulary and vector_size, beside the bill printed before training"
@@ -36,17 +36,17 @@ def write_text(path: Path, n_words: int) -> None:
             file.writelines(" ".join(words[i : i + 20]) + "\n" for i in range(0, n_words, 20))
 
 
-def trained(text: Path, folder: Path, vector_size: int) -> dict[str, float]:
+def peak_and_bill(text: Path, folder: Path, vector_size: int) -> dict[str, float]:
     """Train an epoch and return the peak of the process, and the bill that it printed, in MB (10^6 bytes).
 
     Raises:
         SystemExit: it fails, or prints no bill.
     """
     options = (f"--vector-size={vector_size}", "--min-count=1", "--epochs=1")
-    peak, said = completed("train", text, "-o", folder / "model", *options, stderr=subprocess.PIPE)
-    bill = re.search(r"([\d,]+) MB in all", said)
+    peak, messages = peak_and_messages("train", text, "-o", folder / "model", *options, stderr=subprocess.PIPE)
+    bill = re.search(r"([\d,]+) MB in all", messages)
     if bill is None:
-        sys.exit(f"training with vector_size {vector_size} printed no bill:\n{said}")
+        sys.exit(f"training with vector_size {vector_size} printed no bill:\n{messages}")
     return {"peak_mb": round(peak * 2**20 / 1e6, 1), "bill_mb": float(bill[1].replace(",", ""))}
 
 
@@ -58,7 +58,7 @@ def measure(points: tuple[tuple[int, int], ...], say: Callable[[str], None]) -> 
             text = Path(folder) / "text.txt"
             write_text(text, n_words)
             point = {"n_words": n_words, "vector_size": vector_size, "matrices_mb": 8 * n_words * vector_size / 1e6}
-            found.append(point | trained(text, Path(folder), vector_size))
+            found.append(point | peak_and_bill(text, Path(folder), vector_size))
             say(f"{n_words:,} words, vector_size {vector_size}: {found[-1]['peak_mb']:.0f} MB")
     matrices = np.array([point["matrices_mb"] for point in found])
     peaks = np.array([point["peak_mb"] for point in found])

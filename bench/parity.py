@@ -163,9 +163,9 @@ def rate_by_rows(V: fastw2v.Embeddings, U: fastw2v.Embeddings, pairs: int) -> ND
     return along
 
 
-def rate_by_message(said: str) -> list[float]:
+def rate_by_message(messages: str) -> list[float]:
     """Return the learning rate at `SHARES` as word2vec.c and pWord2Vec print it beside their progress."""
-    seen = [(float(p) / 100, float(a)) for a, p in re.findall(r"Alpha: ([\d.]+)\s+Progress: ([\d.]+)%", said)]
+    seen = [(float(p) / 100, float(a)) for a, p in re.findall(r"Alpha: ([\d.]+)\s+Progress: ([\d.]+)%", messages)]
     return [round(min(seen, key=lambda pair: abs(pair[0] - share))[1], 5) for share in SHARES] if seen else []
 
 
@@ -175,16 +175,16 @@ def rate(name: str, system: System, folder: Path, pairs: int) -> list[float]:
     text.write_text("".join(f"a{i} b{i}\n" for i in range(pairs)))
     config = TrainConfig(vector_size=20, window=1, min_count=1, negative=1, epochs=1, workers=WORKERS)
     job = Job(text, config)
-    told, outside = with_outside(name, system)
+    saving, outside = with_outside(name, system)
     if outside is None:
-        spoken = system._replace(
+        verbose = system._replace(
             command=lambda job: [
                 "2" if before == "-debug" else word for before, word in itertools.pairwise(["", *system.command(job)])
             ]
         )
-        systems.run_once(spoken, job)
+        systems.run_once(verbose, job)
         return rate_by_message((folder / "messages.txt").read_text(errors="replace"))
-    systems.run_once(told, job)
+    systems.run_once(saving, job)
     V = systems.load_vectors(system, job)
     if outside == "model":
         U = fastw2v.Embeddings(V.vocab, V.outside)
@@ -258,7 +258,7 @@ def measure(found: dict[str, System], pairs: int) -> dict[str, Any]:
                 folder = Path(temporary)
                 rows = initial_rows(system, folder)
                 results[name] = {
-                    "made": system.made,
+                    "made": system.origin,
                     "initial_scale": round(float(np.abs(rows).max()) * rows.shape[1], 2),
                     "zero_rows": float((np.abs(rows).max(axis=1) < 1e-6).mean()),
                     "rate": rate(name, system, folder, pairs),
@@ -271,7 +271,7 @@ def measure(found: dict[str, System], pairs: int) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------- the table
 
 
-def spoken_rate(name: str, rates: list[float]) -> str:
+def rate_text(name: str, rates: list[float]) -> str:
     """Return learning rates in 1/1000; where more threads than workers take turns, they say nothing."""
     if PIECES.get(name, 0) > WORKERS:
         return f"not seen: {PIECES[name]} threads are not in step"
@@ -295,7 +295,7 @@ def table(result: report.Record) -> str:
     rows.append(
         [
             f"run: rate, in 1/1000, after {at} % of the work",
-            *(spoken_rate(name, found[name]["rate"]) for name in names),
+            *(rate_text(name, found[name]["rate"]) for name in names),
         ]
     )
     for label in next(found[name]["words"] for name in names if found[name]["words"]):
@@ -322,7 +322,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure, record the result and print its table."""
-    found = systems.chosen(None, arguments.pword2vec)
+    found = systems.selection(None, arguments.pword2vec)
     found = {name: system for name, system in found.items() if name not in ("fastw2v pair", "fastText defaults")}
     results = measure(found, QUICK_PAIRS if arguments.quick else PAIRS)
     program = f" --pword2vec {arguments.pword2vec.name}" if arguments.pword2vec else ""

@@ -135,7 +135,7 @@ def table(record: report.Record) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the newest table."""
-    found = [result for result in report.shown("peak") if "repeats" in result]
+    found = [result for result in report.full_records("peak") if "repeats" in result]
     return {"peak": table(found[-1])} if found else {}
 
 

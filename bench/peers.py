@@ -163,8 +163,8 @@ def run_all(
                 "system": name,
                 "beside": beside,
                 "seed": config.seed,
-                "config": systems.asked(config),
-                "made": system.made,
+                "config": systems.shared_options(config),
+                "made": system.origin,
                 "corpus": sizes,
                 **outcome,
                 "tokens_per_s": speed,
@@ -195,7 +195,7 @@ def run(arguments: argparse.Namespace) -> None:
     options = "".join(f" --vector-size {size}" for size in vector_sizes)
     options += f" --epochs {arguments.epochs}" * (arguments.epochs != 1)
     command = f"python -m bench peers{choice_of(arguments)}{options} --rounds {arguments.rounds}"
-    found = systems.chosen(arguments.systems, arguments.pword2vec)
+    found = systems.selection(arguments.systems, arguments.pword2vec)
     with text_of(arguments.corpus, tokens_of(arguments)) as (text, _, sizes):
         for size in vector_sizes:
             config = TrainConfig(vector_size=size, epochs=arguments.epochs, workers=usable_cores())
@@ -228,7 +228,7 @@ def couples(lines: list[Record], ours: list[Record]) -> list[Couple]:
     return found
 
 
-def outside(line: Record) -> float | None:
+def seconds_outside(line: Record) -> float | None:
     """Return the seconds of a run outside training: start, reading and counting words, tables, saving."""
     return None if line["train_seconds"] is None else line["seconds"] - line["train_seconds"]
 
@@ -239,7 +239,7 @@ def ratios(found: list[Couple], figure: Callable[[Record], float | None]) -> lis
     return [its / our for its, our in figures if its is not None and our is not None]
 
 
-def spoken(found: list[float], show: Callable[[float], str] = report.number) -> str:
+def median_text(found: list[float], show: Callable[[float], str] = report.number) -> str:
     """Return the median with the largest minus the smallest of several in brackets, or nothing of nothing."""
     spread = f" ({show(max(found) - min(found))})" if len(found) > 1 else ""
     return f"{show(statistics.median(found))}{spread}" if found else ""
@@ -261,11 +261,11 @@ def programs(lines: list[Record]) -> str:
 def exceptions(lines: list[Record]) -> str:
     """Return what of the options and workers is not so for everybody."""
     names = by_system(lines)
-    said = "; fastText defaults has its own options" if "fastText defaults" in names else ""
+    text = "; fastText defaults has its own options" if "fastText defaults" in names else ""
     if any(name.startswith("fastText") for name in names):
         threads = max(lines[-1]["config"]["workers"], systems.FASTTEXT_THREADS)
-        said += f"; fastText has {threads} threads, without which some of its rows stay zeros"
-    return said
+        text += f"; fastText has {threads} threads, without which some of its rows stay zeros"
+    return text
 
 
 def remarks(lines: list[Record]) -> str:
@@ -289,17 +289,17 @@ def table(lines: list[Record]) -> str:
     ours = found.get(OURS, [])
     rows = []
     for name, of in found.items():
-        beside = couples(of, ours)
+        pairs = couples(of, ours)
         rows.append([
             name,
-            spoken(values(of, "seconds")),
-            spoken(values(of, "tokens_per_s"), report.millions),
-            spoken([seconds for line in of if (seconds := outside(line)) is not None]),
-            spoken(values(of, "peak_rss_mb")),
-            spoken(ratios(beside, lambda line: line["seconds"])),
-            spoken(ratios(beside, lambda line: line["train_seconds"])),
-            spoken(ratios(beside, outside)),
-            spoken(ratios(beside, lambda line: line["peak_rss_mb"])),
+            median_text(values(of, "seconds")),
+            median_text(values(of, "tokens_per_s"), report.millions),
+            median_text([seconds for line in of if (seconds := seconds_outside(line)) is not None]),
+            median_text(values(of, "peak_rss_mb")),
+            median_text(ratios(pairs, lambda line: line["seconds"])),
+            median_text(ratios(pairs, lambda line: line["train_seconds"])),
+            median_text(ratios(pairs, seconds_outside)),
+            median_text(ratios(pairs, lambda line: line["peak_rss_mb"])),
         ])  # fmt: skip
     epochs = lines[-1]["config"]["epochs"]
     header = ["", "seconds, text to saved vectors", "M tokens/s in training", "seconds outside training"]
@@ -316,7 +316,7 @@ def table(lines: list[Record]) -> str:
 
 def blocks() -> dict[str, str]:
     """Return the table of the newest batch of each vector_size, and what was compared in them."""
-    lines = report.shown("peers")
+    lines = report.full_records("peers")
     if not lines:
         return {}
     newest = {line["config"]["vector_size"]: line["batch"] for line in lines}

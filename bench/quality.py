@@ -38,7 +38,7 @@ SIMLEX = "simlex999"
 LABELS = {"wordsim353": "WordSim-353", SIMLEX: "SimLex-999", ANALOGIES: "Google analogies"}
 
 
-def scored(score: float | None, attempted: int, total: int) -> dict[str, Any]:
+def score_facts(score: float | None, attempted: int, total: int) -> dict[str, Any]:
     """Return one score in per cent, and how much of its file was asked."""
     return {"score": None if score is None else round(100 * score, 2), "attempted": attempted, "total": total}
 
@@ -49,10 +49,10 @@ def scores(vectors: Embeddings, vocab: Vocab, similarity: list[Path], analogies:
     found = {}
     for path in similarity:
         pairs = evaluate_similarity(embeddings, path)
-        found[path.stem] = scored(pairs.spearman, pairs.attempted, pairs.total)
+        found[path.stem] = score_facts(pairs.spearman, pairs.attempted, pairs.total)
     for path in analogies:
         questions = evaluate_analogies(embeddings, path, restrict_vocab=RESTRICT_VOCAB)[-1]
-        found[path.stem] = scored(questions.accuracy, questions.attempted, questions.total)
+        found[path.stem] = score_facts(questions.accuracy, questions.attempted, questions.total)
     return {"restrict_vocab": RESTRICT_VOCAB, "scores": found}
 
 
@@ -62,11 +62,24 @@ def files_of(arguments: argparse.Namespace) -> str:
     return files + "".join(f" --analogies {path.name}" for path in arguments.analogies)
 
 
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name evaluation files."""
+    for name in ("--similarity", "--analogies"):
+        parser.add_argument(name, type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
+
+
+def evaluation_files(arguments: argparse.Namespace, text: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files of similarities and of analogies; by default a synthetic text has planted answers."""
+    if arguments.corpus is None and not arguments.similarity + arguments.analogies:
+        analogies, similarity = synthetic.answer_paths(text)
+        return [similarity], [analogies]
+    return arguments.similarity, arguments.analogies
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what can be chosen."""
     peers.add_choice(parser)
-    parser.add_argument("--similarity", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
-    parser.add_argument("--analogies", type=Path, action="append", default=[], metavar="FILE", help="repeat for more")
+    add_files(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
     parser.add_argument("--epochs", type=int, nargs="+", default=EPOCHS, metavar="N", help="default: 1 5")
     parser.add_argument("--vector-size", type=int, default=TrainConfig().vector_size, metavar="N", help="default: 100")
@@ -74,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run, score and record; without evaluation files a synthetic text's planted answers are asked."""
-    found = systems.chosen(arguments.systems, arguments.pword2vec)
+    found = systems.selection(arguments.systems, arguments.pword2vec)
     seeds, epochs = (
         (arguments.seeds[:1], arguments.epochs[:1]) if arguments.quick else (arguments.seeds, arguments.epochs)
     )
@@ -89,10 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
         for count in epochs
     ]
     with peers.text_of(arguments.corpus, peers.tokens_of(arguments)) as (text, corpus, sizes):
-        similarity, analogies = arguments.similarity, arguments.analogies
-        if arguments.corpus is None and not similarity + analogies:
-            planted_analogies, planted_similarity = synthetic.answer_paths(text)
-            similarity, analogies = [planted_similarity], [planted_analogies]
+        similarity, analogies = evaluation_files(arguments, text)
 
         def look(vectors: Embeddings) -> dict[str, Any]:
             return scores(vectors, corpus.vocab, similarity, analogies)
@@ -153,14 +163,14 @@ class Point(NamedTuple):
         return statistics.stdev(found) / math.sqrt(len(found)) if len(found) > 1 else math.nan
 
 
-def quiet(lines: list[Record]) -> list[Record]:
+def quiet_runs(lines: list[Record]) -> list[Record]:
     """Return the runs beside which others took little of the machine."""
     return [line for line in lines if line["busy_elsewhere"] <= LITTLE]
 
 
-def of_last_setting() -> list[Record]:
+def last_setting_runs() -> list[Record]:
     """Return all runs of the text, vector_size and workers that were run last."""
-    lines = report.shown("quality")
+    lines = report.full_records("quality")
 
     def setting(line: Record) -> tuple[object, ...]:
         return line["corpus"], line["config"]["vector_size"], line["config"]["workers"]
@@ -173,12 +183,12 @@ def key(line: Record) -> tuple[str, int, int]:
     return line["system"], line["config"]["epochs"], line["seed"]
 
 
-def newest(lines: list[Record]) -> list[Record]:
+def newest_runs(lines: list[Record]) -> list[Record]:
     """Return the newest run of each system, epochs and seed."""
     return list({key(line): line for line in lines}.values())
 
 
-def comparable(lines: list[Record]) -> tuple[list[Record], list[Record]]:
+def comparable_runs(lines: list[Record]) -> tuple[list[Record], list[Record]]:
     """Return the runs whose times may be compared: those in rounds in which several systems took turns, and all.
 
     Both are of one processor, the one on which most took turns. Of a system run again in turn the last batch counts.
@@ -191,7 +201,7 @@ def comparable(lines: list[Record]) -> tuple[list[Record], list[Record]]:
     turns, alike = ([line for line in some if report.cpu(line) == processor] for some in (turns, lines))
     last = {key(line): line["batch"] for line in turns}
     of_last = {(*key(line), line.get("beside")): line for line in turns if last[key(line)] == line["batch"]}
-    return list(of_last.values()), newest(alike)
+    return list(of_last.values()), newest_runs(alike)
 
 
 def points(lines: list[Record]) -> list[Point]:
@@ -199,14 +209,14 @@ def points(lines: list[Record]) -> list[Point]:
 
     Of runs in turn if some were undisturbed; else of undisturbed ones alone, if there are some.
     """
-    turns, alike = comparable(lines)
+    turns, alike = comparable_runs(lines)
     found = []
     for epochs in sorted({line["config"]["epochs"] for line in lines}):
         of = peers.by_system([line for line in lines if line["config"]["epochs"] == epochs])
         for system, runs in of.items():
             in_turn, alone = ([line for line in some if key(line)[:2] == (system, epochs)] for some in (turns, alike))
-            timed = quiet(in_turn) or quiet(alone) or in_turn or alone
-            found.append(Point(system, epochs, sorted(newest(runs), key=lambda run: run["seed"]), runs, timed))
+            timed = quiet_runs(in_turn) or quiet_runs(alone) or in_turn or alone
+            found.append(Point(system, epochs, sorted(newest_runs(runs), key=lambda run: run["seed"]), runs, timed))
     return found
 
 
@@ -217,7 +227,7 @@ def with_spread(point: Point, name: str) -> str:
     return f"{point.mean(name):.1f}{spread}" if found else ""
 
 
-def asked(found: list[Point]) -> dict[str, str]:
+def score_names(found: list[Point]) -> dict[str, str]:
     """Return the names of the scores that these runs have, and what they are called."""
     names = dict.fromkeys(name for point in found for line in point.lines for name in line["scores"])
     return {name: LABELS.get(name, name) for name in names}
@@ -225,10 +235,10 @@ def asked(found: list[Point]) -> dict[str, str]:
 
 def table(found: list[Point]) -> str:
     """Return the table of these runs, in Markdown."""
-    rows, names = [], asked(found)
+    rows, names = [], score_names(found)
     for point in found:
         seconds = point.figures("seconds")
-        figures = [peers.spoken(seconds), str(len(seconds)), *(with_spread(point, name) for name in names)]
+        figures = [peers.median_text(seconds), str(len(seconds)), *(with_spread(point, name) for name in names)]
         memory = report.number(point.median("peak_rss_mb"))
         rows.append([point.system, str(point.epochs), *figures, str(len(point.lines)), memory])
     header = ["", "epochs", "seconds, text to saved vectors", "runs timed", *names.values(), "seeds"]
@@ -241,12 +251,12 @@ def is_ours(system: str) -> bool:
     return system.startswith("fastw2v")
 
 
-def at_last(found: list[Point]) -> dict[str, Point]:
+def last_points(found: list[Point]) -> dict[str, Point]:
     """Return of each system the runs with the most epochs."""
     return {point.system: point for point in found}
 
 
-def first_at(found: list[Point], score: float) -> Point | None:
+def first_point_at(found: list[Point], score: float) -> Point | None:
     """Return of our runs those that took the least time of all whose mean analogies score is not below ``score``."""
     ours = [point for point in found if point.system == peers.OURS and point.figures("seconds")]
     reached = [point for point in ours if point.mean(ANALOGIES) >= score]
@@ -256,12 +266,12 @@ def first_at(found: list[Point], score: float) -> Point | None:
 def time_to_score(found: list[Point]) -> str:
     """Return the table of when our analogies score is that of each peer at its end."""
     rows = []
-    for system, last in at_last(found).items():
+    for system, last in last_points(found).items():
         if is_ours(system) or not last.figures(ANALOGIES) or not last.figures("seconds"):
             continue
         row = [system, str(last.epochs), report.number(last.median("seconds"))]
         row += [with_spread(last, ANALOGIES), with_spread(last, SIMLEX)]
-        if point := first_at(found, last.mean(ANALOGIES)):
+        if point := first_point_at(found, last.mean(ANALOGIES)):
             ratio = last.median("seconds") / point.median("seconds")
             row += [str(point.epochs), report.number(point.median("seconds"))]
             row += [with_spread(point, ANALOGIES), with_spread(point, SIMLEX)]
@@ -276,58 +286,58 @@ def time_to_score(found: list[Point]) -> str:
 # -------------------------------------------------------------------------------------------- where we are behind
 
 
-def slower(found: list[Point]) -> list[str]:
+def speed_deficits(found: list[Point]) -> list[str]:
     """Return where a peer trains more tokens a second than our default, or saves its vectors sooner."""
-    said = []
-    for ours, peer in facing(found):
+    remarks = []
+    for ours, peer in opponents(found):
         for name, what, sign in (("tokens_per_s", "tokens a second in training", -1), ("seconds", "seconds", 1)):
             if sign * (ours.median(name) - peer.median(name)) > 0:
-                said.append(f"{peer.system} is ahead on {what} after {spoken_epochs(peer)}")
-    return said
+                remarks.append(f"{peer.system} is ahead on {what} after {epochs_text(peer)}")
+    return remarks
 
 
-def slower_outside(found: list[Point]) -> list[str]:
+def ingest_deficits(found: list[Point]) -> list[str]:
     """Return which peers take less time outside training, of runs beside each other."""
-    said = []
-    for _, peer in facing(found):
-        shares = peers.ratios(beside(found, peer), peers.outside)
+    remarks = []
+    for _, peer in opponents(found):
+        shares = peers.ratios(run_pairs(found, peer), peers.seconds_outside)
         if shares and (share := statistics.median(shares)) < 1:
-            said.append(f"{peer.system} takes {share:.2f} of our seconds ({spoken_epochs(peer)})")
-    return said
+            remarks.append(f"{peer.system} takes {share:.2f} of our seconds ({epochs_text(peer)})")
+    return remarks
 
 
-def beside(found: list[Point], peer: Point) -> list[peers.Couple]:
+def run_pairs(found: list[Point], peer: Point) -> list[peers.Couple]:
     """Return the timed runs of a peer, each with the one of ours beside it, or in the same round."""
     ours = [line for point in found if point.system == peers.OURS for line in point.timed]
     return peers.couples(peer.timed, ours)
 
 
-def later(found: list[Point]) -> list[str]:
+def time_deficits(found: list[Point]) -> list[str]:
     """Return which peer's last analogies score we reach later than it does, or never."""
-    said = []
-    for system, last in at_last(found).items():
+    remarks = []
+    for system, last in last_points(found).items():
         if is_ours(system) or not last.figures(ANALOGIES) or not last.figures("seconds"):
             continue
-        point = first_at(found, last.mean(ANALOGIES))
+        point = first_point_at(found, last.mean(ANALOGIES))
         if point is None:
             most = max((of.epochs for of in found if of.system == peers.OURS), default=0)
-            said.append(
-                f"the analogies score of {system} after {spoken_epochs(last)} is not reached by the mean of our runs "
+            remarks.append(
+                f"the analogies score of {system} after {epochs_text(last)} is not reached by the mean of our runs "
                 f"of up to {most} epochs"
             )
         elif point.median("seconds") >= last.median("seconds"):
-            said.append(f"the analogies score of {system} after {spoken_epochs(last)} is reached later than by it")
-    return said
+            remarks.append(f"the analogies score of {system} after {epochs_text(last)} is reached later than by it")
+    return remarks
 
 
-def larger(found: list[Point]) -> list[str]:
+def memory_deficits(found: list[Point]) -> list[str]:
     """Return which peers take less memory."""
-    said = []
-    for ours, peer in facing(found):
-        mine, its = ours.median("peak_rss_mb"), peer.median("peak_rss_mb")
-        if its < mine:
-            said.append(f"{peer.system} {its:.0f} MB to our {mine:.0f} ({spoken_epochs(peer)})")
-    return [f"less memory at the peak is taken by {', '.join(said)}"] if said else []
+    remarks = []
+    for ours, peer in opponents(found):
+        our_peak, peer_peak = ours.median("peak_rss_mb"), peer.median("peak_rss_mb")
+        if peer_peak < our_peak:
+            remarks.append(f"{peer.system} {peer_peak:.0f} MB to our {our_peak:.0f} ({epochs_text(peer)})")
+    return [f"less memory at the peak is taken by {', '.join(remarks)}"] if remarks else []
 
 
 class Difference(NamedTuple):
@@ -344,9 +354,9 @@ class Difference(NamedTuple):
         return abs(self.ahead) > SEEN * self.error
 
     def __str__(self) -> str:
-        return f"{self.peer.system} on {self.label} after {spoken_epochs(self.peer)}, by {self.spoken()}"
+        return f"{self.peer.system} on {self.label} after {epochs_text(self.peer)}, by {self.text()}"
 
-    def spoken(self) -> str:
+    def text(self) -> str:
         """Return the difference with its standard error, if there is one."""
         return f"{self.ahead:+.1f} ± {self.error:.1f}" if math.isfinite(self.error) else f"{self.ahead:+.1f}"
 
@@ -355,61 +365,61 @@ def differences(found: list[Point]) -> list[Difference]:
     """Return the difference of every peer, number of epochs and score from our default's."""
     return [
         Difference(peer, label, peer.mean(name) - ours.mean(name), math.hypot(peer.error(name), ours.error(name)))
-        for ours, peer in facing(found)
-        for name, label in asked(found).items()
+        for ours, peer in opponents(found)
+        for name, label in score_names(found).items()
         if peer.figures(name) and ours.figures(name)
     ]
 
 
-def worse(found: list[Point]) -> list[str]:
+def score_deficits(found: list[Point]) -> list[str]:
     """Return on which scores a peer's mean is above ours: those that are seen beyond noise, and those that are not."""
     above = [difference for difference in differences(found) if difference.ahead > 0]
     seen = "; ".join(str(difference) for difference in above if difference.seen)
     unseen = "; ".join(str(difference) for difference in above if not difference.seen)
-    said = [f"ahead is {seen}"] if seen else []
-    return said + ([f"higher, but not beyond noise, is {unseen}"] if unseen else [])
+    remarks = [f"ahead is {seen}"] if seen else []
+    return remarks + ([f"higher, but not beyond noise, is {unseen}"] if unseen else [])
 
 
 def table_of_differences(found: list[Point]) -> str:
     """Return the table of `differences`, in Markdown."""
-    names = list(asked(found).values())
+    names = list(score_names(found).values())
     rows = []
     for peer in dict.fromkeys((of.peer.system, of.peer.epochs) for of in differences(found)):
         of = {each.label: each for each in differences(found) if (each.peer.system, each.peer.epochs) == peer}
-        rows.append([peer[0], str(peer[1]), *(of[name].spoken() if name in of else "" for name in names)])
+        rows.append([peer[0], str(peer[1]), *(of[name].text() if name in of else "" for name in names)])
     return report.markdown(["peer minus fastw2v", "epochs", *names], rows)
 
 
-def facing(found: list[Point]) -> list[tuple[Point, Point]]:
+def opponents(found: list[Point]) -> list[tuple[Point, Point]]:
     """Return our default's runs beside those of each peer with as many epochs."""
     ours = {point.epochs: point for point in found if point.system == peers.OURS}
     return [(ours[peer.epochs], peer) for peer in found if not is_ours(peer.system) and peer.epochs in ours]
 
 
-def spoken_epochs(point: Point) -> str:
+def epochs_text(point: Point) -> str:
     """Return a number of epochs with the word."""
     return f"{point.epochs} epoch{'s' * (point.epochs != 1)}"
 
 
-def behind(found: list[Point]) -> str:
+def deficits(found: list[Point]) -> str:
     """Return in plain words where our default is not ahead of every peer."""
     aspects = {
-        "Speed": slower(found),
-        "Ingest": slower_outside(found),
-        "Time to a peer's last analogies score": later(found),
-        "Memory": larger(found),
-        "Scores": worse(found),
+        "Speed": speed_deficits(found),
+        "Ingest": ingest_deficits(found),
+        "Time to a peer's last analogies score": time_deficits(found),
+        "Memory": memory_deficits(found),
+        "Scores": score_deficits(found),
     }
-    said = [f"- {name}: {'; '.join(each)}." for name, each in aspects.items() if each]
+    remarks = [f"- {name}: {'; '.join(each)}." for name, each in aspects.items() if each]
     fine = [name.lower() for name, each in aspects.items() if not each]
     noise = (
-        f"After a difference of means stands its standard error over the seeds; beyond noise means more than {SEEN} of "
-        "them (95 % with three seeds each), so that few seeds show large differences only. Ingest is "
-        "everything outside training: start, reading and counting the text, saving."
+        "The number after ± is the standard error of a difference of means over the seeds. Beyond noise means more "
+        f"than {SEEN} standard errors (95 % with three seeds each), so few seeds show large differences only. Ingest "
+        "is everything outside training: start, reading and counting the text, saving."
     )
-    if not said:
+    if not remarks:
         return f"On this text no peer is ahead of fastw2v's default kernel in {', '.join(fine)}. {noise}"
-    text = "Where fastw2v's default kernel is not ahead of every peer on this text:\n\n" + "\n".join(said)
+    text = "Where fastw2v's default kernel is not ahead of every peer on this text:\n\n" + "\n".join(remarks)
     return text + (f"\n\nNo peer is ahead in: {', '.join(fine)}." if fine else "") + f"\n\n{noise}"
 
 
@@ -417,7 +427,7 @@ def summary(found: list[Point]) -> str:
     """Return README's table: the runs with the most epochs of `EPOCHS`, without spreads."""
     epochs = max(point.epochs for point in found)
     last = [point for point in found if point.epochs == epochs]
-    names = asked(last)
+    names = score_names(last)
     rows = [
         [
             point.system,
@@ -438,21 +448,22 @@ def summary(found: list[Point]) -> str:
 
 
 def blocks() -> dict[str, str]:
-    """Return the tables of README, of `EPOCHS`, of all epochs and of time to a score, and where we are behind."""
-    lines = of_last_setting()
+    """Return README's table, that of all epochs, that of time to a score, and where we are behind."""
+    lines = last_setting_runs()
     if not lines:
         return {}
     found = points(lines)
     few = [point for point in found if point.epochs in EPOCHS]
     remark = (
-        "Scores: mean of the seeds, in brackets the largest minus the smallest (where a seed was run more than once, "
-        "the mean of its runs); memory: median of the newest runs; times: median of the runs in turn beside which "
-        f"others took at most {100 * LITTLE:.0f} % of the machine, where there is none of such runs alone, else of "
-        "all; all on one processor; `runs timed` says of how many. Scores are 100 x Spearman, and per cent "
-        f"of the attempted Google analogies (restrict-vocab {RESTRICT_VOCAB:,})."
+        "Scores are means over the seeds, with the largest minus the smallest in brackets; a seed that was run more "
+        "than once counts as the mean of its runs. They are 100 x Spearman, and per cent of the attempted Google "
+        f"analogies (restrict-vocab {RESTRICT_VOCAB:,}). Memory is the median of the newest runs. Times are medians "
+        "over the runs in turn during which other processes used at most "
+        f"{100 * LITTLE:.0f} % of the machine. Where no run in turn was that quiet, they are medians over quiet runs "
+        "alone, else over all runs; `runs timed` is their number. All runs used one processor."
     )
-    said = f"{remark} {peers.remarks(newest(lines))}"
-    made = {"quality": f"{table(few)}\n\n{said}", "behind": behind(found)}
+    caption = f"{remark} {peers.remarks(newest_runs(lines))}"
+    made = {"quality": f"{table(few)}\n\n{caption}", "behind": deficits(found)}
     if few:
         made["summary"] = summary(few)
     made["quality-programs"] = peers.programs(lines)
@@ -483,7 +494,7 @@ def speed(found: list[Point]) -> Figure:
     bars = []
     for system, point in sorted(of.items(), key=lambda item: -item[1].median("words_per_s")):
         rates = [rate / 1e6 for rate in point.figures("words_per_s")]
-        ratios = peers.ratios(beside(found, point), lambda line: line["seconds"])
+        ratios = peers.ratios(run_pairs(found, point), lambda line: line["seconds"])
         bars.append({
             "system": system, "median": round(statistics.median(rates), 3), "least": round(min(rates), 3),
             "most": round(max(rates), 3), "ours_over_its": [round(ratio, 2) for ratio in ratios],
@@ -493,8 +504,8 @@ def speed(found: list[Point]) -> Figure:
         f"From text to saved vectors: {corpus['tokens'] / 1e6:.3g} M words, {epochs} epochs, vector_size "
         f"{config['vector_size']}, {config['workers']} workers"
     )
-    spoken = ", ".join(f"{bar['system']} {bar['median']:.2f}" for bar in bars)
-    return Figure(f"{title}, million words a second: {spoken}", {"title": title, "bars": bars}, draw_speed, png=True)
+    speeds = ", ".join(f"{bar['system']} {bar['median']:.2f}" for bar in bars)
+    return Figure(f"{title}, million words a second: {speeds}", {"title": title, "bars": bars}, draw_speed, png=True)
 
 
 def draw_speed(canvas: Any, data: Any) -> None:
@@ -505,12 +516,12 @@ def draw_speed(canvas: Any, data: Any) -> None:
     axes.barh([bar["system"] for bar in bars], [bar["median"] for bar in bars], color=colours)
     for place, bar in enumerate(bars):
         axes.plot([bar["least"], bar["most"]], [place, place], color="#222222", linewidth=1.2)
-        said = f"{bar['median']:.2f}"
+        label = f"{bar['median']:.2f}"
         if ratios := bar["ours_over_its"]:
-            said += f"   fastw2v, same round, {report.number(statistics.median(ratios))} times as fast"
+            label += f"   fastw2v, same round, {report.number(statistics.median(ratios))} times as fast"
             if len(ratios) > 1:
-                said += f" ({report.number(min(ratios))} to {report.number(max(ratios))})"
-        axes.annotate(said, (bar["most"], place), (6, 0), textcoords="offset points", va="center")
+                label += f" ({report.number(min(ratios))} to {report.number(max(ratios))})"
+        axes.annotate(label, (bar["most"], place), (6, 0), textcoords="offset points", va="center")
     axes.set_xlim(0, 1.12 * max(bar["most"] for bar in bars))
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("million words a second: words of the text x epochs / seconds of the whole command")
@@ -557,7 +568,7 @@ def draw_over_time(canvas: Any, data: Any) -> None:
 
 def figures() -> dict[str, Figure]:
     """Return the newest pictures."""
-    lines = of_last_setting()
+    lines = last_setting_runs()
     found = points(lines)
     made = {}
     if few := [point for point in found if point.epochs in EPOCHS]:

@@ -32,14 +32,14 @@ def records(bench: str) -> list[Record]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def shown(bench: str) -> list[Record]:
+def full_records(bench: str) -> list[Record]:
     """Return the results of one bench that tables may show, oldest first: all but those of ``--quick``."""
     return [record for record in records(bench) if not record.get("quick")]
 
 
 def newest(bench: str) -> Record | None:
     """Return the newest result of one bench that tables may show; None without any."""
-    return next(reversed(shown(bench)), None)
+    return next(reversed(full_records(bench)), None)
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
@@ -47,6 +47,12 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     lines = [f"| {' | '.join(cells)} |" for cells in [header, *rows]]
     lines.insert(1, "|---" * len(header) + "|")
     return re.sub(r"\|  (?=\|)", "| ", "\n".join(lines))
+
+
+def medians(header: list[str], summaries: Mapping[str, Record]) -> str:
+    """Return a Markdown table of names, medians and spreads (see `timing.summary`)."""
+    rows = [[name, number(of["median"]), number(of["spread"])] for name, of in summaries.items()]
+    return markdown([*header, "largest minus smallest"], rows)
 
 
 def cpu(result: Record) -> str:

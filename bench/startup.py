@@ -81,12 +81,8 @@ def measure(repeats: int) -> dict[str, Any]:
 
 def table(result: report.Record) -> str:
     """Return the table of a ``startup`` result, in Markdown."""
-    rows = [
-        [name, report.number(seconds["median"]), report.number(seconds["spread"])]
-        for name, seconds in result["seconds"].items()
-    ]
     return (
-        f"{report.markdown(['a new process', 'seconds', 'largest minus smallest'], rows)}\n\nMedians of "
+        f"{report.medians(['a new process', 'seconds'], result['seconds'])}\n\nMedians of "
         f"{result['repeats']}; the text has {TOKENS:,} words. {report.source(result)}"
     )
 

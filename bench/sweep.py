@@ -18,7 +18,7 @@ from fastw2v.machine import usable_cores
 from . import fit, peak, record, report, timing
 from .ladder import QUICK, corpus_for
 from .steps import steps
-from .timing import Done, Ids
+from .timing import Ids, Timing
 
 HELP = "both kernels over vector sizes, windows, noise words and vocabularies"
 
@@ -36,16 +36,16 @@ QUICK_AXES: dict[str, tuple[int, ...]] = {
 }
 
 
-def measure(corpus: Ids, config: TrainConfig, workers: int, repeats: int) -> dict[str, list[Done]]:
+def measure(corpus: Ids, config: TrainConfig, workers: int, repeats: int) -> dict[str, list[Timing]]:
     """Run the kernels in turn and return their runs."""
-    runs: dict[str, list[Done]] = {kernel: [] for kernel in timing.available_kernels()}
+    runs: dict[str, list[Timing]] = {kernel: [] for kernel in timing.available_kernels()}
     for _ in range(repeats):
         for kernel, done in runs.items():
             done.append(timing.train_kernel(kernel, corpus, config, workers))
     return runs
 
 
-def spoken(axis: str, value: int, config: TrainConfig, runs: dict[str, list[Done]]) -> str:
+def point_text(axis: str, value: int, config: TrainConfig, runs: dict[str, list[Timing]]) -> str:
     """Return the line about one point."""
     speeds = {kernel: statistics.median(run.tokens / run.seconds for run in done) for kernel, done in runs.items()}
     return f"{axis} {value:,}: {', '.join(f'{kernel} {speed:,.0f} tokens/s' for kernel, speed in speeds.items())}"
@@ -56,7 +56,7 @@ def points(
 ) -> dict[str, Any]:
     """Measure every value of every axis; the point where all is at its default stands on three axes and runs once."""
     workers = config.workers
-    default: dict[str, list[Done]] | None = None
+    default: dict[str, list[Timing]] | None = None
     found = []
     peaks = []
     for axis, values in axes.items():
@@ -65,7 +65,7 @@ def points(
             if axis == "n_words":
                 synthetic = timing.synthetic(len(corpus.ids), value, config)
                 found.append((axis, value, config, measure(synthetic, config, workers, repeats)))
-                say(spoken(*found[-1]))
+                say(point_text(*found[-1]))
                 continue
             changed = replace(config, **{axis: value})
             if changed != config or default is None:
@@ -74,7 +74,7 @@ def points(
             else:
                 runs = default
             found.append((axis, value, changed, runs))
-            say(spoken(*found[-1]))
+            say(point_text(*found[-1]))
     best = max(peaks)
     return {
         "points": [
@@ -118,7 +118,7 @@ def growth_table(record: report.Record) -> str:
     rows = [
         [
             f"{axis} to the",
-            *(fit.spoken(of[kernel][what]) for kernel in kernels for what in ("seconds", "multiply_adds")),
+            *(fit.exponent_text(of[kernel][what]) for kernel in kernels for what in ("seconds", "multiply_adds")),
         ]
         for axis, of in found.items()
     ]

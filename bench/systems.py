@@ -95,19 +95,19 @@ class Job(NamedTuple):
         return self.text.parent
 
 
-def told_at_the_end(said: str, job: Job) -> float | None:
+def seconds_by_message(output: str, job: Job) -> float | None:
     """Return the seconds of training in the last line that tells them."""
-    found = re.findall(r"^trained ([\d.]+)", said, re.MULTILINE)
+    found = re.findall(r"^trained ([\d.]+)", output, re.MULTILINE)
     return float(found[-1]) if found else None
 
 
-def told_as_speed(said: str, job: Job) -> float | None:
+def seconds_by_speed(output: str, job: Job) -> float | None:
     """Return the seconds of training by pWord2Vec's last message of its speed, which is over all words until then."""
-    words, speeds = re.findall(r"Words in train file: (\d+)", said), re.findall(r"Words/sec: ([\d.]+)k", said)
+    words, speeds = re.findall(r"Words in train file: (\d+)", output), re.findall(r"Words/sec: ([\d.]+)k", output)
     return job.config.epochs * int(words[0]) / (1000 * float(speeds[-1])) if words and speeds else None
 
 
-def kept_in_model(said: str, job: Job) -> float | None:
+def seconds_in_model(output: str, job: Job) -> float | None:
     """Return the seconds of training in our model folder."""
     return float(fastw2v.load(job.folder / "model").metadata["progress"]["seconds"])
 
@@ -118,16 +118,16 @@ class System(NamedTuple):
     Attributes:
         command: what is run for a job, in its folder.
         vectors: the file or folder of vectors it leaves there.
-        made: what the program is or was made from.
+        origin: what the program is or was built from.
         preload: a library to be loaded before the program's others.
-        told: finds the seconds of training in what the program said.
+        timer: finds the seconds of training in the output of the program.
     """
 
     command: Callable[[Job], list[str]]
     vectors: str
-    made: dict[str, str]
+    origin: dict[str, str]
     preload: Path | None = None
-    told: Callable[[str, Job], float | None] = told_at_the_end
+    timer: Callable[[str, Job], float | None] = seconds_by_message
 
 
 # -------------------------------------------------------------------------------------- what is fetched and compiled
@@ -230,7 +230,7 @@ def options(separator: str, values: dict[str, Any]) -> list[str]:
     return [word for name, value in values.items() for word in (f"-{name}", str(value))]
 
 
-def asked(config: TrainConfig) -> dict[str, Any]:
+def shared_options(config: TrainConfig) -> dict[str, Any]:
     """Return the options that everybody is asked for, by gensim's names, which are ours; the seed is apart."""
     return {name: getattr(config, name) for name in OPTIONS}
 
@@ -299,14 +299,14 @@ def pword2vec(program: Path) -> System:
         "compiler": compiler[0].decode(errors="replace") if compiler else "compiler unknown",
         "mkl": "with MKL" if b"mkl_" in content else "without MKL",
     }
-    return System(command, "vectors.bin", made, told=told_as_speed)
+    return System(command, "vectors.bin", made, timer=seconds_by_speed)
 
 
 def gensim_from(corpus: str) -> System:
     """Return gensim, which reads the text through ``corpus`` ("corpus_file" or "iterable")."""
 
     def command(job: Job) -> list[str]:
-        given = json.dumps(asked(job.config) | {"seed": job.config.seed})
+        given = json.dumps(shared_options(job.config) | {"seed": job.config.seed})
         script = str(Path(__file__).with_name("gensim_run.py"))
         return [sys.executable, script, corpus, job.text.name, "vectors.bin", given]
 
@@ -317,11 +317,11 @@ def fastw2v_with(kernel: str) -> System:
     """Return this package's command with one of its kernels."""
 
     def command(job: Job) -> list[str]:
-        given = asked(job.config) | {"seed": job.config.seed, "kernel": kernel}
+        given = shared_options(job.config) | {"seed": job.config.seed, "kernel": kernel}
         dashed = {name.replace("_", "-"): value for name, value in given.items()}
         return [sys.executable, "-m", "fastw2v", "train", job.text.name, "-o", "model", *options("=", dashed)]
 
-    return System(command, "model", {"version": f"fastw2v {fastw2v.__version__}"}, told=kept_in_model)
+    return System(command, "model", {"version": f"fastw2v {fastw2v.__version__}"}, timer=seconds_in_model)
 
 
 #: In the order in which they take turns.
@@ -336,7 +336,7 @@ SYSTEMS: dict[str, Callable[[], System]] = {
 }
 
 
-def chosen(names: list[str] | None, pword2vec_path: Path | None) -> dict[str, System]:
+def selection(names: list[str] | None, pword2vec_path: Path | None) -> dict[str, System]:
     """Build the systems of these names, or all that can be had here, and pWord2Vec where its path is given.
 
     Raises:
@@ -398,8 +398,8 @@ def run_once(system: System, job: Job) -> dict[str, Any]:
     environment = os.environ | ({"LD_PRELOAD": str(system.preload)} if system.preload else {})
     messages = job.folder / "messages.txt"
     busy, began, peak = busy_seconds(), time.perf_counter(), 0.0
-    with open(messages, "wb") as said:
-        process = subprocess.Popen(system.command(job), cwd=job.folder, stdout=said, stderr=said, env=environment)
+    with open(messages, "wb") as log:
+        process = subprocess.Popen(system.command(job), cwd=job.folder, stdout=log, stderr=log, env=environment)
         while True:
             peak = max(peak, resident_peak(process.pid))
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -413,7 +413,7 @@ def run_once(system: System, job: Job) -> dict[str, Any]:
     if process.returncode:
         last = "\n".join(text.splitlines()[-5:])
         sys.exit(f"{' '.join(system.command(job))} failed with {process.returncode}:\n{last}")
-    trained = system.told(text, job)
+    trained = system.timer(text, job)
     return {
         "seconds": round(seconds, 3),
         "train_seconds": None if trained is None else round(trained, 3),

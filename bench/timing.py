@@ -59,7 +59,7 @@ class Ids(NamedTuple):
         return {"name": self.name, **sizes}
 
 
-class Done(NamedTuple):
+class Timing(NamedTuple):
     """What one timed run did."""
 
     seconds: float
@@ -181,7 +181,7 @@ def validate(kernel: str, config: TrainConfig, count: int, tokens: int = 600, n_
     np.testing.assert_array_equal(tally[:, [PAIRS, TRAINED]], twin_tally[:, [PAIRS, TRAINED]])
 
 
-def train_kernel(kernel: str, corpus: Ids, config: TrainConfig, count: int) -> Done:
+def train_kernel(kernel: str, corpus: Ids, config: TrainConfig, count: int) -> Timing:
     """Train one epoch from new matrices in the driver's chunks, so that workers wait for each other at their ends."""
     replica = replica_of(kernel, corpus, replace(config, workers=count))
     for matrix in replica.model[:2]:
@@ -200,7 +200,7 @@ def train_kernel(kernel: str, corpus: Ids, config: TrainConfig, count: int) -> D
         position = stop
     seconds = time.perf_counter() - began
     pairs, trained = int(sums[PAIRS]), int(sums[TRAINED])
-    return Done(seconds, n_tokens, trained, pairs, terms(replica.tiling, config, pairs, trained))
+    return Timing(seconds, n_tokens, trained, pairs, terms(replica.tiling, config, pairs, trained))
 
 
 # --------------------------------------------------------------------------------------------------------- summaries
@@ -217,7 +217,7 @@ def summary(values: Iterable[float], digits: int = 4) -> dict[str, Any]:
     return {"median": short(median), "spread": short(spread), "each": [short(value) for value in each]}
 
 
-def figures(runs: list[Done], vector_size: int, peak: float) -> dict[str, Any]:
+def figures(runs: list[Timing], vector_size: int, peak: float) -> dict[str, Any]:
     """Return the rates of repeated runs of one thing, and their share of a peak in GFLOP/s."""
     rates = [run.terms * 6 * vector_size / run.seconds / 1e9 for run in runs]
     return {

@@ -27,6 +27,8 @@ from fastw2v import reference
 from fastw2v.config import TrainConfig
 from fastw2v.spans import next_cut
 
+from .timing import Ids
+
 BLOCK = 20_000  # corpus tokens whose windows are formed at once
 PAIRS = 256  # pairs of a batch
 TILE, NEGATIVES, TILES = 32, 16, 16  # centres of a tile, noise words of a tile, tiles of a batch
@@ -116,26 +118,22 @@ def pairs_step(V: Floats, U: Floats, centres: Ints, outsides: Ints, negatives: I
 
 
 def train_pairs(
-    ids: Ints,
-    offsets: Ints,
-    tokens: int,
+    corpus: Ids,
     V: Floats,
     U: Floats,
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
     config: TrainConfig,
     batch: int = PAIRS,
 ) -> tuple[float, int, int, int]:
-    """Train the first ``tokens`` tokens and return seconds, pairs, tokens trained and terms computed."""
+    """Train all tokens and return seconds, pairs, tokens trained and terms computed."""
     rng = np.random.default_rng(config.seed)
     began = time.perf_counter()
     position = pairs = trained = 0
-    while position < tokens:
-        stop = min(next_cut(offsets, position + BLOCK), tokens)
-        block = windows(ids, offsets, position, stop, keep, config.window, rng)
+    while position < len(corpus.ids):
+        stop = next_cut(corpus.offsets, position + BLOCK)
+        block = windows(corpus.ids, corpus.offsets, position, stop, corpus.keep, config.window, rng)
         i, o = np.nonzero(block.used)
         centres, outsides = block.tokens[i], block.tokens[i + o - config.window]
-        negatives = draw_noise(noise, (len(i), config.negative), rng)
+        negatives = draw_noise(corpus.noise, (len(i), config.negative), rng)
         for a in range(0, len(i), batch):
             part = slice(a, a + batch)
             pairs_step(V, U, centres[part], outsides[part], negatives[part], config.alpha)
@@ -215,34 +213,30 @@ def tiles_step(
 
 
 def train_tiles(
-    ids: Ints,
-    offsets: Ints,
-    tokens: int,
+    corpus: Ids,
     V: Floats,
     U: Floats,
-    noise: NDArray[np.uint64],
-    keep: NDArray[np.uint32],
     config: TrainConfig,
     size: int = TILE,
     n_negatives: int = NEGATIVES,
     batch: int = TILES,
 ) -> tuple[float, int, int, int]:
-    """Train the first ``tokens`` tokens and return seconds, pairs, tokens trained and terms computed."""
+    """Train all tokens and return seconds, pairs, tokens trained and terms computed."""
     rng = np.random.default_rng(config.seed)
     window = config.window
     size = max(size, 2 * window)
     began = time.perf_counter()
     position = pairs = trained = 0
-    while position < tokens:
-        stop = min(next_cut(offsets, position + BLOCK), tokens)
-        block = windows(ids, offsets, position, stop, keep, window, rng)
+    while position < len(corpus.ids):
+        stop = next_cut(corpus.offsets, position + BLOCK)
+        block = windows(corpus.ids, corpus.offsets, position, stop, corpus.keep, window, rng)
         n = len(block.tokens)
         n_tiles = -(-n // size)
         padded = np.zeros(n_tiles * size + 2 * window, np.int64)
         padded[window : window + n] = block.tokens
         used = np.zeros((n_tiles, size, 2 * window + 1), np.bool_)
         used.reshape(-1, 2 * window + 1)[:n] = block.used
-        negatives = draw_noise(noise, (n_tiles, n_negatives), rng)
+        negatives = draw_noise(corpus.noise, (n_tiles, n_negatives), rng)
         for a in range(0, n_tiles, batch):
             b = min(a + batch, n_tiles)
             part = padded[a * size : b * size + 2 * window]

@@ -254,7 +254,7 @@ def test_adapters_pass_every_option_on(adapter, tmp_path):
     for value in ("31", "7", "11", "0.5", "0.125", "3", "13", "2"):
         assert re.search(rf"[ =]{re.escape(value)}\b", command), value
     if adapter == "pword2vec":
-        assert list(system.made.values())[1:] == ["GCC: (GNU) 12.2.0", "without MKL"]
+        assert list(system.origin.values())[1:] == ["GCC: (GNU) 12.2.0", "without MKL"]
 
 
 def test_a_system_that_cannot_be_had_is_left_out_unless_it_was_named(tmp_path, monkeypatch, capsys):
@@ -262,12 +262,12 @@ def test_a_system_that_cannot_be_had_is_left_out_unless_it_was_named(tmp_path, m
         sys.exit("no compiler")
 
     monkeypatch.setattr(systems, "SYSTEMS", {"a": missing, "b": fake})
-    assert list(systems.chosen(None, None)) == ["b"]
+    assert list(systems.selection(None, None)) == ["b"]
     assert "a is left out: no compiler" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="no compiler"):
-        systems.chosen(["a"], None)
+        systems.selection(["a"], None)
     with pytest.raises(SystemExit, match="is not a program"):
-        systems.chosen(["b"], tmp_path / "nowhere")
+        systems.selection(["b"], tmp_path / "nowhere")
 
 
 def test_the_rate_is_read_at_shares_of_the_pieces():
@@ -308,7 +308,7 @@ def test_ingest_measures_everything_in_turn_and_reports_it(planted_file, results
 def test_ingest_without_a_corpus_writes_one_and_a_quick_run_is_no_result(results, monkeypatch):
     monkeypatch.setattr(ingest, "QUICK_TOKENS", 6000)
     monkeypatch.setattr(ingest, "SYNTHETIC", {"tokens": 10_000, "words": 2000})
-    monkeypatch.setattr(ingest, "measured", lambda *arguments: {"peak_rss_mb": 100.0})
+    monkeypatch.setattr(ingest, "cost", lambda *arguments: {"peak_rss_mb": 100.0})
     ingest.run(argparse.Namespace(corpus=None, tokens=None, rounds=2, quick=True))
     (written,) = report.records("ingest")
     assert (written["rounds"], written["corpus"]["tokens"]) == (1, 6000)
@@ -318,8 +318,8 @@ def test_ingest_without_a_corpus_writes_one_and_a_quick_run_is_no_result(results
 
 def test_peak_memory_is_the_commands_own(planted_file, tmp_path):
     large = np.ones(60_000_000)  # the process that starts the command is larger than it will be
-    found = command.measured("prepare", planted_file, "-o", tmp_path / "prepared", "--min-count=1")
+    found = command.cost("prepare", planted_file, "-o", tmp_path / "prepared", "--min-count=1")
     assert 20 < found["peak_rss_mb"] < large.nbytes / 2**20
     assert found["seconds"] > 0
     with pytest.raises(SystemExit, match=r"prepare nowhere\.txt"):
-        command.measured("prepare", "nowhere.txt", "-o", tmp_path / "other")
+        command.cost("prepare", "nowhere.txt", "-o", tmp_path / "other")

@@ -1,4 +1,4 @@
-"""``bench distributed``: the arithmetic of its predictions by hand, its replicas against one node, its tables."""
+"""``bench distributed``: its replicas against one node, its tables."""
 
 import argparse
 import json
@@ -11,38 +11,14 @@ import pytest
 
 import fastw2v
 from bench import distributed, quality, replicas, report
-from bench.distributed import Speeds, bytes_of_round, epoch_seconds
 from bench.replicas import Plan
 from fastw2v import replica
 from fastw2v.config import TrainConfig
-from fastw2v.distributed import merging
 
 OPTIONS = {"vector_size": 10, "epochs": 2, "min_count": 1, "seed": 4}
 
 
-# ------------------------------------------------------------------------------------------------------ the closed form
-
-
-def test_bytes_of_a_round_by_hand():
-    # 2 matrices x 1,000 rows x (400 of a delta + 1 that marks it + 400 of the merged one), three quarters of it sent
-    assert bytes_of_round(1_000, 100, 4) == 1_201_500
-    assert bytes_of_round(1_000, 100, 1) == 0
-    assert bytes_of_round(10, 3, 2) == 250  # 20 x 25 / 2
-
-
-def test_seconds_of_an_epoch_by_hand():
-    speeds = Speeds(25e6, 4e9)
-    # 10^9 tokens on 4 x 25 M/s: 10 s. A million rows: 3 x 8 x 10^8 bytes pass at 4 GB/s in 0.6 s, 1.2015 GB are sent at
-    # 0.8 x 1.25 GB/s; 10,000 rows a hundredth of both; two rounds take 0.1 s each beside that.
-    seconds, training = epoch_seconds(1e9, 4, speeds, [1_000_000, 10_000], 100, 10)
-    assert training == pytest.approx(10)
-    assert seconds == pytest.approx(10 + 0.606 + 1.213515 + 0.2)
-    ten_times, _ = epoch_seconds(1e9, 4, speeds, [1_000_000, 10_000], 100, 100)
-    assert ten_times == pytest.approx(10 + 0.606 + 0.1213515 + 0.2)
-
-
-def test_one_node_exchanges_nothing():
-    assert epoch_seconds(1e9, 1, Speeds(25e6, 4e9), [1_000_000], 100, 10) == (40, 40)
+# ------------------------------------------------------------------------------------------------------------ replicas
 
 
 def test_rows_that_are_merged_in_each_round_of_an_epoch():
@@ -50,46 +26,6 @@ def test_rows_that_are_merged_in_each_round_of_an_epoch():
     assert [plan.rows(number, 1000) for number in range(1, 8)] == [10, 10, 1000, 10, 10, 1000, 1000]
     assert [plan.rows(number, 4) for number in range(1, 8)] == [4] * 7
     assert plan._replace(full_every=1).rows(1, 1000) == 1000
-
-
-def hogwild_result(cores, ns_a_token, speed_up):
-    """What the prediction reads of ``hogwild``."""
-    return {
-        "date": "2026-11-25",
-        "machine": {"cpu": f"{cores} cores", "cpu_family_model": "1/2", "usable_cores": cores},
-        "points": [
-            {
-                "corpus": "1,000,000 words",
-                "kernel": "tile",
-                "vector_size": size,
-                "measured": {
-                    "ns_a_token": {"median": ns_a_token * size / 100}, "speed_up": {str(cores): {"median": speed_up}}
-                },
-            }
-            for size in (100, 300)
-        ],
-    }  # fmt: skip
-
-
-def test_the_table_of_predictions_is_the_closed_form(results):
-    small, large = hogwild_result(2, 400.0, 1.9), hogwild_result(16, 500.0, 12.8)
-    (results / "hogwild.jsonl").write_text(json.dumps(small) + "\n")
-    assert distributed.measured_node() is None
-    (results / "hogwild.jsonl").write_text(f"{json.dumps(large)}\n{json.dumps(small)}\n")
-    node = distributed.measured_node()
-    assert node == large
-    assert distributed.node_speed(node, 100) == pytest.approx(25.6e6)
-    table = distributed.predictions(node, 4e9).splitlines()
-    assert len(table) == 2 + 8
-    assert table[2].startswith("| 1 M | 100 | 10 | 391 (100) | ")  # 10^10 / 25.6 M/s
-    rounds = merging.rounds(4)
-    full = sum(n % distributed.FULL_EVERY == 0 or n == rounds for n in range(1, rounds + 1))
-    rows = full * 1_000_000 + (rounds - full) * distributed.HOT_ROWS
-    by_hand = 1e10 / (4 * 25.6e6) + 0.1 * rounds + rows * 2400 / (distributed.THREADS * 4e9) + rows * 1.5 * 801 / 1e9
-    assert table[2].split(" | ")[4] == f"{report.number(by_hand)} ({100 * 1e10 / (4 * 25.6e6) / by_hand:.0f})"
-
-
-# ------------------------------------------------------------------------------------------------------------ replicas
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +138,17 @@ def test_tables_give_means_and_distances_from_one_node(results):
         in found["distributed"]
     )
     assert "| 1 of 2 workers | 5.00 | | | | | 61.0 | 21.0 | 15.0 | 1 |" in found["distributed"]
-    assert "distributed-cost" not in found
+    assert "merging-passes" not in found
+
+
+def test_the_passes_of_a_node_are_reported(results):
+    found = distributed.passes(2, rows=400, columns=5)
+    passes = line("passes", {}, 1, [0, 0, 0], passes=found)
+    (results / "distributed.jsonl").write_text(json.dumps(passes) + "\n")
+    table = distributed.blocks()["merging-passes"]
+    for step, time in found["milliseconds"].items():
+        assert f"| {step} | {report.number(time['median'])} |" in table
+    assert "400 rows of 5 columns" in table
 
 
 def test_the_command_runs_and_records(results, capsys):

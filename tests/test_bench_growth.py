@@ -1,6 +1,9 @@
 """The benches of growing costs: exponents, the softmax step, and every inside on tiny sizes. No time is tested."""
 
 import argparse
+import itertools
+import json
+import re
 
 import numpy as np
 import pytest
@@ -45,7 +48,7 @@ def test_a_wrong_softmax_is_not_timed(monkeypatch):
 
 
 def test_noise_words_of_a_pair_are_never_its_outside_word():
-    pairs, negatives = complexity.drawn(3, 1000, 4)
+    pairs, negatives = complexity.random_pairs(3, 1000, 4)
     assert not (negatives == pairs[:, 1:]).any()
     assert set(negatives.ravel().tolist()) == {0, 1, 2}
 
@@ -80,7 +83,8 @@ def test_workers_are_compared_within_a_repeat(monkeypatch):
     config = TrainConfig(vector_size=20, epochs=1)
     corpus = timing.synthetic(3000, 200, config)
     found = scaling.measure_workers(corpus, "pair", config, 2)
-    assert set(found["tokens_per_s"]) == {"1", "2", "3"}
+    assert set(found["tokens_per_s"]) == set(found["trained_per_s"]) == {"1", "2", "3"}
+    assert found["words"] == 200
     assert found["speed_up"]["1"]["each"] == [1, 1]
     one, two = (found["tokens_per_s"][count]["each"] for count in "12")
     for up, alone, both in zip(found["speed_up"]["2"]["each"], one, two, strict=True):
@@ -90,8 +94,11 @@ def test_workers_are_compared_within_a_repeat(monkeypatch):
 def test_scaling_finds_what_is_planted_at_every_length(results, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(scaling, "WORKERS_TOKENS", {"pair": 2000})
     monkeypatch.setattr(scaling, "VECTOR_SIZES", (20,))
-    given = {"corpus": None, "tokens": [10_000, 1_000_000], "words": 2_000, "repeats": 1, "scratch": tmp_path}
-    scaling.run(argparse.Namespace(quick=False, **given))
+    monkeypatch.setattr(scaling, "WORDS", (1_000, 2_000))
+    parser = argparse.ArgumentParser()
+    scaling.add_arguments(parser)
+    options = f"--parts lengths workers --tokens 10000 1000000 --words 2000 --repeats 1 --scratch {tmp_path}"
+    scaling.run(parser.parse_args(options.split()))
     (written,) = report.records("scaling")
     few, many = written["lengths"]
     assert few["tokens"] == 10_000
@@ -99,8 +106,48 @@ def test_scaling_finds_what_is_planted_at_every_length(results, tmp_path, monkey
     assert many["found"]["twins"] > 50 > few["found"]["twins"]
     assert written["growth"]["train"]["exponent"] > 0
     assert "| planted twins found, % |" in scaling.blocks()["scaling"]
-    assert "| pair, vector_size 20 | 1 |" in scaling.blocks()["workers"]
+    for n_words in scaling.WORDS:
+        assert f"| pair, vector_size 20, {n_words:,} words |" in scaling.blocks()["workers"]
     assert scaling.figures()["scaling"].data["tokens"] == [10_000, 1_000_000]
+
+
+def test_workers_of_each_machine_are_reported(results):
+    def summary(median):
+        return {"median": median, "spread": 0.5, "each": [median]}
+
+    def result(cpu, median, **speeds):
+        machine = {"cpu": cpu, "cpu_family_model": "1/2", "usable_cores": 4}
+        point = {"kernel": "tile", "vector_size": 100, "words": 80_000, "speed_up": {"2": summary(median)}, **speeds}
+        about = {"date": "2026-11-26", "command": "a command", "versions": {}, "machine": machine}
+        return {"repeats": 2, "corpus": "synthetic", "workers": [point], **about}
+
+    old = result("A", 1.1)
+    new = result("A", 1.9, tokens_per_s={"1": summary(2e6)})
+    other = result("B", 1.5, trained_per_s={"1": summary(1e6)})
+    (results / "scaling.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (old, new, other)))
+    (table,) = scaling.blocks().values()
+    assert "| A (family/model 1/2), 4 cores | 2.00 | | 1.90 (0.50) |" in table
+    assert "| B (family/model 1/2), 4 cores | | 1.00 | 1.50 (0.50) |" in table
+    assert "1.10" not in table
+    assert scaling.figures() == {}
+
+
+def test_scores_stand_side_by_side_by_workers(planted_file, results, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scaling, "usable_cores", lambda: 2)
+    words = [line.split()[0] for line in planted_file.read_text().splitlines()[:4]]
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("".join(f"{a}\t{b}\t{i}\n" for i, (a, b) in enumerate(itertools.pairwise(words))))
+    parser = argparse.ArgumentParser()
+    scaling.add_arguments(parser)
+    options = ["--parts=scores", "--score-tokens=20000", "--repeats=2", f"--similarity={pairs}"]
+    scaling.run(parser.parse_args([str(planted_file), *options]))
+    (result,) = report.records("scaling")
+    ran = [(run["kernel"], run["workers"], run["seed"]) for run in result["scores"]["runs"]]
+    assert ran == [(k, n, seed) for seed in (1, 2) for n in (1, 2) for k in ("pair", "tile")]
+    table = scaling.blocks()["workers-scores"]
+    assert table in capsys.readouterr().out
+    assert re.search(r"\| pair \| 2 \| -?[\d.]+ ± [\d.]+ \| [\d.e-]+ \| 2 \|", table)
+    assert scaling.figures() == {}
 
 
 def test_memory_is_the_commands_and_its_bill_is_read(results, monkeypatch, capsys):

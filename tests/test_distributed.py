@@ -282,7 +282,7 @@ def test_a_run_resumes_with_its_own_nodes(cluster, prepared, tmp_path, capsys):
     assert "learning rate may change" not in capsys.readouterr().err
     assert fastw2v.load(output).metadata["ray"]["nodes"] == 2
     train(prepared, output, resume=True, nodes=1, epochs=3)
-    assert "a run of 2 nodes: the learning rate may change" in capsys.readouterr().err
+    assert "the run had 2 nodes before: the learning rate may change" in capsys.readouterr().err
     assert fastw2v.load(output).metadata["ray"]["nodes"] == 1
 
 
