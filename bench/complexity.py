@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastw2v import reference
-from fastw2v._jit import FASTMATH
 from fastw2v.config import TrainConfig
 from fastw2v.kernels import update_pair
+from fastw2v.kernels._jit import FASTMATH
 
 from . import fit, record, report, timing
 from .figure import COLOURS, Figure

@@ -22,9 +22,9 @@ import numpy as np
 import fastw2v
 from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
-from fastw2v.corpus import Corpus
 from fastw2v.distributed.merging import add_delta, mean, rate, take_delta
 from fastw2v.machine import usable_cores
+from fastw2v.text.corpus import Corpus
 
 from . import peers, quality, record, replicas, report, systems, timing
 from .quality import Point

@@ -16,11 +16,11 @@ import numpy as np
 
 from fastw2v import reference
 from fastw2v.config import TrainConfig
+from fastw2v.kernels.records import PAIRS, TRAINED, Model, Rate
 from fastw2v.machine import usable_cores
-from fastw2v.prepared import opened
-from fastw2v.records import PAIRS, TRAINED, Model, Rate
-from fastw2v.replica import initial_matrices
 from fastw2v.screen import counted
+from fastw2v.text.prepared import opened
+from fastw2v.training.replica import initial_matrices
 
 from . import peak, record, report, timing, vectorised
 from .steps import steps

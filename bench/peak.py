@@ -19,8 +19,8 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from fastw2v.kernels.parallel import ENTRY, MAX_THREADS
 from fastw2v.machine import usable_cores
-from fastw2v.parallel import ENTRY, MAX_THREADS
 
 from . import record, report
 from .steps import steps

@@ -20,8 +20,8 @@ from typing import Any
 from corpora import synthetic
 from fastw2v import Embeddings, prepare
 from fastw2v.config import TrainConfig
-from fastw2v.corpus import Corpus
 from fastw2v.machine import usable_cores
+from fastw2v.text.corpus import Corpus
 
 from . import record, report, systems
 from .report import Record

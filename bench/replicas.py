@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from fastw2v import Embeddings
 from fastw2v.config import TrainConfig
-from fastw2v.corpus import Corpus
 from fastw2v.distributed.merging import add_delta, mean, parts, take_delta
+from fastw2v.kernels.records import Rate, Text
+from fastw2v.kernels.spans import cut
 from fastw2v.machine import usable_cores
-from fastw2v.records import Rate, Text
-from fastw2v.replica import Replica
-from fastw2v.spans import cut
+from fastw2v.text.corpus import Corpus
+from fastw2v.training.replica import Replica
 
 Matrix = NDArray[np.float32]
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from fastw2v import reference
 from fastw2v.config import TrainConfig
-from fastw2v.driver import CHUNK_SECONDS, FIRST_CHUNK
-from fastw2v.parallel import run_chunk
-from fastw2v.records import PAIRS, TALLY_WIDTH, TRAINED, Model, Rate, Text, Tiling
-from fastw2v.replica import Replica
-from fastw2v.sampling import expected_kept, keep_thresholds, noise_table, noise_weights
-from fastw2v.spans import cut, next_cut
-from fastw2v.tile import choose_tiling
+from fastw2v.kernels.parallel import run_chunk
+from fastw2v.kernels.records import PAIRS, TALLY_WIDTH, TRAINED, Model, Rate, Text, Tiling
+from fastw2v.kernels.sampling import expected_kept, keep_thresholds, noise_table, noise_weights
+from fastw2v.kernels.spans import cut, next_cut
+from fastw2v.kernels.tile import choose_tiling
+from fastw2v.training.driver import CHUNK_SECONDS, FIRST_CHUNK
+from fastw2v.training.replica import Replica
 
 SENTENCE = 60  # mean length in a synthetic corpus, about that of real20m
 

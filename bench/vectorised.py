@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from fastw2v import reference
 from fastw2v.config import TrainConfig
-from fastw2v.spans import next_cut
+from fastw2v.kernels.spans import next_cut
 
 from .timing import Ids
 

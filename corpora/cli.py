@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from fastw2v import pydocs
 from fastw2v.cli import Parser, number_parser, run_command
 from fastw2v.errors import CorpusError
 from fastw2v.screen import Screen
+from fastw2v.text import pydocs
 
 from . import fetch, synthetic
 

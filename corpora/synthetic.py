@@ -33,9 +33,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastw2v._jit import jit
 from fastw2v.errors import ConfigError, CorpusError
-from fastw2v.sampling import LOW_32, SHIFT_32, build_alias, draw_below, draw_noise, next_u64, spawn_streams
+from fastw2v.kernels._jit import jit
+from fastw2v.kernels.sampling import LOW_32, SHIFT_32, build_alias, draw_below, draw_noise, next_u64, spawn_streams
 from fastw2v.screen import bar
 
 SHORTEST, LONGEST = 5, 35  # tokens of a sentence

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from . import kernels as kernels
     from . import reference as reference
     from .config import TrainConfig as TrainConfig
-    from .driver import train as train
-    from .driver import train_ids as train_ids
     from .embeddings import Embeddings as Embeddings
     from .embeddings import load as load
     from .embeddings import load_word2vec_format as load_word2vec_format
@@ -31,20 +29,22 @@ if TYPE_CHECKING:
     from .errors import UnknownWordError as UnknownWordError
     from .evaluate import evaluate_analogies as evaluate_analogies
     from .evaluate import evaluate_similarity as evaluate_similarity
-    from .prepared import prepare as prepare
-    from .run import Progress as Progress
+    from .text.prepared import prepare as prepare
+    from .training.driver import train as train
+    from .training.driver import train_ids as train_ids
+    from .training.run import Progress as Progress
 
 _NAMES = {
     "config": ("TrainConfig",),
-    "driver": ("train", "train_ids"),
     "embeddings": ("Embeddings", "load", "load_word2vec_format"),
     "errors": (
         "ClusterError", "ConfigError", "CorpusError", "DivergedError", "FastW2VError", "FolderError", "FormatError",
         "Terminated", "UnknownWordError",
     ),
     "evaluate": ("evaluate_analogies", "evaluate_similarity"),
-    "prepared": ("prepare",),
-    "run": ("Progress",),
+    "text.prepared": ("prepare",),
+    "training.driver": ("train", "train_ids"),
+    "training.run": ("Progress",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

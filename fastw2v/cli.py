@@ -18,13 +18,13 @@ from typing import Any, NoReturn
 
 from ._version import __version__
 from .config import CHOICES, TrainConfig
-from .driver import train
 from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import ConfigError, FastW2VError, Terminated, UnknownWordError
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
-from .manifest import read_manifest
-from .prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
+from .files.manifest import read_manifest
 from .screen import counted, printable
+from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
+from .training.driver import train
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
 SPELLINGS_AMONG = 100_000  # among this many of the most frequent words

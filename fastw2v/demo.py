@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from . import pydocs
-from .driver import train
 from .embeddings import Embeddings
 from .screen import printable
+from .text import pydocs
+from .training.driver import train
 
 FOLDER = Path("fastw2v-demo")
 WORDS = ("file", "thread", "exception", "socket", "integer", "directory")

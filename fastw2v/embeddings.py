@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import word2vec_format
-from .arrays import load_array, npy_blocks
 from .errors import FolderError, FormatError, UnknownWordError
+from .files.arrays import load_array, npy_blocks
+from .files.manifest import read_manifest, write_digested, write_manifest
+from .files.staging import PARTIAL, open_part, staged, write_errors
 from .machine import versions
-from .manifest import read_manifest, write_digested, write_manifest
 from .screen import printable
-from .staging import PARTIAL, open_part, staged, write_errors
 from .vocab import Vocab
 
 MODEL_MANIFEST = "model.json"

@@ -41,7 +41,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import (
+from .kernels.records import (
     LOSS,
     LOSS_PAIRS,
     PAIRS,
@@ -56,8 +56,8 @@ from .records import (
     Tiling,
     Worker,
 )
-from .spans import PIECE
-from .tile import BUCKETS, LOSS_EVERY
+from .kernels.spans import PIECE
+from .kernels.tile import BUCKETS, LOSS_EVERY
 
 Array = NDArray[np.floating]
 

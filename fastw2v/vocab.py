@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FolderError
-from .manifest import write_digested
-from .staging import open_part
+from .files.manifest import write_digested
+from .files.staging import open_part
 
 WORDS_AT_ONCE = 1 << 16
 

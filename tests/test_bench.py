@@ -24,7 +24,7 @@ from bench import (
     vectorised,
 )
 from fastw2v.config import TrainConfig
-from fastw2v.records import Rate
+from fastw2v.kernels.records import Rate
 from fastw2v.vocab import Vocab
 
 SMALL = TrainConfig(vector_size=20, epochs=1, workers=2)

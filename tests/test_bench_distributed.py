@@ -12,8 +12,8 @@ import pytest
 import fastw2v
 from bench import distributed, quality, replicas, report
 from bench.replicas import Plan
-from fastw2v import replica
 from fastw2v.config import TrainConfig
+from fastw2v.training import replica
 
 OPTIONS = {"vector_size": 10, "epochs": 2, "min_count": 1, "seed": 4}
 

@@ -18,10 +18,13 @@ import pytest
 from conftest import planted_sentences, wait_for_chunks
 
 import fastw2v
-from fastw2v import checkpoint, driver, embeddings, replica, staging, tile
-from fastw2v import run as runs
+from fastw2v import embeddings
 from fastw2v.errors import ConfigError, CorpusError, DivergedError, FolderError
-from fastw2v.manifest import checksum
+from fastw2v.files import staging
+from fastw2v.files.manifest import checksum
+from fastw2v.kernels import tile
+from fastw2v.training import checkpoint, driver, replica
+from fastw2v.training import run as runs
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
 QUICK = {"vector_size": 10, "epochs": 3, "workers": 1, "progress": False, "min_count": 1}
@@ -324,7 +327,7 @@ def test_the_main_thread_ends_before_the_training(planted_file, tmp_path):
     code = """
 import sys, threading
 import fastw2v
-from fastw2v import driver
+from fastw2v.training import driver
 driver.CHUNK_SECONDS, driver.FIRST_CHUNK = 0, 3_000
 began = threading.Event()
 def wait(progress, embeddings):
@@ -438,7 +441,9 @@ def test_a_model_of_a_later_version_is_kept_as_a_finished_one(planted_file, tmp_
 
 MAIN = """
 import os, resource, signal, sys
-from fastw2v import checkpoint, cli, driver, tile
+from fastw2v.training import checkpoint, driver
+from fastw2v import cli
+from fastw2v.kernels import tile
 tile.LEAST_TILES, driver.CHUNK_SECONDS, driver.FIRST_CHUNK = 1, 0, 3_000
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
 """

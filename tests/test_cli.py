@@ -206,7 +206,7 @@ def test_output_that_is_something_else(capsys, planted_file, in_empty_folder):
 
 
 def test_output_that_is_not_writable(capsys, planted_file, in_empty_folder, monkeypatch):
-    from fastw2v import staging
+    from fastw2v.files import staging
 
     def refuse(*arguments, **keywords):
         raise PermissionError(13, "Permission denied")
@@ -295,7 +295,7 @@ def test_errors_keep_their_exit_code_without_a_screen(model):
 
 
 def test_out_of_memory_is_one_line(capsys, planted_file, in_empty_folder, monkeypatch):
-    from fastw2v import replica
+    from fastw2v.training import replica
 
     def refuse(*arguments):
         raise MemoryError("Unable to allocate 9 TiB")

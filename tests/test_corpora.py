@@ -633,7 +633,7 @@ def test_kernel_equals_plain_python(tmp_path):
     plan = synthetic._plan(SMALL["words"], 5, 1.0, 0.1, SMALL["twins"], SMALL["sections"], SMALL["rows"])[0]
     starts, thresholds = plan.starts.tolist(), plan.thresholds.tolist()
     spelled, alias, choose = synthetic._text(plan.spelled), plan.alias.tolist(), plan.choose.tolist()
-    bits = splitmix(int(fastw2v.sampling.spawn_streams(5, 2)[1]))
+    bits = splitmix(int(fastw2v.kernels.sampling.spawn_streams(5, 2)[1]))
 
     def draw(table):
         drawn = next(bits)

@@ -20,8 +20,8 @@ import fastw2v
 from fastw2v.cli import main
 from fastw2v.distributed import node, rounds
 from fastw2v.distributed.node import Node
-from fastw2v.ledger import length, union
-from fastw2v.run import Run
+from fastw2v.training.ledger import length, union
+from fastw2v.training.run import Run
 
 pytestmark = pytest.mark.ray
 

@@ -13,11 +13,13 @@ import pytest
 from conftest import at_once, planted_sentences, topic_purity, wait_for_chunks
 
 import fastw2v
-from fastw2v import driver, replica, screen, tile
+from fastw2v import screen
 from fastw2v.errors import ConfigError, CorpusError, DivergedError
-from fastw2v.parallel import MAX_THREADS
-from fastw2v.records import LOSS, LOSS_PAIRS
-from fastw2v.spans import PIECE
+from fastw2v.kernels import tile
+from fastw2v.kernels.parallel import MAX_THREADS
+from fastw2v.kernels.records import LOSS, LOSS_PAIRS
+from fastw2v.kernels.spans import PIECE
+from fastw2v.training import driver, replica
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
 
@@ -73,7 +75,8 @@ def test_one_worker_is_bit_identical_whatever_the_chunks(planted_file, monkeypat
 def test_one_worker_is_bit_identical_in_another_process(planted_file, tmp_path):
     here = fastw2v.train(planted_file, **QUICK)
     assert here.metadata["tiling"]
-    main = "import sys; from fastw2v import cli, tile; tile.LEAST_TILES = 1; sys.exit(cli.main(sys.argv[1:]))"
+    main = "import sys; from fastw2v import cli; from fastw2v.kernels import tile; tile.LEAST_TILES = 1; "
+    main += "sys.exit(cli.main(sys.argv[1:]))"
     command = [sys.executable, "-c", main, "train", planted_file, "-o", tmp_path / "m"]
     options = ["--vector-size=10", "--epochs=2", "--workers=1", "--min-count=1"]
     subprocess.run([*command, *options], check=True, capture_output=True)
@@ -302,7 +305,7 @@ def test_initial_matrices():
 
 
 def test_the_kernel_gets_counts_and_seed(monkeypatch):
-    from fastw2v import sampling
+    from fastw2v.kernels import sampling
 
     seen = {}
     real = replica.run_chunk
@@ -330,7 +333,7 @@ def test_the_kernel_gets_counts_and_seed(monkeypatch):
 
 
 def test_corpora_longer_than_a_block_of_ids(monkeypatch):
-    from fastw2v import corpus
+    from fastw2v.text import corpus
 
     monkeypatch.setattr(driver, "BLOCK_IDS", 7)
     monkeypatch.setattr(corpus, "BLOCK_IDS", 7)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fastw2v import finite, reference
+from fastw2v import reference
+from fastw2v.training import finite
 
 BAD = [np.inf, -np.inf, np.nan, -np.nan]
 GOOD = [0.0, -0.0, 1e-45, -1e-45, np.finfo(np.float32).max, np.finfo(np.float32).min]

@@ -25,14 +25,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import fastw2v
-from fastw2v import ingest
-from fastw2v.checkpoint import read_state
 from fastw2v.cli import main
 from fastw2v.embeddings import Embeddings
 from fastw2v.errors import FastW2VError
-from fastw2v.manifest import checksum
-from fastw2v.prepared import open_prepared
+from fastw2v.files.manifest import checksum
 from fastw2v.screen import printable
+from fastw2v.text import ingest
+from fastw2v.text.prepared import open_prepared
+from fastw2v.training.checkpoint import read_state
 from fastw2v.vocab import Vocab
 
 NORMAL, LONG = 200, 20_000

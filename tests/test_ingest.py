@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from fastw2v import ingest, pydocs, wordtable
 from fastw2v.errors import CorpusError
-from fastw2v.wordtable import SENTENCE_END
+from fastw2v.text import ingest, pydocs, wordtable
+from fastw2v.text.wordtable import SENTENCE_END
 
 SPACE = re.compile(rb"[ \t\n\r\v\f]+")
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v import ingest, inputs
 from fastw2v.errors import CorpusError
+from fastw2v.text import ingest, inputs
 
 try:
     import zstandard

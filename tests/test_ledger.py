@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fastw2v.ledger import Ledger, check_ranges, length, union
+from fastw2v.training.ledger import Ledger, check_ranges, length, union
 
 GRAIN = 7
 

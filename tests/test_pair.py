@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from fastw2v import pair, parallel, reference, sampling
-from fastw2v.records import LOSS, LOSS_PAIRS, PAIRS, TRAINED, Model, Rate, Sampling, Text, Tiling, aligned_zeros
-from fastw2v.spans import PIECE, cut
+from fastw2v import reference
+from fastw2v.kernels import pair, parallel, sampling
+from fastw2v.kernels.records import LOSS, LOSS_PAIRS, PAIRS, TRAINED, Model, Rate, Sampling, Text, Tiling, aligned_zeros
+from fastw2v.kernels.spans import PIECE, cut
 
 SIZES = [1, 7, 100, 102]
 N_WORDS = 30
@@ -168,7 +169,7 @@ def test_one_worker_is_bit_identical_and_blind_to_chunks():
 @pytest.mark.parametrize("n_workers", [1, 2, 3, 7])
 def test_every_token_is_a_centre_exactly_once(n_workers):
     """With a word of its own per token, a changed row says «visited» and the tally says «no more than once»."""
-    from fastw2v.spans import cut
+    from fastw2v.kernels.spans import cut
 
     lengths = [3, 0, 2, 25_000, 0, 0, 12, PIECE, 2, PIECE + 1, 7, 0]
     total = sum(lengths)
@@ -179,7 +180,7 @@ def test_every_token_is_a_centre_exactly_once(n_workers):
     V, U = np.ones((total, 1), np.float32), np.ones((total, 1), np.float32)
     workers = parallel.Workers.create(n_workers, 1, 2, 1, 1)
     position, n_chunks = 0, 0
-    from fastw2v.spans import next_cut
+    from fastw2v.kernels.spans import next_cut
 
     while position < total:
         stop = next_cut(offsets, position + 17_000)
@@ -342,9 +343,9 @@ def test_scratch_has_room_for_a_piece_and_two_halos(window):
 
 BOUNDS = """
 import numpy as np
-from fastw2v import parallel, sampling
-from fastw2v.records import Model, Rate, Sampling, Text
-from fastw2v.spans import PIECE
+from fastw2v.kernels import parallel, sampling
+from fastw2v.kernels.records import Model, Rate, Sampling, Text
+from fastw2v.kernels.spans import PIECE
 offsets = np.array([0, 0, 5, 5, 5 + 2 * PIECE + 9, 6 + 2 * PIECE + 9, 6 + 2 * PIECE + 9])
 n = int(offsets[-1])
 ids = (np.arange(n) % 11).astype(np.int32)

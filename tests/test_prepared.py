@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v import replica
-from fastw2v.corpus import check_ids
 from fastw2v.errors import ConfigError, CorpusError, FolderError
-from fastw2v.prepared import open_prepared, opened
-from fastw2v.staging import staged
+from fastw2v.files.staging import staged
+from fastw2v.text.corpus import check_ids
+from fastw2v.text.prepared import open_prepared, opened
+from fastw2v.training import replica
 
 TEXT = "the cat sat\non the mat\n\nthe dog\nxyzzy\n" * 3
 
@@ -200,7 +200,7 @@ def test_staged_refuses_a_folder_of_something_else(tmp_path):
 
 
 def test_staged_refuses_a_second_writer(tmp_path):
-    code = "import sys; from pathlib import Path; from fastw2v.staging import staged\n"
+    code = "import sys; from pathlib import Path; from fastw2v.files.staging import staged\n"
     code += "with staged(Path(sys.argv[1]), 'm.json', 'thing'): pass"
     with staged(tmp_path / "x", "m.json", "thing") as partial:
         (partial / "m.json").write_text("mine")
@@ -233,7 +233,7 @@ def read_parts(folder):
 @pytest.mark.parametrize("nth", range(6))
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), KeyboardInterrupt()])
 def test_publishing_that_fails_puts_the_old_files_back(tmp_path, monkeypatch, nth, error):
-    from fastw2v import staging
+    from fastw2v.files import staging
 
     target = tmp_path / "m"
     target.mkdir()
@@ -273,7 +273,7 @@ def test_publishing_leaves_no_stale_part_and_no_stranger_touched(tmp_path):
 KILLED = """
 import os, shutil, sys
 from pathlib import Path
-from fastw2v import staging
+from fastw2v.files import staging
 
 folder, fatal, keep = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "keep"
 steps = 0
@@ -326,7 +326,7 @@ def test_a_run_killed_at_any_step_of_publishing_leaves_one_whole_model(tmp_path,
 
 
 def test_a_file_named_previous_is_no_reason_to_lose_the_finished_model(tmp_path):
-    from fastw2v import staging
+    from fastw2v.files import staging
 
     parts(tmp_path, "old")
     (tmp_path / "previous").write_text("the user's")
@@ -337,7 +337,7 @@ def test_a_file_named_previous_is_no_reason_to_lose_the_finished_model(tmp_path)
 
 
 def test_a_claim_that_fails_gives_the_lock_back(tmp_path, monkeypatch):
-    from fastw2v import staging
+    from fastw2v.files import staging
 
     def refuse(*arguments):
         raise PermissionError(13, "Permission denied")
@@ -351,7 +351,7 @@ def test_a_claim_that_fails_gives_the_lock_back(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_while_publishing_waits_until_it_is_done(tmp_path, monkeypatch):
-    from fastw2v import staging
+    from fastw2v.files import staging
 
     real = staging.os.fsync
 
@@ -421,7 +421,7 @@ def random_text(seed=0, words=30_000):
 
 @pytest.mark.parametrize(("min_count", "max_vocab"), [(1, None), (3, None), (2, 50)])
 def test_any_number_of_workers_writes_the_same_bytes(tmp_path, monkeypatch, min_count, max_vocab):
-    from fastw2v import ingest
+    from fastw2v.text import ingest
 
     (tmp_path / "text").write_text(random_text())
     expected = None
@@ -451,7 +451,7 @@ def test_the_largest_count_left_out_is_reported(text, tmp_path):
 
 
 def test_prepare_says_what_it_does_where_asked(tmp_path, capsys, monkeypatch):
-    from fastw2v import wordtable
+    from fastw2v.text import wordtable
 
     (tmp_path / "text").write_text(" ".join(f"w{i}" for i in range(50_000)))
     monkeypatch.setattr(wordtable, "LARGE_BYTES", 1 << 20)
@@ -473,7 +473,7 @@ def big(tmp_path):
 
 
 def settle(monkeypatch):
-    from fastw2v import prepared
+    from fastw2v.text import prepared
 
     monkeypatch.setattr(prepared, "SETTLED_NS", 0)
 
@@ -488,7 +488,7 @@ def trained(capsys, corpus, folder, **options):
 
 
 def test_train_uses_its_ids_again(big, tmp_path, capsys, monkeypatch):
-    from fastw2v import prepared
+    from fastw2v.text import prepared
 
     folder = tmp_path / "m"
     assert not trained(capsys, big, folder)
@@ -539,7 +539,7 @@ def test_what_counts_is_the_content(big, tmp_path, capsys):
 
 
 def test_a_settled_file_is_not_read_again(big, tmp_path, capsys, monkeypatch):
-    from fastw2v import prepared
+    from fastw2v.text import prepared
 
     read = []
     real = prepared.digest_files
@@ -651,7 +651,8 @@ def test_a_run_killed_at_any_step_leaves_a_whole_cache_or_none(tmp_path, had):
 
 
 def test_a_preparation_killed_half_way_leaves_nothing_that_looks_finished(big, tmp_path, capsys):
-    code = "import os, sys; from fastw2v import cli, prepared; prepared.write_ids = lambda *rest: os._exit(9);"
+    code = "import os, sys; from fastw2v import cli; from fastw2v.text import prepared; "
+    code += "prepared.write_ids = lambda *rest: os._exit(9);"
     code += "cli.main(sys.argv[1:])"
     for command in ("prepare", "train"):
         run = [sys.executable, "-c", code, command, big, "-o", tmp_path / command, "--min-count=1"]
@@ -693,18 +694,19 @@ def huge(tmp_path):
     sparse(folder / "offsets.npy", np.int64, len(ends) + 1, ends)
     counts = np.bincount(tail, minlength=5000)
     counts[0] += HUGE - len(tail)
-    vocab = fastw2v.prepared.Vocab([f"w{i}" for i in range(5000)], counts)
+    vocab = fastw2v.text.prepared.Vocab([f"w{i}" for i in range(5000)], counts)
     record = {"tokens": HUGE, "sentences": len(ends), "words": 5000, "tokens_read": HUGE, "min_count": 1}
     record["vocab_sha256"] = vocab.write(folder / "vocab.tsv")
-    fastw2v.prepared.write_manifest(folder, "prepared.json", "prepared", record)
+    fastw2v.text.prepared.write_manifest(folder, "prepared.json", "prepared", record)
     return folder, tail
 
 
 def test_more_than_2_31_ids(huge):
-    from fastw2v import TrainConfig, spans
-    from fastw2v.parallel import Workers, run_chunk
-    from fastw2v.records import TRAINED, Model, Rate, Text
-    from fastw2v.replica import Replica, initial_matrices
+    from fastw2v import TrainConfig
+    from fastw2v.kernels import spans
+    from fastw2v.kernels.parallel import Workers, run_chunk
+    from fastw2v.kernels.records import TRAINED, Model, Rate, Text
+    from fastw2v.training.replica import Replica, initial_matrices
 
     folder, tail = huge
     corpus = open_prepared(folder)
@@ -738,7 +740,7 @@ def test_more_than_2_31_ids(huge):
 
 def test_renumbering_beyond_2_31(tmp_path):
     """A block whose ids lie beyond 2^31 in their file, and ends beyond 2^31."""
-    from fastw2v import ingest
+    from fastw2v.text import ingest
 
     path = tmp_path / "provisional"
     stream = np.array([0, 1, -1, 1, 0, -1], np.int32)

@@ -15,11 +15,13 @@ import pytest
 from conftest import at_once, planted_sentences, topic_purity
 
 import fastw2v
-from fastw2v import driver, machine, parallel, replica, sampling, spans
-from fastw2v import run as runs
+from fastw2v import machine
 from fastw2v.errors import ConfigError
-from fastw2v.prepared import check_ids
-from fastw2v.records import LOSS, LOSS_PAIRS, PAIRS, TRAINED, Model, Rate, Sampling, Text, Tiling
+from fastw2v.kernels import parallel, sampling, spans
+from fastw2v.kernels.records import LOSS, LOSS_PAIRS, PAIRS, TRAINED, Model, Rate, Sampling, Text, Tiling
+from fastw2v.text.prepared import check_ids
+from fastw2v.training import driver, replica
+from fastw2v.training import run as runs
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
 TILING = Tiling(16, 24, 1, 8)
@@ -28,8 +30,8 @@ TILING = Tiling(16, 24, 1, 8)
 SMALL = """
 import numpy as np
 def small(workers, seed=1, **options):
-    import fastw2v, fastw2v.tile
-    fastw2v.tile.LEAST_TILES = 1
+    import fastw2v, fastw2v.kernels.tile
+    fastw2v.kernels.tile.LEAST_TILES = 1
     ids = np.random.default_rng(0).integers(0, 300, 40_000).astype(np.int32)
     options = {"vector_size": 10, "epochs": 1, "progress": False} | options
     e = fastw2v.train_ids(ids, np.arange(0, 40_001, 20), n_words=300, workers=workers, seed=seed, **options)
@@ -103,7 +105,7 @@ held.wait()
 child(lambda: small(1, kernel="pair"))  # which is still to be loaded, with a lock of a thread that the child has not
 compiling.join()
 
-from fastw2v import parallel
+from fastw2v.kernels import parallel
 done = []
 def in_thread(seed):
     done.append(small(2, seed))
@@ -207,7 +209,7 @@ def test_an_error_in_a_python_thread_is_raised(monkeypatch):
 def test_two_trainings_at_once_learn_like_one(kernel, monkeypatch):
     monkeypatch.setattr(driver, "CHUNK_SECONDS", 0.02)
     monkeypatch.setattr(driver, "FIRST_CHUNK", 2_000)
-    monkeypatch.setattr(fastw2v.tile, "LEAST_TILES", 1)
+    monkeypatch.setattr(fastw2v.kernels.tile, "LEAST_TILES", 1)
     sentences = list(planted_sentences())
     options = {"vector_size": 20, "epochs": 10, "workers": 2, "sample": 0, "progress": False, "kernel": kernel}
     found = at_once(lambda seed: fastw2v.train(sentences, seed=seed, **options), (1, 2))
@@ -439,7 +441,7 @@ def test_more_than_2_31_elements(huge, tiling):
 
 @KERNELS
 def test_the_loss_does_not_depend_on_the_number_of_workers(planted_file, kernel, monkeypatch):
-    monkeypatch.setattr(fastw2v.tile, "LEAST_TILES", 1)
+    monkeypatch.setattr(fastw2v.kernels.tile, "LEAST_TILES", 1)
     losses = []
     for workers in (1, 2, 4):
         options = {"vector_size": 20, "epochs": 3, "workers": workers, "min_count": 1, "kernel": kernel}

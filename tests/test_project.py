@@ -1,6 +1,8 @@
 """Promises about the tree itself: how kernels are declared, what an import does, what the README says."""
 
 import ast
+import graphlib
+import inspect
 import os
 import re
 import subprocess
@@ -10,8 +12,10 @@ from pathlib import Path
 import pytest
 
 import fastw2v
-from fastw2v import _jit, finite, kernels, pair, parallel, reference, sampling, spans, tile
+from fastw2v import kernels, reference
 from fastw2v.distributed import merging
+from fastw2v.kernels import _jit, pair, parallel, sampling, spans, tile
+from fastw2v.training import finite
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fastw2v"
@@ -35,7 +39,11 @@ def uses_jit(path):
 def test_one_place_owns_numbas_flags():
     paths = [path for path in PACKAGE.rglob("*.py") if uses_jit(path)[0]]
     compiled = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in paths}
-    inlined = {"_jit", "records", "simd"}  # Records and intrinsics are compiled into their callers.
+    inlined = {
+        "kernels/_jit",
+        "kernels/records",
+        "kernels/simd",
+    }  # Records and intrinsics are compiled into their callers.
     assert compiled | inlined == set(_jit.KERNEL_SOURCES)
     assert not [path for path in PACKAGE.rglob("*.py") if uses_jit(path)[1]]
     assert not {"nnan", "ninf", "fast"} & _jit.FASTMATH
@@ -53,8 +61,6 @@ def test_one_file_has_the_llvm_code():
 
 
 def test_every_kernel_has_a_twin_with_the_same_arguments():
-    import inspect
-
     for module in (sampling, spans, pair, tile, parallel, finite, merging):
         for name, kernel in vars(module).items():
             if name.startswith("_"):  # a part of a kernel, with no meaning of its own
@@ -108,7 +114,8 @@ def run_python(code, **environment):
 
 COMPILED = """
 import fastw2v
-from fastw2v import kernels, ingest
+from fastw2v import kernels
+from fastw2v.text import ingest
 functions = [f for m in (kernels, ingest) for f in vars(m).values() if hasattr(f, "signatures")]
 assert len(functions) > 5
 print(sum(len(f.signatures) for f in functions))
@@ -124,7 +131,7 @@ def test_import_compiles_nothing_and_needs_no_extra():
 
 TRAIN = """
 import sys, fastw2v, numpy as np
-from fastw2v import _jit
+from fastw2v.kernels import _jit
 from numba.core import event
 compiled = []
 class Listener(event.Listener):
@@ -191,7 +198,8 @@ def test_other_kernel_sources_use_another_cache(monkeypatch, tmp_path):
         (copy / f"{module}.py").write_bytes((PACKAGE / f"{module}.py").read_bytes())
     monkeypatch.setattr(_jit, "_PACKAGE", copy)
     same = _jit.cache_folder()
-    (copy / "sampling.py").write_text((copy / "sampling.py").read_text() + "\n# edited\n")
+    edited = copy / "kernels" / "sampling.py"
+    edited.write_text(edited.read_text() + "\n# edited\n")
     other = _jit.cache_folder()
     assert Path(same).name == Path(before).name
     assert Path(other).name != Path(before).name
@@ -206,7 +214,8 @@ def test_package_that_cannot_be_written_falls_back(monkeypatch, tmp_path):
 
 
 def test_users_cache_setting_is_left_alone():
-    code = "import numba as n; before = n.config.CACHE_DIR; import fastw2v.driver; print(before == n.config.CACHE_DIR)"
+    code = "import numba as n; before = n.config.CACHE_DIR; import fastw2v.training.driver; "
+    code += "print(before == n.config.CACHE_DIR)"
     assert run_python(code) == "True\n"
     assert run_python(code, NUMBA_CACHE_DIR="/tmp") == "True\n"
 
@@ -245,3 +254,48 @@ def test_no_forbidden_tools_in_the_package():
 @pytest.mark.parametrize("module", sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")))
 def test_every_module_says_what_it_is(module):
     assert ast.get_docstring(ast.parse((PACKAGE / module).read_text()))
+
+
+#: What each wing may import beside its own modules and these, which any room may use.
+ANYWHERE = {"_version", "config", "errors", "interrupts", "machine", "screen"}
+MAY_IMPORT = {
+    "kernels": set(),
+    "files": ANYWHERE,
+    "text": ANYWHERE | {"kernels", "files", "vocab"},
+    "training": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings"},
+    "distributed": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings", "training"},
+}
+
+
+def imports_of(path):
+    """The modules of this package that a file imports, as paths below the package."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1] / (node.module or "").replace(".", "/")
+            for place in [folder / alias.name for alias in node.names] + [folder]:
+                yield from (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())
+
+
+def test_imports_follow_the_direction_of_dependence():
+    graph = {path: set(imports_of(path)) - {path, PACKAGE / "__init__.py"} for path in PACKAGE.rglob("*.py")}
+    for path, imported in graph.items():
+        for target in imported:
+            wing, room = path.relative_to(PACKAGE).parts[0], Path(target.relative_to(PACKAGE).parts[0]).stem
+            assert room == wing or wing not in MAY_IMPORT or room in MAY_IMPORT[wing], (path, target)
+            assert room != "distributed" or wing in ("distributed", "cli.py", "__init__.py"), (path, target)
+    del graph[PACKAGE / "__init__.py"]  # names loaded when they are first used
+    faces = {path for path in graph if path.name == "__init__.py"}  # a package's face imports its modules
+    graphlib.TopologicalSorter({path: imported - faces for path, imported in graph.items()}).prepare()
+
+
+def test_functions_take_few_arguments():
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                count = len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs)
+                assert count <= 12, (path, node.name, count)
+    for module in (kernels, kernels.simd, reference):
+        for name, value in vars(module).items():
+            function = getattr(value, "py_func", getattr(value, "_defn", value))
+            if not name.startswith("_") and inspect.isfunction(function):
+                assert len(inspect.signature(function).parameters) <= 9, name

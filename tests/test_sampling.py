@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fastw2v import reference, sampling
+from fastw2v import reference
+from fastw2v.kernels import sampling
 
 ZIPF = (1e6 / np.arange(1, 201)).astype(np.int64)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastw2v import reference
-from fastw2v.spans import PIECE, cut, next_block, next_cut, sentence_of
+from fastw2v.kernels.spans import PIECE, cut, next_block, next_cut, sentence_of
 
 UNEVEN = [3, 0, 1, 25_000, 0, 0, 12, PIECE, 1, PIECE + 1, 7, 0]
 CORPORA = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v import tile as tiles
+from fastw2v.kernels import tile as tiles
 
 LEAST_TILES = tiles.LEAST_TILES
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastw2v import parallel, reference, sampling, tile
-from fastw2v.records import (
+from fastw2v import reference
+from fastw2v.kernels import parallel, sampling, tile
+from fastw2v.kernels.records import (
     LOSS,
     LOSS_PAIRS,
     PAIRS,
@@ -27,8 +28,8 @@ from fastw2v.records import (
     Worker,
     aligned_zeros,
 )
-from fastw2v.spans import PIECE, cut, next_cut
-from fastw2v.tile import SPARE
+from fastw2v.kernels.spans import PIECE, cut, next_cut
+from fastw2v.kernels.tile import SPARE
 
 SIZES = [1, 15, 16, 100, 300, 1000]
 N_WORDS = 40

@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v import ingest
-from fastw2v.arrays import load_array
 from fastw2v.cli import main
 from fastw2v.embeddings import Embeddings
 from fastw2v.errors import CorpusError, FolderError, FormatError
-from fastw2v.manifest import checksum, parse_json
-from fastw2v.prepared import open_prepared
+from fastw2v.files.arrays import load_array
+from fastw2v.files.manifest import checksum, parse_json
 from fastw2v.screen import printable
+from fastw2v.text import ingest
+from fastw2v.text.prepared import open_prepared
+from fastw2v.text.wordtable import PADDING, SEEDS, Run, word_key
 from fastw2v.vocab import Vocab
-from fastw2v.wordtable import PADDING, SEEDS, Run, word_key
 
 PACKAGE = Path(fastw2v.__file__).parent
 HOSTILE = "\x1b]0;owned\x07\u202egnp\u2066\u200b"  # a terminal's title, right to left, an isolate, no width
@@ -47,7 +47,7 @@ def edit(folder, **fields):
 
 
 def test_nothing_unpickles_or_evaluates():
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fastw2v.errors import CorpusError, FolderError
-from fastw2v.ingest import Ingested
-from fastw2v.prepared import build_vocab, choose_words
 from fastw2v.screen import printable
+from fastw2v.text.ingest import Ingested
+from fastw2v.text.prepared import build_vocab, choose_words
 from fastw2v.vocab import Vocab
 
 

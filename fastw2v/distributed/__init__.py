@@ -16,12 +16,11 @@ all replicas are the same.
 from os import PathLike
 from typing import Unpack
 
-from ..config import TrainOptions
 from ..embeddings import Embeddings
-from ..prepared import CorpusInput
-from ..run import Run
+from ..text.prepared import CorpusInput
+from ..training.run import Run
 from .node import Node
-from .rounds import RayOptions, train_nodes
+from .rounds import RayOptions, RayTrainOptions, RoundOptions, train_nodes
 
 
 def train_ray(
@@ -35,11 +34,7 @@ def train_ray(
     init_from: str | PathLike[str] | None = None,
     progress: bool = True,
     min_nodes: int | None = None,
-    hot_rows: int = 8_192,
-    full_every: int = 6,
-    round_tokens: int | None = None,
-    round_timeout_s: float = 600.0,
-    **options: Unpack[TrainOptions],
+    **options: Unpack[RayTrainOptions],
 ) -> Embeddings:
     """Train as `train` does, on several machines of a Ray cluster or in several processes of this machine.
 
@@ -62,12 +57,7 @@ def train_ray(
         progress: see `train`.
         min_nodes: if fewer nodes are left, and none comes back within ``round_timeout_s`` (at least a minute), the run
             is saved and ends with an error. None is half of ``nodes``, rounded up.
-        hot_rows: how many rows, of the most frequent words, nodes exchange after every round.
-        full_every: nodes exchange all rows after so many rounds.
-        round_tokens: corpus tokens per node and round; None for about four seconds of training. It is less if an epoch
-            would otherwise have fewer rounds than `merging.rounds`.
-        round_timeout_s: a node that takes longer, for a round or a step of the exchange, is given up.
-        options: see `TrainConfig`; ``workers`` is the threads of each node.
+        options: those of `TrainConfig`, where ``workers`` is the threads of each node, and of `rounds.RoundOptions`.
 
     Returns:
         The embeddings, mapped from ``output``.
@@ -79,7 +69,6 @@ def train_ray(
         CorpusError, FolderError: see `train`; if a node raised it, the message names the node.
         DivergedError, KeyboardInterrupt, Terminated: see `train`.
     """
-    return train_nodes(
-        Node, corpus, RayOptions(nodes, address, min_nodes, hot_rows, full_every, round_tokens, round_timeout_s),
-        Run(output, resume, checkpoint_every, init_from, (), progress, on_nodes=True), options,
-    )  # fmt: skip
+    own = {name: options.pop(name) for name in RoundOptions.__annotations__ if name in options}  # type: ignore[misc]
+    run = Run(output, resume, checkpoint_every, init_from, (), progress, on_nodes=True)
+    return train_nodes(Node, corpus, RayOptions(nodes, address, min_nodes, **own), run, options)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .._jit import jit
+from ..kernels._jit import jit
 
 MOST_RATE = 4
 _CACHED = 1 << 17  # bytes of ``out`` that are finished before the next ones are begun; all nodes pass over them

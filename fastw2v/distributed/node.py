@@ -31,14 +31,14 @@ from .._version import PACKAGE, package_digest
 from ..config import TrainConfig
 from ..embeddings import load
 from ..errors import ConfigError, CorpusError, FolderError
-from ..finite import all_finite
-from ..ledger import Range
+from ..files.manifest import read_manifest
+from ..kernels.records import TALLY_WIDTH, Rate, Text
+from ..kernels.spans import cut
 from ..machine import available_memory, trim_memory, versions
-from ..manifest import read_manifest
-from ..prepared import PREPARED_MANIFEST, is_prepared, open_prepared
-from ..records import TALLY_WIDTH, Rate, Text
-from ..replica import Replica, memory_bill
-from ..spans import cut
+from ..text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared
+from ..training.finite import all_finite
+from ..training.ledger import Range
+from ..training.replica import Replica, memory_bill
 from .merging import add_delta, mean, parts, take_delta
 
 SHARED_PLACE = "put it on a file system that all nodes see, or copy it there under the same path"

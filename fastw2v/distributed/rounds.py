@@ -14,23 +14,26 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoint import LEDGER, MOVED, Checkpoints, State
 from ..config import TrainConfig, TrainOptions
-from ..corpus import Corpus
 from ..embeddings import Embeddings, load
 from ..errors import ClusterError, ConfigError, DivergedError, FolderError
+from ..files.manifest import read_manifest
+from ..files.staging import CACHE, write_errors
 from ..interrupts import interruption, signals_noted, sigterm_raises
-from ..ledger import Ledger, Range, length
+from ..kernels.records import LOSS, PAIRS, TALLY_WIDTH, TRAINED
+from ..kernels.spans import next_cut
 from ..machine import usable_cores
-from ..manifest import read_manifest
-from ..prepared import PREPARED_MANIFEST, CorpusInput, opened
-from ..records import LOSS, PAIRS, TALLY_WIDTH, TRAINED
-from ..run import (
+from ..screen import Bar, counted, say
+from ..text.corpus import Corpus
+from ..text.prepared import PREPARED_MANIFEST, CorpusInput, opened
+from ..training.checkpoint import LEDGER, MOVED, Checkpoints, State
+from ..training.ledger import Ledger, Range, length
+from ..training.run import (
     Progress,
     Run,
     begin,
@@ -45,9 +48,6 @@ from ..run import (
     sizes_of,
     summary,
 )
-from ..screen import Bar, counted, say
-from ..spans import next_cut
-from ..staging import CACHE, write_errors
 from .cluster import Cluster, connect, threads_per_node
 from .members import STRIKES, WAIT, AllLostError, Member, Members
 from .merging import rate
@@ -62,17 +62,38 @@ DISK_SECONDS = 3600.0  # that a node may take to write or read a model, at least
 TOKEN = "driver"  # name of the file in the output folder by which nodes recognise the folder
 
 
-@dataclass(frozen=True)
-class RayOptions:
-    """The options of `train_ray` that `train` does not have."""
+class RoundOptions(TypedDict, total=False):
+    """Keyword options of `train_ray` about its rounds.
 
-    nodes: int | None
-    address: str | None
-    min_nodes: int | None
+    Attributes:
+        hot_rows: how many rows, of the most frequent words, nodes exchange after every round; by default 8,192.
+        full_every: nodes exchange all rows after so many rounds; by default 6.
+        round_tokens: corpus tokens per node and round; None, the default, for about four seconds of training. It is
+            less if an epoch would otherwise have fewer rounds than `merging.rounds`.
+        round_timeout_s: a node that takes longer, for a round or a step of the exchange, is given up; by default 600.
+    """
+
     hot_rows: int
     full_every: int
     round_tokens: int | None
     round_timeout_s: float
+
+
+class RayTrainOptions(TrainOptions, RoundOptions, total=False):
+    """Keyword options of `train_ray`: those of `TrainConfig` and `RoundOptions`."""
+
+
+@dataclass(frozen=True)
+class RayOptions:
+    """The options of `train_ray` that `train` does not have; see there."""
+
+    nodes: int | None
+    address: str | None
+    min_nodes: int | None
+    hot_rows: int = 8_192
+    full_every: int = 6
+    round_tokens: int | None = None
+    round_timeout_s: float = 600.0
 
     def __post_init__(self) -> None:
         for name in ("nodes", "min_nodes", "hot_rows", "full_every", "round_tokens"):
@@ -101,7 +122,7 @@ def train_nodes(
     options: Mapping[str, Any],
 ) -> Embeddings:
     """Train as `train_ray` does, with nodes of this class."""
-    check_names("train_ray", options, TrainOptions)
+    check_names("train_ray", options, RayTrainOptions)
     given = given_options(options)
     TrainConfig(**given)  # It raises before anything is touched.
     with sigterm_raises(), output_folder(run.output) as folder, ExitStack() as stack:

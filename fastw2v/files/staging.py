@@ -26,8 +26,8 @@ from io import BufferedReader
 from pathlib import Path
 from types import ModuleType
 
-from .errors import FolderError
-from .interrupts import interruption, signals_noted
+from ..errors import FolderError
+from ..interrupts import interruption, signals_noted
 
 fcntl: ModuleType | None
 try:

@@ -25,9 +25,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ._jit import jit
-from .errors import CorpusError
-from .simd import CHUNK, bits_between, ones, prefetch, trailing_zeros
+from ..errors import CorpusError
+from ..kernels._jit import jit
+from ..kernels.simd import CHUNK, bits_between, ones, prefetch, trailing_zeros
 
 SENTENCE_END = -1
 PADDING = CHUNK

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ._jit import jit
+from ..kernels._jit import jit
 
 TOKENS_PER_ROW = 16
 PARTS_PER_WORKER = 8  # Marked rows are not spread evenly, so parts are small.

@@ -16,6 +16,15 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import IdOptions, TrainConfig
+from ..embeddings import MODEL_MANIFEST, Embeddings, load
+from ..errors import ConfigError, DivergedError
+from ..files.staging import staged, write_errors
+from ..kernels.records import LOSS, LOSS_PAIRS
+from ..kernels.simd import features_digest, host_cpu
+from ..machine import available_memory, usable_cores, versions
+from ..screen import counted, printable, say
+from ..text.corpus import Corpus
 from .checkpoint import (
     Checkpoints,
     State,
@@ -27,16 +36,7 @@ from .checkpoint import (
     read_state,
     unfinished,
 )
-from .config import IdOptions, TrainConfig
-from .corpus import Corpus
-from .embeddings import MODEL_MANIFEST, Embeddings, load
-from .errors import ConfigError, DivergedError
-from .machine import available_memory, usable_cores, versions
-from .records import LOSS, LOSS_PAIRS
 from .replica import memory_bill
-from .screen import counted, printable, say
-from .simd import features_digest, host_cpu
-from .staging import staged, write_errors
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import CorpusError
-from .vocab import Vocab
+from ..errors import CorpusError
+from ..vocab import Vocab
 
 BLOCK_IDS = 1 << 22
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .errors import FolderError
+from ..errors import FolderError
 from .staging import open_part
 
 FORMAT_VERSION = 1

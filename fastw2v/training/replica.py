@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import TrainConfig
-from .embeddings import Embeddings
-from .errors import ConfigError
+from ..config import TrainConfig
+from ..embeddings import Embeddings
+from ..errors import ConfigError
+from ..kernels.parallel import Workers, bytes_of_workers, run_chunk
+from ..kernels.records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
+from ..kernels.sampling import build_alias, expected_kept, keep_thresholds, noise_weights, spawn_streams
+from ..kernels.spans import cut
+from ..kernels.tile import CENTRES, SHARED, choose_tiling
+from ..vocab import Vocab
 from .finite import all_finite
-from .parallel import Workers, bytes_of_workers, run_chunk
-from .records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
-from .sampling import build_alias, expected_kept, keep_thresholds, noise_weights, spawn_streams
-from .spans import cut
-from .tile import CENTRES, SHARED, choose_tiling
-from .vocab import Vocab
 
 SPANS_PER_WORKER = 16  # per chunk; the last one alone at the end of a chunk keeps the others waiting for so little
 DRAWN_ROWS = 1_024  # rows that are initialised at once, so that this needs little memory beside V and U

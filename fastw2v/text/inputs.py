@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import CorpusError
+from ..errors import CorpusError
 
 SNIFF_BYTES = 64 << 10
 COMPRESSED_BYTES = 256 << 10  # read at once from an archive

@@ -26,11 +26,11 @@ FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 
 #: Every module of this package that defines compiled functions, with its folder (a test compares this with the tree).
 KERNEL_SOURCES = (
-    "_jit", "distributed/merging", "finite", "ingest", "pair", "parallel", "records", "sampling", "simd", "spans",
-    "tile", "wordtable",
+    "distributed/merging", "kernels/_jit", "kernels/pair", "kernels/parallel", "kernels/records", "kernels/sampling",
+    "kernels/simd", "kernels/spans", "kernels/tile", "text/ingest", "text/wordtable", "training/finite",
 )  # fmt: skip
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 

@@ -20,18 +20,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ._version import __version__
-from .arrays import load_array, write_header
-from .config import TrainConfig
+from .._version import __version__
+from ..config import TrainConfig
+from ..errors import ConfigError, CorpusError, FolderError
+from ..files.arrays import load_array, write_header
+from ..files.manifest import read_manifest, write_manifest
+from ..files.staging import CACHE, staged, synchronise, write_errors
+from ..interrupts import sigterm_raises
+from ..screen import announced, counted, printable, say
+from ..vocab import Vocab
 from .corpus import Corpus, check_ids
-from .errors import ConfigError, CorpusError, FolderError
 from .ingest import Ingested, digest_files, ingest_files, ingest_sentences, write_ids
 from .inputs import expand
-from .interrupts import sigterm_raises
-from .manifest import read_manifest, write_manifest
-from .screen import announced, counted, printable, say
-from .staging import CACHE, staged, synchronise, write_errors
-from .vocab import Vocab
 
 PREPARED_MANIFEST = "prepared.json"
 SETTLED_NS = 2 * 10**9  # longer than the resolution of any file system's clock

@@ -17,16 +17,19 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..config import IdOptions, TrainConfig, TrainOptions
+from ..embeddings import Embeddings
+from ..errors import ConfigError, CorpusError, DivergedError, FolderError
+from ..interrupts import interruption, signals_noted, sigterm_raises
+from ..kernels.records import LOSS, PAIRS, TRAINED, Rate, Text
+from ..kernels.spans import next_cut
+from ..machine import trim_memory
+from ..screen import Bar, announced, say
+from ..text.corpus import BLOCK_IDS, Corpus, check_ids
+from ..text.prepared import CorpusInput, opened
+from ..vocab import Vocab
 from .checkpoint import DIFFERED, Checkpoints, State, differences
-from .config import IdOptions, TrainConfig, TrainOptions
-from .corpus import BLOCK_IDS, Corpus, check_ids
-from .embeddings import Embeddings
-from .errors import ConfigError, CorpusError, DivergedError, FolderError
 from .finite import Watch
-from .interrupts import interruption, signals_noted, sigterm_raises
-from .machine import trim_memory
-from .prepared import CorpusInput, opened
-from .records import LOSS, PAIRS, TRAINED, Rate, Text
 from .replica import Replica
 from .run import (
     Callback,
@@ -45,9 +48,6 @@ from .run import (
     place_of,
     sizes_of,
 )
-from .screen import Bar, announced, say
-from .spans import next_cut
-from .vocab import Vocab
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 50_000  # tokens per worker, before the speed is known

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 from numpy.typing import DTypeLike, NDArray
 
-from .errors import FolderError
+from ..errors import FolderError
 from .staging import open_part
 
 WRITE_BYTES = 1 << 22  # per block

@@ -24,18 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import TrainConfig
-from .corpus import Corpus
-from .embeddings import MODEL_MANIFEST, Embeddings, load
-from .errors import ConfigError, CorpusError, DivergedError, FolderError
-from .finite import all_finite
-from .interrupts import signals_noted
-from .ledger import Range, check_ranges, length
-from .machine import available_memory
-from .manifest import checksum, parse_json, read_manifest
-from .screen import printable
-from .spans import next_cut
-from .staging import (
+from ..config import TrainConfig
+from ..embeddings import MODEL_MANIFEST, Embeddings, load
+from ..errors import ConfigError, CorpusError, DivergedError, FolderError
+from ..files.manifest import checksum, parse_json, read_manifest
+from ..files.staging import (
     KEEP_PREVIOUS,
     NEW_RUN,
     check_own,
@@ -45,6 +38,13 @@ from .staging import (
     remove_previous,
     write_errors,
 )
+from ..interrupts import signals_noted
+from ..kernels.spans import next_cut
+from ..machine import available_memory
+from ..screen import printable
+from ..text.corpus import Corpus
+from .finite import all_finite
+from .ledger import Range, check_ranges, length
 
 FOLDER = "checkpoint"  # in the staging folder, while it is being written
 IN_PAGE_CACHE = 10  # V and U this many times must be free: Linux has a writer of 15 % of the memory wait for the disk

@@ -32,11 +32,11 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._jit import jit
-from .errors import CorpusError
+from ..errors import CorpusError
+from ..files.staging import write_errors
+from ..kernels._jit import jit
+from ..vocab import check_storable
 from .inputs import display_name, expand, open_text
-from .staging import write_errors
-from .vocab import check_storable
 from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable, is_space
 
 BLOCK_BYTES = 1 << 20
