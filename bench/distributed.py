@@ -188,7 +188,8 @@ def caption(lines: list[Record]) -> str:
     config, corpus = lines[-1]["config"], lines[-1]["corpus"]
     return (
         "Scores: the mean over the seeds, in brackets the largest minus the smallest, then the difference from one "
-        "node. Several runs of one seed count as their mean. Speed: of the newest runs, which took turns. Scores are 100 x "
+        "node. Several runs of one seed count as their mean. Speed: of the newest runs, which took turns. Scores "
+        "are 100 x "
         f"Spearman, and per cent of the attempted Google analogies (restrict-vocab {quality.RESTRICT_VOCAB:,}). "
         f"{corpus['tokens'] / 1e6:.3g} M words of {corpus['name']}, {corpus['words']:,} different ones; vector_size "
         f"{config['vector_size']}, {config['epochs']} epochs, alpha {config['alpha']:g}. {report.source(*lines)}"

@@ -307,7 +307,8 @@ def table(lines: list[Record]) -> str:
     return (
         f"{report.markdown(header, rows)}\n\nMedians of {len({line['round'] for line in lines})} rounds, in brackets "
         f"the largest minus the smallest. A round runs each peer once and fastw2v beside each peer. A ratio divides "
-        f"the figure of a peer by that of fastw2v beside it. word2vec.c, fastText and gensim's corpus_file read the text "
+        "the figure of a peer by that of fastw2v beside it. word2vec.c, fastText and gensim's corpus_file read the "
+        "text "
         f"in each epoch of training; fastw2v converts it to ids before training. Outside training: start, reading, "
         f"counting, saving. "
         f"{epochs} epoch{'s' * (epochs != 1)}. {remarks(lines)}"

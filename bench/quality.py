@@ -414,7 +414,8 @@ def deficits(found: list[Point]) -> str:
     fine = [name.lower() for name, each in aspects.items() if not each]
     noise = (
         f"The number after ± is the standard error of the difference over the seeds. Beyond noise means more than "
-        f"{SEEN} standard errors (95 % with three seeds each), so few seeds show large differences only. Ingest is everything "
+        f"{SEEN} standard errors (95 % with three seeds each), so few seeds show large differences only. Ingest is "
+        "everything "
         "outside training: start, reading and counting the text, saving."
     )
     if not remarks:
@@ -432,7 +433,8 @@ def blocks() -> dict[str, str]:
     few = [point for point in found if point.epochs in EPOCHS]
     remark = (
         "Scores: the mean over the seeds, in brackets the largest minus the smallest; several runs of one seed count "
-        "as their mean. Memory: the median of the newest runs. Times: the median of the runs on one processor that took "
+        "as their mean. Memory: the median of the newest runs. Times: the median of the runs on one processor that "
+        "took "
         f"turns while others used at most {100 * LITTLE:.0f} % of the machine; without such runs that of quiet runs "
         "alone, and without those that of all runs. `runs timed` is their number. Scores are 100 x Spearman, and per "
         f"cent of the attempted Google analogies (restrict-vocab {RESTRICT_VOCAB:,})."
