@@ -1,4 +1,4 @@
-"""``python -m bench``: measurements, each written to ``bench/results/`` with what is needed to repeat it."""
+"""``python -m bench``: measurements. Each result goes to ``bench/results/`` with the facts needed to repeat it."""
 
 import argparse
 import functools

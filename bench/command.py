@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-#: Not `ru_maxrss`, which a process inherits from the one that started it.
+#: Reads VmHWM, because a process inherits `ru_maxrss` from its parent.
 PEAK = """
 import sys
 from fastw2v.cli import main
@@ -18,11 +18,11 @@ sys.exit(code)
 
 
 def peak_and_messages(*arguments: str | Path, stderr: int | None = None) -> tuple[float, str]:
-    """Run ``fastw2v ARGUMENTS`` and return its peak memory in MB of 2^20 bytes, and what it said on stderr.
+    """Run ``fastw2v ARGUMENTS`` and return its peak memory in MB of 2^20 bytes, and its output on stderr.
 
     Args:
         arguments: of the command.
-        stderr: as for `subprocess.run`; by default it is shown, and what is returned of it is empty.
+        stderr: as for `subprocess.run`; by default the output is shown and not returned.
 
     Raises:
         SystemExit: it failed.
@@ -35,7 +35,7 @@ def peak_and_messages(*arguments: str | Path, stderr: int | None = None) -> tupl
 
 
 def cost(*arguments: str | Path) -> dict[str, float]:
-    """Run ``fastw2v ARGUMENTS`` and return its ``seconds`` and ``peak_rss_mb``; what it says on stderr is shown.
+    """Run ``fastw2v ARGUMENTS`` and return its ``seconds`` and ``peak_rss_mb``; its output on stderr is shown.
 
     Raises:
         SystemExit: it failed.

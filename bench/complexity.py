@@ -1,11 +1,11 @@
-"""``complexity``: what a pair costs with the naive softmax, O(n_words), and with negative sampling, O(negative).
+"""``complexity``: the time of a pair with the naive softmax, O(n_words), and with negative sampling, O(negative).
 
-One worker, vector_size 100. On the NumPy reference one pair's loss and gradients are timed; on compiled code the same
-pair's step in place. The package has no softmax kernel, for nobody should train with one; the one here exists to be
-compared, is compiled with the package's flags, and is checked against the reference before it is timed. The tile kernel
-has no single pair: its time is that of an epoch of synthetic text over the pairs in it.
+One worker, vector_size 100. The NumPy reference computes the loss and gradients of one pair; compiled code takes the
+same step in place. The package has no softmax kernel, because nobody should train with one. The one here is only for
+comparison. It is compiled with the flags of the package and checked against the reference before it is timed. The tile
+kernel has no single pair, so its time is that of an epoch of synthetic text divided by the pairs of that text.
 
-Exponents are fitted on logarithms: the softmax from 1,000 words on, where its fixed costs no longer matter.
+Exponents are fitted on logarithms. The smallest softmax has 1,000 words, so that fixed costs do not matter.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from . import fit, record, report, timing
 from .figure import COLOURS, Figure
 from .steps import steps
 
-HELP = "what a pair costs with the naive softmax, O(n_words), and with negative sampling, O(negative)"
+HELP = "the time of a pair with the naive softmax, O(n_words), and with negative sampling, O(negative)"
 D = 100
 N_WORDS = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 NEGATIVES = (1, 2, 5, 10, 20, 40)
@@ -285,7 +285,7 @@ def draw(canvas: Any, data: Any) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add the options."""
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")
     parser.add_argument("--quick", action="store_true", help="few points, once: does it run?")
 

@@ -154,6 +154,11 @@ def points(lines: list[Record]) -> list[Point]:
     return sorted(made, key=lambda point: point.lines[0]["plan"]["nodes"])
 
 
+def one_node(found: list[Point]) -> Point | None:
+    """Return the runs on one node, if there are any."""
+    return next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None)
+
+
 def score_cells(point: Point, one: Point | None, names: Iterable[str]) -> list[str]:
     """Return mean scores with spreads, and how far each is from those of one node."""
     cells = []
@@ -166,10 +171,7 @@ def score_cells(point: Point, one: Point | None, names: Iterable[str]) -> list[s
 def merging_table(lines: list[Record]) -> str:
     """Return the table of replicas merged in one process, in Markdown."""
     found = points(lines)
-    names, one = (
-        quality.score_names(found),
-        next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None),
-    )
+    names, one = quality.score_names(found), one_node(found)
     rows = []
     for point in found:
         plan, how = point.lines[0]["plan"], [""] * 4
@@ -182,12 +184,13 @@ def merging_table(lines: list[Record]) -> str:
 
 
 def caption(lines: list[Record]) -> str:
-    """Return what a table of runs says below: the scores, the text, the options and the source."""
+    """Return the lines below a table of runs: the scores, the text, the options and the source."""
     config, corpus = lines[-1]["config"], lines[-1]["corpus"]
     return (
-        "Scores: mean of the seeds, in brackets the largest minus the smallest, then the distance from one node (where "
-        "a seed was run more than once, the mean of its runs; speed: of the newest, in turn); 100 x Spearman, and per "
-        f"cent of the attempted Google analogies (restrict-vocab {quality.RESTRICT_VOCAB:,}). "
+        "Scores: the mean over the seeds, in brackets the largest minus the smallest, then the difference from one "
+        "node. Several runs of one seed count as their mean. Speed: of the newest runs, which took turns. Scores "
+        "are 100 x "
+        f"Spearman, and per cent of the attempted Google analogies (restrict-vocab {quality.RESTRICT_VOCAB:,}). "
         f"{corpus['tokens'] / 1e6:.3g} M words of {corpus['name']}, {corpus['words']:,} different ones; vector_size "
         f"{config['vector_size']}, {config['epochs']} epochs, alpha {config['alpha']:g}. {report.source(*lines)}"
     )
@@ -196,10 +199,7 @@ def caption(lines: list[Record]) -> str:
 def ray_table(lines: list[Record]) -> str:
     """Return the table of nodes on Ray, in Markdown."""
     found = points(lines)
-    names, one = (
-        quality.score_names(found),
-        next((point for point in found if point.lines[0]["plan"]["nodes"] == 1), None),
-    )
+    names, one = quality.score_names(found), one_node(found)
     rows = []
     for point in found:
         plan, runs = point.lines[0]["plan"], [line["run"] for line in point.lines]
@@ -254,21 +254,29 @@ def blocks() -> dict[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
-    parser.add_argument("corpus", type=Path, nargs="?", help="a text file, one sentence a line (default: synthetic)")
+    """Add the options."""
+    parser.add_argument("corpus", type=Path, nargs="?", help="a text file, one sentence per line (default: synthetic)")
     parser.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help=f"default: {' '.join(PARTS)}")
     parser.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="default: 1 2 4")
     parser.add_argument(
         "--rates", nargs="+", default=["rule"], metavar="X",
-        help="alpha times this, of merging; 'rule': what merging.rate gives (default)",
+        help="factors of alpha, for the part merging; 'rule': by merging.rate (default)",
     )  # fmt: skip
     parser.add_argument(
         "--rounds", type=int, nargs="+", default=[ROUNDS], metavar="N",
-        help=f"of an epoch, times the nodes; of merging (default: {ROUNDS})",
+        help=f"rounds per epoch and node, for the part merging (default: {ROUNDS})",
     )  # fmt: skip
-    parser.add_argument("--hot-rows", type=int, default=HOT_ROWS, metavar="N", help=f"default: {HOT_ROWS}")
-    parser.add_argument("--full-every", type=int, default=FULL_EVERY, metavar="N", help=f"default: {FULL_EVERY}")
+    parser.add_argument(
+        "--hot-rows", type=int, default=HOT_ROWS, metavar="N", help=f"rows merged in every round (default: {HOT_ROWS})"
+    )
+    parser.add_argument(
+        "--full-every",
+        type=int,
+        default=FULL_EVERY,
+        metavar="N",
+        help=f"rounds between merges of all rows (default: {FULL_EVERY})",
+    )
     parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help=f"default: {EPOCHS}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
     parser.add_argument("--vector-size", type=int, default=TrainConfig().vector_size, metavar="N", help="default: 100")
@@ -277,7 +285,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command_of(arguments: argparse.Namespace) -> str:
-    """Return the command line that says the same."""
+    """Return the command line of these arguments."""
     words = f" {arguments.corpus.name}" if arguments.corpus else ""
     words += f" --tokens {arguments.tokens}" * (arguments.tokens is not None)
     for name in ("parts", "nodes", "rates", "rounds", "seeds"):

@@ -1,4 +1,4 @@
-"""``all``: every command in turn, each in a process of its own with its defaults, whatever becomes of those before."""
+"""``all``: every command in turn, each with its defaults in a process of its own. A failure does not stop the rest."""
 
 import argparse
 import subprocess
@@ -11,7 +11,7 @@ EVALUATION = ("similarity", "analogies")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what is passed on to the commands that take it."""
+    """Add the options that `run` passes to the commands that have them."""
     parser.add_argument("corpus", type=Path, nargs="?", help="a text file (default: synthetic, each command its own)")
     for name in EVALUATION:
         parser.add_argument(f"--{name}", type=Path, action="append", default=[], help="passed to quality; repeatable")
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(name: str, parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> list[str]:
-    """Return one command with those of our arguments that its parser takes."""
+    """Return the words of one command, with those of our arguments that its parser accepts."""
     known, left_over = parser.parse_known_args(["a corpus"])
     words = [name]
     if arguments.corpus and not left_over:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, parsers: Mapping[str, argparse.ArgumentPa
     """Run every command.
 
     Raises:
-        SystemExit: some failed; which, is said.
+        SystemExit: some failed; the message names them.
     """
     failed = []
     for number, (name, parser) in enumerate(parsers.items(), 1):

@@ -1,8 +1,7 @@
 """Pictures in one plain style, and in each file the digest of the data it shows.
 
-A picture is a `Figure`; a bench module returns its own from ``figures()``, by name, and ``python -m bench report``
-draws them to ``bench/results/NAME.svg``. Whether a file shows the present results can be told from its digest, without
-matplotlib.
+A bench module returns its pictures from ``figures()``, a `Figure` for each name, and ``python -m bench report`` draws
+them to ``bench/results/NAME.svg``. The digest shows without matplotlib whether a file is up to date.
 """
 
 import hashlib
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-#: Okabe and Ito's colours, which people who confuse red and green can tell apart. The first is ours.
+#: Okabe and Ito's colours, which people with red-green colour blindness can distinguish. The first is ours.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666", "#000000")
 OURS, GREY = COLOURS[0], "#8c8c8c"
 
@@ -42,11 +41,11 @@ class Figure(NamedTuple):
     """One picture.
 
     Attributes:
-        text: what it shows, in a sentence for those who do not see it.
+        text: a sentence that describes it to people who cannot see it.
         data: all that is drawn, as JSON can hold it.
         draw: draws the data into an empty ``matplotlib.figure.Figure`` with constrained layout.
         size: width and height in inches.
-        png: a PNG file too, for pages that show no SVG.
+        png: whether to write a PNG file too, for pages that show no SVG.
     """
 
     text: str
@@ -68,7 +67,7 @@ def digest(figure: Figure) -> str:
 
 
 def digest_in(path: Path) -> str | None:
-    """Return the digest that an SVG or PNG file of `write` carries; None if it is no such file or not there."""
+    """Return the digest in an SVG or PNG file of `write`; None if the file is missing or has none."""
     if not path.is_file():
         return None
     found = re.search(rb"data sha256 ([0-9a-f]{64})", path.read_bytes())
@@ -76,7 +75,7 @@ def digest_in(path: Path) -> str | None:
 
 
 def stale(figure: Figure, name: str, folder: Path) -> list[Path]:
-    """Return the files of a picture that are not there or show other data."""
+    """Return the files of a picture that are missing or show other data."""
     paths = [folder / f"{name}{suffix}" for suffix in figure.suffixes]
     return [path for path in paths if digest_in(path) != digest(figure)]
 
@@ -96,7 +95,7 @@ def write(figure: Figure, name: str, folder: Path) -> None:
         canvas = Canvas(figsize=figure.size, layout="constrained")
         FigureCanvasAgg(canvas)
         figure.draw(canvas, figure.data)
-        # neither has a date or a version in it
+        # The files contain no date and no version, so the same data give the same bytes.
         about: dict[str, dict[str, str | None]] = {
             ".svg": {"Title": figure.text, "Description": description, "Date": None, "Creator": None},
             ".png": {"Software": None},
@@ -108,7 +107,7 @@ def write(figure: Figure, name: str, folder: Path) -> None:
 
 
 def fewer_colours(path: Path, description: str) -> None:
-    """Write a PNG file anew with a palette, a third as long, and with its description."""
+    """Rewrite a PNG file with a palette, which makes it three times smaller, and with its description."""
     from PIL import Image, PngImagePlugin
 
     about = PngImagePlugin.PngInfo()

@@ -14,7 +14,7 @@ def power_law(x: Sequence[float], y: Sequence[float]) -> dict[str, Any]:
         y: as many positive values.
 
     Returns:
-        ``exponent``, its standard ``error`` (None of two points, through which any line goes), and ``factor``.
+        ``exponent``, its standard ``error`` (None for two points, because a line fits them exactly), and ``factor``.
     """
     log_x, log_y = np.log(np.asarray(x, float)), np.log(np.asarray(y, float))
     centred = log_x - log_x.mean()

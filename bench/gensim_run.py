@@ -1,7 +1,7 @@
-"""Train with gensim as its documentation shows, text to saved vectors: a process that loads nothing else.
+"""Train with gensim as its documentation shows, from text to saved vectors, in a process that loads nothing else.
 
-``python gensim_run.py corpus_file|iterable TEXT VECTORS OPTIONS_AS_JSON [OUTSIDE]``; the last line says the seconds of
-training. The outside rows are saved only where a file is named for them.
+``python gensim_run.py corpus_file|iterable TEXT VECTORS OPTIONS_AS_JSON [OUTSIDE]``; the last line of output has the
+seconds of training. The outside rows are saved only if the command names a file for them.
 """
 
 import json

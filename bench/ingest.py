@@ -1,10 +1,11 @@
 """``ingest``: from text to ids, beside gensim's scan for a vocabulary and beside `gzip -dc`, in turn.
 
-- fastw2v: `prepare` with 1 and 2 workers: the vocabulary, and every id on disk, synchronised. Kernels are compiled.
-- gensim: `Word2Vec.scan_vocab(corpus_file=...)`, which counts words and keeps nothing else; it uses one thread.
-- gzip: `gzip -dc` of the same text into nowhere; beside it `prepare` of that archive.
+- fastw2v: `prepare` with 1 and 2 workers writes the vocabulary and all ids to the disk and synchronises it. Its kernels
+  are compiled before.
+- gensim: `Word2Vec.scan_vocab(corpus_file=...)` only counts words, on one thread.
+- gzip: `gzip -dc` of the same text, whose output is discarded, beside `prepare` of that archive.
 
-Peak memory is that of ``fastw2v prepare`` in a process of its own, and of the same with ten words of text.
+Peak memory is that of ``fastw2v prepare`` in a process of its own, for the text and for a text of ten words.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def systems(text: Path, packed: Path, output: Path) -> dict[str, Callable[[], ob
     return found
 
 
-#: Ratios of seconds in the same round: what is divided by what.
+#: Ratios of seconds in the same round: numerator and denominator.
 RATIOS = {
     "gensim / 2 workers": ("gensim scan", "fastw2v, 2 workers"),
     "gensim / 1 worker": ("gensim scan", "fastw2v, 1 worker"),
@@ -73,7 +74,7 @@ def measure(text: Path, packed: Path, scratch: Path, rounds: int) -> dict[str, A
     timed = systems(text, packed, scratch / "prepared")
     for name, work in timed.items():
         if name.startswith("fastw2v"):
-            work()  # compiles, and fills the page cache
+            work()  # This run compiles the kernels and fills the page cache.
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     with steps("ingest", rounds * len(timed)) as say:
         for number in range(1, rounds + 1):
@@ -104,8 +105,8 @@ def table(record: report.Record) -> str:
     )
     return (
         f"{report.markdown(['', 'seconds', 'largest minus smallest', 'M tokens/s'], rows)}\n\n"
-        f"Medians of {record['rounds']} rounds, each once a round. Ratios of seconds within a round, in brackets the "
-        f"largest minus the smallest: {ratios}. Peak memory of `fastw2v prepare` {peaks}; for ten words of text "
+        f"Medians of {record['rounds']} rounds. Ratios of seconds within a round, in brackets the largest minus the "
+        f"smallest: {ratios}. Peak memory of `fastw2v prepare` {peaks}; for ten words of text "
         f"{report.number(base)} MB. {report.source(record)}"
     )
 
@@ -119,8 +120,8 @@ def blocks() -> dict[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
-    parser.add_argument("corpus", type=Path, nargs="?", help="a text file, one sentence a line (default: synthetic)")
+    """Add the options."""
+    parser.add_argument("corpus", type=Path, nargs="?", help="a text file, one sentence per line (default: synthetic)")
     parser.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="times each is run (default: 5)")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_TOKENS} words, one round: does it run?")

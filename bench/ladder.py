@@ -1,8 +1,8 @@
-"""``ladder``: from the mathematics in NumPy to all workers of the fastest kernel, a rung at a time, in one run.
+"""``ladder``: the speed of each step from plain NumPy to all workers of the fastest kernel, in one run.
 
-Every rung is compared with `fastw2v.reference` before it is timed. The rungs are timed in turn, all of them once, then
-all of them again, so that a slow minute of the machine hits every rung. The FMA peak is measured in every round too,
-and the best of all rounds counts: one worker's for what runs on one, that of all workers at once for what runs on all.
+Every rung is compared with `fastw2v.reference` before it is timed. Each repeat times every rung once, so that a slow
+minute of the machine affects all rungs alike. Each repeat also measures the FMA peak, and the best repeat counts. A
+rung is compared with the peak of as many workers as it has.
 """
 
 import argparse
@@ -29,11 +29,11 @@ from .timing import Ids, Timing
 HELP = "from NumPy to all workers of the fastest kernel, rung by rung"
 
 REFERENCE_TOKENS, PAIRS_TOKENS, TILES_TOKENS = 4_000, 100_000, 2_000_000
-QUICK = 50  # how much less --quick trains, once
+QUICK = 50  # divides the tokens of --quick
 
 
 class Rung(NamedTuple):
-    """One rung: what compares it with the reference, what trains it, on how many workers and tokens."""
+    """One rung: how to compare it with the reference, how to train it, and on how many workers and tokens."""
 
     name: str
     workers: int
@@ -129,7 +129,7 @@ def rungs(tokens: int, config: TrainConfig, quick: bool) -> list[Rung]:
     return [rung._replace(tokens=max(min(rung.tokens, tokens) // share, 500)) for rung in ladder]
 
 
-VECTORISED = 2  # the rung that "x vectorised" means: the fastest NumPy
+VECTORISED = 2  # the rung of the column "x vectorised": the fastest NumPy
 
 
 def climb(
@@ -234,7 +234,7 @@ def blocks() -> dict[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add the options."""
     parser.add_argument("corpus", type=Path, nargs="?", help="a text or prepared folder (default: synthetic)")
     parser.add_argument("--vector-size", type=int, default=100, metavar="N", help="default: 100")
     parser.add_argument("--tokens", type=int, default=8_000_000, metavar="N", help="for the kernels (default: 8000000)")

@@ -1,9 +1,9 @@
-"""``memory``: peak resident memory of our whole command over the size of the model, beside what its bill says.
+"""``memory``: peak resident memory of our whole command over the size of the model, beside its own bill.
 
-Each point is ``fastw2v train`` in a process of its own, on a text in which every word stands equally often. The bill is
-the one that the command prints before it allocates. A line is fitted to the peaks: so much for Python, NumPy, Numba and
-machine code, and so much for each byte of V and U, which take 2 x n_words x vector_size x 4. The peers' peaks are in
-the tables of `peers` and `quality`.
+Each point is ``fastw2v train`` in a process of its own, on a text in which all words are equally frequent. The command
+prints the bill before it allocates. A line is fitted to the peaks: its constant is Python, NumPy, Numba and machine
+code, and its slope is the memory for each byte of V and U, which take 2 x n_words x vector_size x 4. The tables of
+`peers` and `quality` have the peaks of the peers.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def blocks() -> dict[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add the options."""
     parser.add_argument("--quick", action="store_true", help="two small models: does it run?")
 
 

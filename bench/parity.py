@@ -1,17 +1,16 @@
-"""``parity``: in what the programs differ although their options are the same.
+"""``parity``: the differences between the programs when their options are the same.
 
-Some of it was read in their sources (`READ`). Found by running, each with options under which the answer can be read
-off the saved vectors:
+Some differences come from reading their sources (`READ`). The others come from runs with options that make the answer
+visible in the saved vectors:
 
-- Initial scale: one epoch with a learning rate of 1e-12 leaves V as it was; the largest element times vector_size, and
-  how many rows are zeros. (fastText is otherwise given ten threads, for that reason.)
+- Initial scale: one epoch with a learning rate of 1e-12 leaves V unchanged. The results are the largest element times
+  vector_size, and the number of rows that are zeros. (For that reason fastText has ten threads in other commands.)
 - Learning rate: every word of this text occurs once, in a sentence of two. U starts at 0, so the outside word of a
-  pair ends at ``alpha / 2`` times the centre's row, plus noise words' rows, which point anywhere. Its component along
-  the centre's row therefore gives alpha at that place of the text. Threads that walk through a piece of the text each
-  are at the same share of their pieces at about the same time, so places are counted within the pieces. word2vec.c
-  saves no U; its own message says the rate.
-- Words: what has become, in the vocabulary saved, of a long word, of other white space than blanks, of capitals and of
-  an invalid byte.
+  pair ends at ``alpha / 2`` times the row of the centre, plus rows of noise words in random directions. Its component
+  along the row of the centre therefore gives alpha at that place of the text. Threads that train a piece of the text
+  each reach the same share of their pieces at about the same time, so a place is a share of its piece. word2vec.c does
+  not save U, but prints the rate.
+- Words: how the saved vocabulary shows a long word, white space other than blanks, capitals and an invalid byte.
 """
 
 import argparse
@@ -32,16 +31,16 @@ from . import record, report, systems
 from .steps import steps
 from .systems import Job, System
 
-HELP = "in what the programs differ although their options are the same"
+HELP = "the differences between the programs when their options are the same"
 PAIRS = 200_000
 QUICK_PAIRS = 20_000
 SHARES = (0.1, 0.5, 0.9)  # of the text, or of each thread's piece of it, with half a BIN before and after
 BIN = 0.06
 WORKERS = 2
-#: Into how many pieces the threads divide the text; the others take what comes next in it.
+#: The number of pieces into which the threads of a program divide the text; the threads of others take turns in it.
 PIECES = {"gensim corpus_file": WORKERS, "fastText": systems.FASTTEXT_THREADS}
 
-#: What was read in the sources: word2vec 0.11.1, fastText 0.9.3, gensim 4.4.0, pWord2Vec of 2017, and here.
+#: Facts from the sources: word2vec 0.11.1, fastText 0.9.3, gensim 4.4.0, pWord2Vec of 2017, and here.
 READ: dict[str, dict[str, str]] = {
     "noise words drawn by": {
         "fastw2v": "count^0.75, alias table",
@@ -110,7 +109,7 @@ READ: dict[str, dict[str, str]] = {
 
 
 def family(name: str) -> str:
-    """Return under which name `READ` has a system."""
+    """Return the name of a system in `READ`."""
     return next(known for known in READ["the sigmoid"] if name.startswith(known))
 
 
@@ -118,7 +117,7 @@ def family(name: str) -> str:
 
 
 def with_outside(name: str, system: System) -> tuple[System, str | None]:
-    """Return the system told to save U as well, and the file it goes to; None where U can't be had."""
+    """Return the system with a command that saves U too, and the file of U; None if the system cannot save U."""
     more = {"gensim": ["outside.bin"], "fastText": ["-saveOutput"]}.get(family(name), [])
     if family(name) in ("word2vec.c", "pWord2Vec"):
         return system, None
@@ -198,7 +197,7 @@ WORDS = f"Capital capital {LONG} tab\there form\x0cfeed nbsp\u00a0here carriage\
 
 
 def words_in(path: Path) -> list[bytes]:
-    """Return the words of a vectors file as they stand there, of the binary format or of the text format."""
+    """Return the words of a vectors file, in its order, of the binary format or of the text format."""
     content = path.read_bytes()
     header, _, rest = content.partition(b"\n")
     if path.suffix != ".bin":
@@ -227,7 +226,7 @@ def saved_words(system: System, folder: Path, line: bytes) -> list[bytes] | None
 
 
 def words(system: System, folder: Path) -> dict[str, str]:
-    """Return what a program takes for a word."""
+    """Return how a program divides a line into words."""
     found = saved_words(system, folder, WORDS)
     if found is None:
         return {}
@@ -272,7 +271,7 @@ def measure(found: dict[str, System], pairs: int) -> dict[str, Any]:
 
 
 def rate_text(name: str, rates: list[float]) -> str:
-    """Return learning rates in 1/1000; where more threads than workers take turns, they say nothing."""
+    """Return learning rates in 1/1000; they have no meaning if there are more threads than workers."""
     if PIECES.get(name, 0) > WORKERS:
         return f"not seen: {PIECES[name]} threads are not in step"
     return ", ".join(f"{1000 * rate:.1f}" for rate in rates) or "not seen"
@@ -302,9 +301,9 @@ def table(result: report.Record) -> str:
         rows.append([f"run: {label}", *(found[name]["words"].get(label, "not seen") for name in names)])
     body = report.markdown(["", *names], rows)
     return (
-        f"{body}\n\nRows that begin with `run` were found by running, see bench/parity.py; "
-        f"the others were read in the sources. {WORKERS} workers (fastText {systems.FASTTEXT_THREADS}, where nothing "
-        f"else is said), one epoch, alpha {1000 * result['alpha']:g}/1000. "
+        f"{body}\n\nRows that begin with `run` come from runs, see bench/parity.py; "
+        f"the others come from the sources. {WORKERS} workers (fastText: {systems.FASTTEXT_THREADS} unless a row has "
+        f"another number), one epoch, alpha {1000 * result['alpha']:g}/1000. "
         f"{report.source(result)}"
     )
 
@@ -315,8 +314,8 @@ def blocks() -> dict[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
-    parser.add_argument("--pword2vec", type=Path, metavar="PROGRAM", help="a compiled pWord2Vec, to be one of them")
+    """Add the options."""
+    parser.add_argument("--pword2vec", type=Path, metavar="PROGRAM", help="a compiled pWord2Vec to compare too")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PAIRS:,} sentences instead of {PAIRS:,}")
 
 

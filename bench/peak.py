@@ -1,10 +1,9 @@
-"""``peak``: how many float32 operations a second this machine's cores can do at most, measured, not looked up.
+"""``peak``: the most float32 operations per second that the cores of this machine can do, measured.
 
-A loop of twelve independent chains ``a = a * m + b`` on the widest vectors that the processor has. A fused
-multiply-add takes four cycles or so and two start in every cycle, so that eight chains or more keep the units busy;
-twelve and the two operands still fit sixteen registers. Every chain starts at another value, or LLVM would keep one of
-them, and each needs its own last result, so none can be skipped. A fused multiply-add of one lane counts as two
-operations.
+The loop has twelve independent chains ``a = a * m + b`` on the widest vectors of the processor. A fused multiply-add
+takes about four cycles and two start in every cycle, so at least eight chains keep the units busy. Twelve chains and
+the two operands fit in sixteen registers. Every chain starts at another value, because LLVM would merge equal chains,
+and the result uses every chain, so that LLVM can skip none. A fused multiply-add of one lane counts as two operations.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from .timing import summary
 HELP = "the most GFLOP/s (float32) that one core and all cores can do"
 
 CHAINS = 12
-STEPS = 1 << 20  # of all chains; some ten milliseconds a repeat
+STEPS = 1 << 20  # of all chains; about ten milliseconds per repeat
 REPEATS = 10
 
 _FEATURES = dict(llvmlite.binding.get_host_cpu_features())
@@ -116,7 +115,7 @@ def measure(workers: int, steps: int = STEPS, repeats: int = REPEATS) -> float:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add the options."""
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--quick", action="store_true", help="one repeat: does it run?")
 

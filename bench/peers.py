@@ -1,9 +1,9 @@
-"""``peers``: this package beside every other program that can be had, in turn, on one text.
+"""``peers``: this package beside every other available program, in turn, on one text.
 
-A round runs every peer once and fastw2v beside each: before it in odd rounds, after it in even ones, the peers in an
-order that moves on by one each round. Each run is a process of its own (bench/systems.py), and ratios are those of two
-runs beside each other. All have the same text, vocabulary, window, negative, sample, alpha and number of workers, but
-"fastText defaults", which has its own. What else differs between them is in the table of ``parity``.
+A round runs every peer once and fastw2v beside each: before the peer in odd rounds, after it in even rounds. The next
+round starts with the next peer. Each run is a process of its own (bench/systems.py), and ratios are those of two runs
+beside each other. All programs have the same text, vocabulary, window, negative, sample, alpha and number of workers,
+except "fastText defaults", which has its own. The table of ``parity`` has the other differences.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from .report import Record
 from .steps import steps
 from .systems import Job, System
 
-HELP = "the whole command and its training, time and memory, beside every peer that can be had, in turn"
+HELP = "time and memory of the whole command and of its training, beside every available peer, in turn"
 OURS = "fastw2v"  # the default kernel
 LONGEST = 1000  # words of a sentence, word2vec.c's MAX_SENTENCE_LENGTH
 SYNTHETIC = {"tokens": 2_000_000, "words": 30_000}
@@ -77,19 +77,19 @@ def text_of(source: Path | None, tokens: int | None) -> Iterator[tuple[Path, Cor
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Add what `peers` and `quality` have in common."""
-    parser.add_argument("corpus", type=Path, nargs="?", help="a text file, one sentence a line (default: synthetic)")
+    """Add the options that `peers` and `quality` share."""
+    parser.add_argument("corpus", type=Path, nargs="?", help="a text file, one sentence per line (default: synthetic)")
     parser.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
     names = ", ".join(systems.SYSTEMS)
     parser.add_argument(
-        "--systems", nargs="+", choices=systems.SYSTEMS, metavar="NAME", help=f"default: all that can be had of {names}"
+        "--systems", nargs="+", choices=systems.SYSTEMS, metavar="NAME", help=f"default: all available ones of {names}"
     )
-    parser.add_argument("--pword2vec", type=Path, metavar="PROGRAM", help="a compiled pWord2Vec, to be one of them")
+    parser.add_argument("--pword2vec", type=Path, metavar="PROGRAM", help="a compiled pWord2Vec to compare too")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_TOKENS:,} words, once: does it run?")
 
 
 def choice_of(arguments: argparse.Namespace) -> str:
-    """Return what `add_choice` read as words of a command line."""
+    """Return the options of `add_choice` as words of a command line."""
     words = f" {arguments.corpus.name}" if arguments.corpus else ""
     words += f" --tokens {arguments.tokens}" * (arguments.tokens is not None)
     if arguments.systems:
@@ -128,13 +128,13 @@ def run_all(
 
     Args:
         bench: the file of the results.
-        command: what was typed.
+        command: the command line of this bench.
         found: the systems by name.
-        text: what is trained; its folder is theirs.
-        sizes: what is said of the text.
-        configs: one for each turn.
-        quick: whether this is only to see that it runs.
-        look: what to record of a run's vectors.
+        text: the corpus; the programs run in its folder.
+        sizes: facts about the text, for the results.
+        configs: one for each round.
+        quick: whether the runs are a trial only.
+        look: returns what to record of the vectors of a run.
 
     Returns:
         The results, in their order.
@@ -142,7 +142,7 @@ def run_all(
     batch = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     results = []
     for name in found:
-        if name.startswith("fastw2v"):  # its kernels are compiled now, if they never were; `startup` has the time
+        if name.startswith("fastw2v"):  # This run compiles the kernels, whose time `startup` measures.
             systems.run_once(found[name], Job(text, replace(configs[0], epochs=1)))
     runs = [
         (number, config, name, beside)
@@ -181,7 +181,7 @@ def run_all(
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add the options."""
     add_choice(parser)
     parser.add_argument("--vector-size", type=int, action="append", metavar="N", help="repeat for more (default: 100)")
     parser.add_argument("--epochs", type=int, default=1, metavar="N", help="epochs of a run (default: 1)")
@@ -253,13 +253,13 @@ def by_system(lines: list[Record]) -> dict[str, list[Record]]:
 
 
 def programs(lines: list[Record]) -> str:
-    """Return what every system was built from, and how."""
+    """Return the sources and the builds of all systems."""
     made = {f"{name}: {', '.join(of[-1]['made'].values())}" for name, of in by_system(lines).items()}
     return f"{'; '.join(sorted(made))}."
 
 
 def exceptions(lines: list[Record]) -> str:
-    """Return what of the options and workers is not so for everybody."""
+    """Return the options and workers that differ between the programs."""
     names = by_system(lines)
     text = "; fastText defaults has its own options" if "fastText defaults" in names else ""
     if any(name.startswith("fastText") for name in names):
@@ -269,7 +269,7 @@ def exceptions(lines: list[Record]) -> str:
 
 
 def remarks(lines: list[Record]) -> str:
-    """Return what every table of such runs says below: the text, what else ran, the source."""
+    """Return the lines below every table of such runs: the text, the load of the machine, the source."""
     last = lines[-1]
     config, corpus = last["config"], last["corpus"]
     shares = [100 * share for share in values(lines, "busy_elsewhere")]
@@ -277,8 +277,8 @@ def remarks(lines: list[Record]) -> str:
         f"{corpus['tokens'] / 1e6:.3g} M words of {corpus['name']}, {corpus['words']:,} different ones; vector_size "
         f"{config['vector_size']}, window {config['window']}, negative {config['negative']}, sample "
         f"{config['sample']:g}, alpha {config['alpha']:g}, {config['workers']} workers{exceptions(lines)}. "
-        f"Others took {statistics.median(shares):.0f} % of the machine meanwhile (median; at most {max(shares):.0f} "
-        "%). "
+        f"Others used {statistics.median(shares):.0f} % of the machine during the runs (median; at most "
+        f"{max(shares):.0f} %). "
         f"{report.source(*lines)}"
     )
 
@@ -306,10 +306,11 @@ def table(lines: list[Record]) -> str:
     header += ["peak memory, MB", "its seconds / fastw2v's", "in training", "outside training", "memory"]
     return (
         f"{report.markdown(header, rows)}\n\nMedians of {len({line['round'] for line in lines})} rounds, in brackets "
-        f"the largest minus the smallest. A round has each peer once and fastw2v beside each; ratios are of two runs "
-        f"beside each other, a peer's over ours. word2vec.c, fastText and gensim's corpus_file read the text while "
-        f"they train, in each epoch; fastw2v turns it into ids before. Outside training: start, reading, counting, "
-        f"saving. "
+        f"the largest minus the smallest. A round runs each peer once and fastw2v beside each peer. A ratio divides "
+        "the figure of a peer by that of fastw2v beside it. word2vec.c, fastText and gensim's corpus_file read the "
+        "text "
+        f"in each epoch of training; fastw2v converts it to ids before training. Outside training: start, reading, "
+        f"counting, saving. "
         f"{epochs} epoch{'s' * (epochs != 1)}. {remarks(lines)}"
     )
 

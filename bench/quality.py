@@ -1,12 +1,12 @@
-"""``quality``: scores of every program's vectors after the same work, beside the time and memory that they took.
+"""``quality``: the scores of the vectors of every program after the same work, beside its time and memory.
 
-The same evaluator (`fastw2v.evaluate_similarity`, `fastw2v.evaluate_analogies`) reads what each program saved. Each
-number of epochs with each seed is one round of `peers`, every run a process of its own (bench/systems.py), so that time
-and peak memory are those a user sees. Of the runs of ours in a round the last one's scores count, the times of all.
-More epochs give the curve of score against time; each is a run of its own, with its own schedule of the learning rate,
-as somebody would choose who has that time.
+One evaluator (`fastw2v.evaluate_similarity`, `fastw2v.evaluate_analogies`) reads the saved vectors of all programs.
+Each number of epochs with each seed is one round of `peers`. Every run is a process of its own (bench/systems.py), so
+time and peak memory are those that a user sees. In a round fastw2v runs several times: the scores of the last run
+count, and the times of all. Several numbers of epochs give the curve of score against time; each is a run of its own
+with its own schedule of the learning rate.
 
-Every run is a line of its own, so that a bench of hours can be made in parts: systems, epochs and seeds at will.
+Every run is a line of its own, so a bench of hours can be divided by systems, epochs and seeds.
 """
 
 import argparse
@@ -29,8 +29,8 @@ from .report import Record
 HELP = "scores, time and memory of every peer's vectors after the same epochs, several seeds"
 RESTRICT_VOCAB = 30_000
 TIMES = ("seconds", "tokens_per_s", "words_per_s")
-SEEN = 2.8  # standard errors, of how many a difference is beyond noise: Student's t, 95 %, of three seeds and three
-LITTLE = 0.1  # of the machine, that others may take beside a run whose times are shown
+SEEN = 2.8  # A difference of more standard errors is beyond noise: Student's t, 95 %, three seeds each.
+LITTLE = 0.1  # the largest share of the machine that others may use during a run whose times count
 EPOCHS = (1, 5)  # those of the main table
 ANALOGIES = "questions-words"
 SIMLEX = "simlex999"
@@ -39,12 +39,12 @@ LABELS = {"wordsim353": "WordSim-353", SIMLEX: "SimLex-999", ANALOGIES: "Google 
 
 
 def score_facts(score: float | None, attempted: int, total: int) -> dict[str, Any]:
-    """Return one score in per cent, and how much of its file was asked."""
+    """Return one score in per cent, and how many questions of its file were attempted."""
     return {"score": None if score is None else round(100 * score, 2), "attempted": attempted, "total": total}
 
 
 def scores(vectors: Embeddings, vocab: Vocab, similarity: list[Path], analogies: list[Path]) -> dict[str, Any]:
-    """Evaluate what a run saved: 100 x Spearman's correlation, and per cent of the attempted analogies."""
+    """Evaluate the vectors of a run: 100 x Spearman's correlation, and per cent of the attempted analogies."""
     embeddings = systems.in_order(vectors, vocab)
     found = {}
     for path in similarity:
@@ -77,7 +77,7 @@ def evaluation_files(arguments: argparse.Namespace, text: Path) -> tuple[list[Pa
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add the options."""
     peers.add_choice(parser)
     add_files(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run, score and record; without evaluation files a synthetic text's planted answers are asked."""
+    """Run, score and record; without evaluation files the planted answers of a synthetic text count."""
     found = systems.selection(arguments.systems, arguments.pword2vec)
     seeds, epochs = (
         (arguments.seeds[:1], arguments.epochs[:1]) if arguments.quick else (arguments.seeds, arguments.epochs)
@@ -164,12 +164,12 @@ class Point(NamedTuple):
 
 
 def quiet_runs(lines: list[Record]) -> list[Record]:
-    """Return the runs beside which others took little of the machine."""
+    """Return the runs during which others used little of the machine."""
     return [line for line in lines if line["busy_elsewhere"] <= LITTLE]
 
 
 def last_setting_runs() -> list[Record]:
-    """Return all runs of the text, vector_size and workers that were run last."""
+    """Return all runs with the text, vector_size and workers of the last run."""
     lines = report.full_records("quality")
 
     def setting(line: Record) -> tuple[object, ...]:
@@ -179,7 +179,7 @@ def last_setting_runs() -> list[Record]:
 
 
 def key(line: Record) -> tuple[str, int, int]:
-    """Return what a run is of: system, epochs and seed."""
+    """Return the system, epochs and seed of a run."""
     return line["system"], line["config"]["epochs"], line["seed"]
 
 
@@ -228,7 +228,7 @@ def with_spread(point: Point, name: str) -> str:
 
 
 def score_names(found: list[Point]) -> dict[str, str]:
-    """Return the names of the scores that these runs have, and what they are called."""
+    """Return the names of the scores of these runs, with their labels."""
     names = dict.fromkeys(name for point in found for line in point.lines for name in line["scores"])
     return {name: LABELS.get(name, name) for name in names}
 
@@ -252,19 +252,19 @@ def is_ours(system: str) -> bool:
 
 
 def last_points(found: list[Point]) -> dict[str, Point]:
-    """Return of each system the runs with the most epochs."""
+    """Return the runs with the most epochs, by system."""
     return {point.system: point for point in found}
 
 
 def first_point_at(found: list[Point], score: float) -> Point | None:
-    """Return of our runs those that took the least time of all whose mean analogies score is not below ``score``."""
+    """Return the fastest of our runs whose mean analogies score is at least ``score``."""
     ours = [point for point in found if point.system == peers.OURS and point.figures("seconds")]
     reached = [point for point in ours if point.mean(ANALOGIES) >= score]
     return min(reached, key=lambda point: point.median("seconds"), default=None)
 
 
 def time_to_score(found: list[Point]) -> str:
-    """Return the table of when our analogies score is that of each peer at its end."""
+    """Return the table of the seconds in which we reach the last analogies score of each peer."""
     rows = []
     for system, last in last_points(found).items():
         if is_ours(system) or not last.figures(ANALOGIES) or not last.figures("seconds"):
@@ -477,9 +477,9 @@ def blocks() -> dict[str, str]:
     if rows := time_to_score(found):
         ours = ", ".join(str(point.epochs) for point in found if point.system == peers.OURS)
         made["time-to-score"] = (
-            f"{rows}\n\nOurs: the runs that took the least time of all, of {ours} epochs, whose mean analogies score "
-            "is at or above the peer's; those of other epochs than 1 and 5 ran alone. A peer that has its score with "
-            "fewer epochs than those it was run with would have a smaller ratio."
+            f"{rows}\n\nOurs: the fastest runs, of {ours} epochs, whose mean analogies score is at least that of the "
+            "peer. Runs of other epochs than 1 and 5 ran alone. A peer that reaches its score with fewer epochs than "
+            "it was given would have a smaller ratio."
         )
     return made
 

@@ -1,4 +1,4 @@
-"""What every result says about where it comes from, and the file it goes to."""
+"""The facts that every result records about its origin, and the file of the result."""
 
 import datetime
 import json

@@ -1,8 +1,8 @@
-"""Training by rounds on replicas of one model, all in this process: what merging costs in quality, without transport.
+"""Training by rounds on replicas of one model in one process, to measure the scores of merging without transport.
 
-The arithmetic is that of nodes with one worker each: every replica has matrices and a random stream of its own, trains
-the ordinary kernel on its own range of tokens, and at the end of a round its delta is merged with the others'. Two
-replicas train at once where there are two cores, which changes nothing: they share only what they read.
+The arithmetic is that of nodes with one worker each. Every replica has matrices and a random stream of its own and
+trains the ordinary kernel on its own range of tokens. At the end of a round the deltas of all replicas are merged. With
+two cores two replicas train at once, which changes no result, because replicas share only what they read.
 """
 
 from collections.abc import Sequence

@@ -62,12 +62,12 @@ def cpu(result: Record) -> str:
 
 
 def processor(*results: Record) -> str:
-    """Return the sentence that says on what machines results were made."""
+    """Return the sentence about the machines of the results."""
     return f"{'; '.join(dict.fromkeys(map(cpu, results)))}, shared with others."
 
 
 def source(*results: Record) -> str:
-    """Return the lines under a table that say where its figures come from: commands, versions, dates, machines."""
+    """Return the lines below a table about the origin of its figures: commands, versions, dates, machines."""
     commands = list(dict.fromkeys(result["command"] for result in results))
     dates = " to ".join(dict.fromkeys([min(of["date"] for of in results), max(of["date"] for of in results)]))
     found = [", ".join(f"{name} {version}" for name, version in result["versions"].items()) for result in results]
@@ -79,14 +79,14 @@ def source(*results: Record) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with two or three digits that count, thousands with commas."""
+    """Return a number with two or three significant digits, and commas in thousands."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def millions(value: float) -> str:
-    """Return tokens a second in millions, two or three digits that count."""
+    """Return tokens per second in millions, with two or three significant digits."""
     return f"{value / 1e6:.2f}" if value >= 1e5 else f"{value / 1e6:.2g}"
 
 
@@ -116,7 +116,7 @@ def with_blocks(name: str, text: str, blocks: Mapping[str, str]) -> str:
     """Return a page with its blocks as they should be.
 
     Raises:
-        SystemExit: it has a block that no result gives.
+        SystemExit: the page has a block for which there is no result.
     """
 
     def replaced(match: re.Match[str]) -> str:
@@ -153,21 +153,21 @@ def pages(modules: Mapping[str, ModuleType], root: Path) -> dict[Path, str]:
 
 
 def differing(wanted: Mapping[Path, str], drawn: Mapping[str, Figure]) -> list[Path]:
-    """Return the `pages` and the files of `pictures` that are not what the results say."""
+    """Return the `pages` and the files of `pictures` that differ from the results."""
     found = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
     return found + [path for name, of in drawn.items() for path in figure.stale(of, name, PICTURES)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if something is not up to date")
+    """Add the options."""
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is not up to date")
 
 
 def run(arguments: argparse.Namespace, modules: Mapping[str, ModuleType], root: Path = ROOT) -> None:
-    """Write what has changed, or say what has.
+    """Write the pages and pictures that have changed, or with ``--check`` report them.
 
     Raises:
-        SystemExit: with ``--check``, something is not what the results say; or matplotlib is needed and not there.
+        SystemExit: with ``--check``, a file differs from the results; or matplotlib is needed and not installed.
     """
     wanted, drawn = pages(modules, root), pictures(modules)
     changed = differing(wanted, drawn)

@@ -48,7 +48,7 @@ Steps = Callable[[str], None]  # ends a step of the progress bar with a line abo
 def found(model: Path, text: Path, planted: synthetic.Planted) -> dict[str, float]:
     """Return how much of what was planted a model found, in per cent (of twins and questions), or times 100."""
     embeddings = load(model)
-    seen = [a for pair in planted.twins for a in pair if a in embeddings]  # a short text does not show every word
+    seen = [a for pair in planted.twins for a in pair if a in embeddings]  # a short text lacks some words
     nearest = {a: embeddings.most_similar(a, topn=1)[0][0] for a in seen}
     mutual = [nearest.get(a) == b and nearest.get(b) == a for a, b in planted.twins]
     analogies, similarities = synthetic.answer_paths(text)
@@ -256,7 +256,7 @@ def draw(canvas: Any, data: Any) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add the options."""
     parser.add_argument(
         "corpus", type=Path, nargs="?",
         help="a text for the workers, or without scores a prepared folder (default: synthetic)",

@@ -1,7 +1,8 @@
-"""``startup``: what a fresh process costs before it trains: imports, the first training ever, and each one after it.
+"""``startup``: the seconds that a new process spends before it trains, with and without compiled kernels.
 
-Every command is a new process; all are run once, then all again. "kernels compiled" has an empty cache of machine code
-each time, "kernels in the cache" that of the run before. The text is so short that its training takes no time.
+Every command is a new process, and each repeat runs all commands once. "kernels compiled" starts with an empty cache of
+machine code, "kernels in the cache" with the cache of the run before. The text is so short that its training takes no
+time.
 """
 
 import argparse
@@ -19,12 +20,12 @@ from corpora import synthetic
 from . import record, report, timing
 from .steps import steps
 
-HELP = "what a fresh process costs: imports, compilation, the first training"
+HELP = "the start of a new process: imports, compilation, the first training"
 TOKENS, WORDS = 300_000, 5_000
 
 
 def commands(text: Path, folder: Path) -> dict[str, tuple[list[str], dict[str, str]]]:
-    """Return what is timed by name: the words of the command, and what it adds to the environment."""
+    """Return the commands by name: their words, and the variables that they add to the environment."""
     python = sys.executable
     train = [python, "-m", "fastw2v", "train", str(text), "-o", str(folder / "model"), "--epochs=1"]
     cached = {"NUMBA_CACHE_DIR": str(folder / "kernels")}
@@ -72,7 +73,7 @@ def measure(repeats: int) -> dict[str, Any]:
                 folder = Path(temporary) / str(repeat)  # with an empty cache of machine code
                 folder.mkdir()
                 for name, (command, environment) in commands(text, folder).items():
-                    if "cache" in name:  # that of the text's ids would spare it reading the text
+                    if "cache" in name:  # A new model folder has no ids, so the text is read again.
                         command = [*command[:-2], str(folder / "second"), command[-1]]
                     seconds.setdefault(name, []).append(seconds_of(command, environment))
                     done(f"{name}: {seconds[name][-1]:.2f} s")
@@ -93,7 +94,7 @@ def blocks() -> dict[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add the options."""
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--quick", action="store_true", help="once: does it run?")
 

@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 @contextmanager
 def steps(label: str, total: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar over ``total`` steps; call what is yielded at the end of each, with a line that says what it gave.
+    """Show a bar over ``total`` steps, and yield a function that ends a step with a line about its result.
 
-    Where no terminal is at hand there are only the lines.
+    Without a terminal only the lines are shown.
     """
     with tqdm(total=total, desc=label, unit=" step", disable=None, leave=False) as bar:
 

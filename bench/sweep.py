@@ -1,8 +1,8 @@
-"""``sweep``: the kernels on all workers as one option at a time leaves its default.
+"""``sweep``: the speed of the kernels on all workers, with one option at a time changed from its default.
 
-The kernels run in turn at every point. The vocabulary axis is synthetic (Zipf) whatever the corpus, for real text has
-only one size; its tables are those of the expected counts. How the seconds of a trained token grow along an axis is
-fitted on logarithms, beside how its multiply-adds do.
+The kernels run in turn at every point. The vocabulary axis always has synthetic text (Zipf), because a real text has
+only one size; its tables are those of the expected counts. Power laws are fitted to the seconds and to the
+multiply-adds of a trained token along each axis.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def point_text(axis: str, value: int, config: TrainConfig, runs: dict[str, list[
 def points(
     corpus: Ids, config: TrainConfig, axes: dict[str, tuple[int, ...]], repeats: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Measure every value of every axis; the point where all is at its default stands on three axes and runs once."""
+    """Measure every value of every axis; the point with all defaults is on three axes and runs once."""
     workers = config.workers
     default: dict[str, list[Timing]] | None = None
     found = []
@@ -154,7 +154,7 @@ def blocks() -> dict[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add the options."""
     parser.add_argument("corpus", type=Path, nargs="?", help="a text or prepared folder (default: synthetic)")
     parser.add_argument("--tokens", type=int, default=2_000_000, metavar="N", help="of a run (default: 2000000)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")

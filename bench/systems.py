@@ -1,20 +1,20 @@
-"""The programs that are compared: what each is built from, the command a user would type, and how one run is measured.
+"""The programs that are compared: the source of each, its command as a user would type it, and the measures of one run.
 
-Every adapter has one signature: a `Job` becomes the arguments of a program that reads the job's text, trains, and
-leaves word vectors in the job's folder. A run is that program in a process of its own:
+Every adapter has one signature: it turns a `Job` into the arguments of a program, which reads the text of the job,
+trains, and leaves word vectors in the folder of the job. A run is that program in a process of its own:
 
 - ``seconds``: wall time of the whole command, text to saved vectors.
-- ``train_seconds``: wall time of training alone; no vocabulary scan, tables, compilation, load or save. Programs built
-  here are started with a small library before the others that takes the time from where their first thread is started
-  to where the last one has ended (word2vec.c's own words/thread/sec divides by CPU time, which hides waiting); gensim's
-  is that of its ``train``; pWord2Vec's comes from the speed it prints; ours is in the model folder. word2vec.c,
-  fastText and gensim's ``corpus_file`` read and hash the text in each epoch: that is their way to train, so it counts.
-- ``peak_rss_mb``: the most memory the process had resident, read from /proc every few milliseconds until it ends.
-- ``busy_elsewhere``: share of the machine's cores that anything else took meanwhile, of the cores times the seconds.
+- ``train_seconds``: wall time of training alone, without vocabulary scan, tables, compilation, load or save. Programs
+  that are built here preload a small library, which measures the time from the start of their first thread to the end
+  of the last one. (word2vec.c's own words/thread/sec divides by CPU time, which hides waiting.) gensim reports the time
+  of its ``train``, pWord2Vec prints its speed, and fastw2v writes the time into the model folder. word2vec.c, fastText
+  and gensim's ``corpus_file`` read and hash the text in each epoch; that is part of their training, so it counts.
+- ``peak_rss_mb``: the peak resident memory of the process, read from /proc every few milliseconds until it ends.
+- ``busy_elsewhere``: the share of the cores times the seconds that other processes used during the run.
 
 word2vec.c and fastText are the unmodified sources of PyPI's ``word2vec`` and ``fasttext``, fetched once and compiled
-here for this processor. word2vec.c and pWord2Vec have no option for a seed: their runs differ by what their threads
-race for.
+here for this processor. word2vec.c and pWord2Vec have no option for a seed; their runs differ because their threads
+race.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ CPP_FLAGS = ("-O3", "-DNDEBUG", "-march=native", "-funroll-loops", "-pthread", "
 POLL_SECONDS = 0.005
 OPTIONS = ("vector_size", "window", "negative", "sample", "alpha", "min_alpha", "min_count", "epochs", "workers")
 #: fastText 0.9.3 lets each thread initialise a tenth of V: with fewer than ten the other rows stay zeros, which would
-#: cost it scores. Its own default is 12; what more threads than cores cost was not measured.
+#: cost it scores. Its own default is 12; the cost of more threads than cores was not measured.
 FASTTEXT_THREADS = 10
 
 # Loaded before the other libraries of a program: its source stays as it is.
@@ -84,7 +84,7 @@ int pthread_join(pthread_t thread, void **value) {
 
 
 class Job(NamedTuple):
-    """What one run trains: a text in a folder of its own, and the options. Vectors go into the folder."""
+    """The text of a run, in a folder of its own, and its options. Vectors go into the folder."""
 
     text: Path
     config: TrainConfig
@@ -96,7 +96,7 @@ class Job(NamedTuple):
 
 
 def seconds_by_message(output: str, job: Job) -> float | None:
-    """Return the seconds of training in the last line that tells them."""
+    """Return the seconds of training in the last line that has them."""
     found = re.findall(r"^trained ([\d.]+)", output, re.MULTILINE)
     return float(found[-1]) if found else None
 
@@ -116,8 +116,8 @@ class System(NamedTuple):
     """One program.
 
     Attributes:
-        command: what is run for a job, in its folder.
-        vectors: the file or folder of vectors it leaves there.
+        command: returns the command for a job, which runs in its folder.
+        vectors: the file or folder of the vectors in that folder.
         origin: what the program is or was built from.
         preload: a library to be loaded before the program's others.
         timer: finds the seconds of training in the output of the program.
@@ -137,7 +137,7 @@ def fetch(package: str) -> Path:
     """Return the source archive of a package on PyPI, downloading it once.
 
     Raises:
-        SystemExit: it can't be had.
+        SystemExit: the download fails.
     """
     if not list(CACHE.glob(f"{package}-*.tar.gz")):
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -231,7 +231,7 @@ def options(separator: str, values: dict[str, Any]) -> list[str]:
 
 
 def shared_options(config: TrainConfig) -> dict[str, Any]:
-    """Return the options that everybody is asked for, by gensim's names, which are ours; the seed is apart."""
+    """Return the options that all programs share, by gensim's names and ours; the seed is not among them."""
     return {name: getattr(config, name) for name in OPTIONS}
 
 
@@ -281,12 +281,12 @@ def fasttext() -> System:
 
 
 def fasttext_defaults() -> System:
-    """Return fastText as it comes: subwords of 3 to 6 characters, rate 0.05, t 1e-4, window and negative 5."""
+    """Return fastText with its defaults: subwords of 3 to 6 characters, rate 0.05, t 1e-4, window and negative 5."""
     return fasttext_with(lambda config: {})
 
 
 def pword2vec(program: Path) -> System:
-    """Return a pWord2Vec that somebody compiled, with what its file says of the compiler and whether it has MKL."""
+    """Return a compiled pWord2Vec, with the compiler that its file names and whether it has MKL."""
 
     def command(job: Job) -> list[str]:
         own = {"debug": 2, "batch-size": 2 * job.config.window + 1}
@@ -337,10 +337,10 @@ SYSTEMS: dict[str, Callable[[], System]] = {
 
 
 def selection(names: list[str] | None, pword2vec_path: Path | None) -> dict[str, System]:
-    """Build the systems of these names, or all that can be had here, and pWord2Vec where its path is given.
+    """Build the systems of these names, or all that are available, and pWord2Vec if its path is given.
 
     Raises:
-        SystemExit: one was asked for by name and can't be had.
+        SystemExit: a system was named and is not available.
     """
     found = {}
     for name in names if names is not None else SYSTEMS:
@@ -393,7 +393,7 @@ def run_once(system: System, job: Job) -> dict[str, Any]:
     """
     vectors = job.folder / system.vectors
     if vectors.is_dir():
-        shutil.rmtree(vectors)  # ours keeps the ids there, which would spare it reading the text
+        shutil.rmtree(vectors)  # Our model folder keeps the ids, and with them the text would not be read.
     vectors.unlink(missing_ok=True)
     environment = os.environ | ({"LD_PRELOAD": str(system.preload)} if system.preload else {})
     messages = job.folder / "messages.txt"

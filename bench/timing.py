@@ -1,4 +1,4 @@
-"""What ladder, sweep and peers share: corpora of ids, kernels behind one call, a run in the driver's chunks, summaries.
+"""What several commands share: corpora of ids, kernels behind one call, runs in the driver's chunks, summaries.
 
 Operations counted: 6 * vector_size for each (centre, target) term that is computed, which are the dot product (2 d)
 and the two updates (2 d each); nothing for padding, the sigmoid, random numbers or reading. Terms: ``pairs * (1 +
@@ -31,7 +31,7 @@ class Ids(NamedTuple):
     """A corpus of ids, and the two tables that are drawn from.
 
     Attributes:
-        name: what to call it in a result.
+        name: its name in a result.
         ids: int32 ``(n_tokens,)``.
         offsets: int64 ``(n_sentences + 1,)``.
         n_words: rows of the matrices.
@@ -60,7 +60,7 @@ class Ids(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """What one timed run did."""
+    """The seconds of one timed run and the work in it."""
 
     seconds: float
     tokens: int
@@ -185,7 +185,7 @@ def train_kernel(kernel: str, corpus: Ids, config: TrainConfig, count: int) -> T
     """Train one epoch from new matrices in the driver's chunks, so that workers wait for each other at their ends."""
     replica = replica_of(kernel, corpus, replace(config, workers=count))
     for matrix in replica.model[:2]:
-        matrix += 0  # its pages are there before the clock starts
+        matrix += 0  # touches all pages before the clock starts
     replica.compile(corpus.text)
     n_tokens, sums = len(corpus.ids), np.zeros(TALLY_WIDTH)
     rate = Rate(config.alpha, (config.min_alpha - config.alpha) / n_tokens)

@@ -1,4 +1,4 @@
-"""SGNS in vectorised NumPy, one worker, float32: what can be had without compiling anything.
+"""SGNS in vectorised NumPy, one worker, float32: the best speed without a compiler.
 
 Two formulations, each written for speed:
 
@@ -10,9 +10,9 @@ Two formulations, each written for speed:
   of a tile are one T x (T + 2 window + N) matrix product, contexts included: BLAS computes the unused ones faster than
   NumPy could gather the used ones. Several tiles make a batch.
 
-In both, all steps of a batch are taken from the rows as they were before it, and summed: a batch is as large as is
-fast, within what still learns. (Loss after 0.4 M words of real text, tiles of 32: 3.29, 3.30, 3.35 and 3.80 with 8, 16,
-32 and 64 of them at once; the pair kernel 3.17.) Subsampling, windows and noise words are drawn in vectors, from
+In both, all steps of a batch start from the rows as they were before it, and are summed. The size of a batch is a
+compromise between speed and learning. (Loss after 0.4 M words of real text, tiles of 32: 3.29, 3.30, 3.35 and 3.80 with
+8, 16, 32 and 64 of them at once; the pair kernel 3.17.) Subsampling, windows and noise words are drawn in vectors, from
 NumPy's generator. No loss is computed. BLAS should have one thread: ``bench/__init__.py`` asks for it.
 """
 

@@ -186,7 +186,7 @@ def test_peers_ratios_are_of_runs_beside_each_other(results):
         "0.75 (0) |" in table
     )
     assert "| word2vec.c | 300 (0) | | | 500 (0) | 22.5 (15.0) | | | 2.50 (0) |" in table
-    assert "Others took 5 % of the machine meanwhile (median; at most 5 %)" in table
+    assert "Others used 5 % of the machine during the runs (median; at most 5 %)" in table
     slow = line("fastw2v", 5, 1, 50.0, 4e5, 200, 29.0, beside="word2vec.c")
     results("peers", [*RUNS, slow])
     table, _ = peers.blocks().values()
