@@ -178,7 +178,7 @@ def compiled_pair(method: str, n_words: int, negative: int, seconds: float) -> f
 def tile_pair(n_words: int, negative: int, seconds: float) -> float:
     """Return the nanoseconds of one pair in an epoch of the tile kernel on synthetic text, one worker."""
     config = TrainConfig(vector_size=D, negative=negative, epochs=1, workers=1)
-    corpus = timing.synthetic(max(int(seconds * 3e6), 30_000), n_words, config)
+    corpus = timing.synthetic(max(int(seconds * 3e6), 30_000), n_words)
     done = timing.train_kernel("tile", corpus, config, 1)
     return done.seconds / done.pairs * 1e9
 

@@ -20,7 +20,6 @@ from fastw2v.kernels.records import PAIRS, TRAINED, Model, Rate
 from fastw2v.machine import usable_cores
 from fastw2v.screen import counted
 from fastw2v.text.prepared import opened
-from fastw2v.training.replica import initial_matrices
 
 from . import peak, record, report, timing, vectorised
 from .steps import steps
@@ -80,11 +79,10 @@ def train_reference(corpus: Ids, config: TrainConfig) -> Timing:
 
 def train_vectorised(train: Callable[..., tuple[float, int, int, int]], corpus: Ids, config: TrainConfig) -> Timing:
     """Time one of the loops of `bench.vectorised`."""
-    V, U = (
-        np.ascontiguousarray(matrix[:, : config.vector_size])
-        for matrix in initial_matrices(corpus.n_words, config.vector_size, config.seed)
-    )
-    seconds, pairs, trained, terms = train(corpus, V, U, config)
+    replica = timing.replica_of("pair", corpus, replace(config, workers=1))
+    V, U, width = replica.model
+    replica.model = Model(np.ascontiguousarray(V[:, :width]), np.ascontiguousarray(U[:, :width]), width)
+    seconds, pairs, trained, terms = train(corpus, replica.model, replica.sampling, config)
     return Timing(seconds, len(corpus.ids), trained, pairs, terms)
 
 
@@ -172,19 +170,18 @@ def climb(
     }
 
 
-def corpus_for(path: Path | None, tokens: int, config: TrainConfig, n_words: int = 80_000) -> Ids:
+def corpus_for(path: Path | None, tokens: int, n_words: int = 80_000) -> Ids:
     """Return the first ``tokens`` tokens of a text or prepared folder with the words of all, or synthetic ones.
 
     Args:
         path: the text or the folder; None for a synthetic corpus.
         tokens: how many.
-        config: gives the tables of the corpus.
         n_words: size of the vocabulary of a synthetic corpus.
     """
     if path is None:
-        return timing.synthetic(tokens, n_words, config)
+        return timing.synthetic(tokens, n_words)
     with opened(path, None, None, None) as ready:
-        whole = timing.corpus_of(path.name, ready.ids, ready.offsets, ready.vocab.counts, config)
+        whole = Ids(path.name, ready.ids, ready.offsets, ready.vocab.counts)
         first = timing.head(whole, tokens)
         return first._replace(ids=first.ids.copy())
 
@@ -249,7 +246,7 @@ def run(arguments: argparse.Namespace) -> None:
     if blas["OPENBLAS_CORETYPE"]:
         print(f"OPENBLAS_CORETYPE={blas['OPENBLAS_CORETYPE']} is set: it may slow NumPy down; unset it to measure")
     tokens = arguments.tokens // (QUICK if arguments.quick else 1)
-    corpus = corpus_for(arguments.corpus, tokens, config)
+    corpus = corpus_for(arguments.corpus, tokens)
     ladder = rungs(arguments.tokens, config, arguments.quick)
     repeats = 1 if arguments.quick else arguments.repeats
     with steps("ladder", len(ladder) * (1 + repeats)) as say:

@@ -313,7 +313,7 @@ def run_workers(arguments: argparse.Namespace) -> dict[str, Any]:
         for n_words, vector_size in itertools.product(vocabularies, VECTOR_SIZES):
             config = TrainConfig(vector_size=vector_size, epochs=1)
             for kernel, tokens in WORKERS_TOKENS.items():
-                corpus = corpus_for(arguments.corpus, tokens // divisor, config, n_words)
+                corpus = corpus_for(arguments.corpus, tokens // divisor, n_words)
                 workers.append(measure_workers(corpus, kernel, config, repeats))
                 done(f"{kernel}, vector_size {vector_size}, {corpus.n_words:,} words: {workers[-1]['speed_up']}")
     return {"repeats": repeats, "corpus": corpus.name, "workers": workers}

@@ -63,7 +63,7 @@ def points(
         for value in values:
             peaks.append(peak.measure(workers))
             if axis == "n_words":
-                synthetic = timing.synthetic(len(corpus.ids), value, config)
+                synthetic = timing.synthetic(len(corpus.ids), value)
                 found.append((axis, value, config, measure(synthetic, config, workers, repeats)))
                 say(point_text(*found[-1]))
                 continue

@@ -18,9 +18,8 @@ from fastw2v import reference
 from fastw2v.config import TrainConfig
 from fastw2v.kernels.parallel import run_chunk
 from fastw2v.kernels.records import PAIRS, TALLY_WIDTH, TRAINED, Model, Rate, Text, Tiling
-from fastw2v.kernels.sampling import expected_kept, keep_thresholds, noise_table, noise_weights
 from fastw2v.kernels.spans import cut, next_cut
-from fastw2v.kernels.tile import choose_tiling
+from fastw2v.training import replica as replicas
 from fastw2v.training.driver import CHUNK_SECONDS, FIRST_CHUNK
 from fastw2v.training.replica import Replica
 
@@ -28,25 +27,24 @@ SENTENCE = 60  # mean length in a synthetic corpus, about that of real20m
 
 
 class Ids(NamedTuple):
-    """A corpus of ids, and the two tables that are drawn from.
+    """A corpus of ids, and the counts that decide its sampling.
 
     Attributes:
         name: its name in a result.
         ids: int32 ``(n_tokens,)``.
         offsets: int64 ``(n_sentences + 1,)``.
-        n_words: rows of the matrices.
-        noise: `sampling.noise_table` of the counts.
-        keep: `sampling.keep_thresholds` of the counts.
         counts: int64 ``(n_words,)``.
     """
 
     name: str
     ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
-    n_words: int
-    noise: NDArray[np.uint64]
-    keep: NDArray[np.uint32]
     counts: NDArray[np.int64]
+
+    @property
+    def n_words(self) -> int:
+        """The number of rows of the matrices."""
+        return len(self.counts)
 
     @property
     def text(self) -> Text:
@@ -69,18 +67,10 @@ class Timing(NamedTuple):
     terms: int
 
 
-def corpus_of(
-    name: str, ids: NDArray[np.int32], offsets: NDArray[np.int64], counts: NDArray[np.int64], config: TrainConfig
-) -> Ids:
-    """Return ids with the tables of these counts."""
-    tables = noise_table(counts, config.ns_exponent), keep_thresholds(counts, config.sample)
-    return Ids(name, ids, offsets, len(counts), *tables, counts)
-
-
-def synthetic(n_tokens: int, n_words: int, config: TrainConfig, seed: int = 0) -> Ids:
+def synthetic(n_tokens: int, n_words: int, seed: int = 0) -> Ids:
     """Return independent words whose frequencies follow Zipf's law, in sentences of about `SENTENCE` words.
 
-    The tables are those of the expected counts, so a short corpus is subsampled as a long one would be.
+    The counts are expected ones, so a short corpus is subsampled as a long one would be.
     """
     rng = np.random.default_rng(seed)
     share = 1 / np.arange(1, n_words + 1)
@@ -90,11 +80,11 @@ def synthetic(n_tokens: int, n_words: int, config: TrainConfig, seed: int = 0) -
     ends = np.cumsum(rng.integers(1, 2 * SENTENCE, 1 + n_tokens // SENTENCE * 2))
     offsets = np.concatenate([[0], ends[ends < n_tokens], [n_tokens]]).astype(np.int64)
     counts = np.maximum(np.rint(share * 1e9), 1).astype(np.int64)
-    return corpus_of("synthetic Zipf", ids, offsets, counts, config)
+    return Ids("synthetic Zipf", ids, offsets, counts)
 
 
 def head(corpus: Ids, tokens: int) -> Ids:
-    """Return the first ``tokens`` tokens or a few more, to where a cut may stand; the tables stay as they are."""
+    """Return the first ``tokens`` tokens or a few more, to where a cut may stand; the counts stay as they are."""
     stop = next_cut(corpus.offsets, tokens)
     inner = corpus.offsets[: np.searchsorted(corpus.offsets, stop)]
     return corpus._replace(ids=corpus.ids[:stop], offsets=np.append(inner, stop).astype(np.int64))
@@ -109,11 +99,8 @@ def available_kernels() -> tuple[str, ...]:
 
 
 def tiling_of(kernel: str, corpus: Ids, config: TrainConfig) -> Tiling | None:
-    """Return the tiling that `fastw2v.train` would use; None for the pairwise kernel, or where tiles do not fit."""
-    if kernel == "pair":
-        return None
-    kept, noise = expected_kept(corpus.counts, corpus.keep), noise_weights(corpus.counts, config.ns_exponent)
-    return choose_tiling(kept, noise, config.window, config.negative, config.alpha)
+    """Return the tiling of a long run on this vocabulary; None for the pair kernel, or where tiles do not fit."""
+    return replicas.tiling_of(corpus.counts, replace(config, kernel=kernel), np.inf)
 
 
 def replica_of(kernel: str, corpus: Ids, config: TrainConfig, tiling: Tiling | None = None) -> Replica:
@@ -158,8 +145,8 @@ def validate(kernel: str, config: TrainConfig, count: int, tokens: int = 600, n_
     Raises:
         AssertionError: they differ by more than float32 can explain.
     """
-    tiling = tiling_of(kernel, synthetic(1, 80_000, config), config)  # the tiles that are timed, on fewer words
-    corpus = synthetic(tokens * count, n_words, config, seed=3)
+    tiling = tiling_of(kernel, synthetic(1, 80_000), config)  # the tiles that are timed, on fewer words
+    corpus = synthetic(tokens * count, n_words, seed=3)
     config = replace(config, workers=count)
     kernels, twins = (replica_of(kernel, corpus, config, tiling) for _ in range(2))
     rng, columns = np.random.default_rng(4), config.vector_size

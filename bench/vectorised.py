@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from fastw2v import reference
 from fastw2v.config import TrainConfig
+from fastw2v.kernels.records import Model, Sampling
 from fastw2v.kernels.spans import next_cut
 
 from .timing import Ids
@@ -119,8 +120,8 @@ def pairs_step(V: Floats, U: Floats, centres: Ints, outsides: Ints, negatives: I
 
 def train_pairs(
     corpus: Ids,
-    V: Floats,
-    U: Floats,
+    model: Model,
+    sampling: Sampling,
     config: TrainConfig,
     batch: int = PAIRS,
 ) -> tuple[float, int, int, int]:
@@ -130,13 +131,13 @@ def train_pairs(
     position = pairs = trained = 0
     while position < len(corpus.ids):
         stop = next_cut(corpus.offsets, position + BLOCK)
-        block = windows(corpus.ids, corpus.offsets, position, stop, corpus.keep, config.window, rng)
+        block = windows(corpus.ids, corpus.offsets, position, stop, sampling.keep, config.window, rng)
         i, o = np.nonzero(block.used)
         centres, outsides = block.tokens[i], block.tokens[i + o - config.window]
-        negatives = draw_noise(corpus.noise, (len(i), config.negative), rng)
+        negatives = draw_noise(sampling.noise, (len(i), config.negative), rng)
         for a in range(0, len(i), batch):
             part = slice(a, a + batch)
-            pairs_step(V, U, centres[part], outsides[part], negatives[part], config.alpha)
+            pairs_step(model.V, model.U, centres[part], outsides[part], negatives[part], config.alpha)
         pairs += len(i)
         trained += len(block.tokens)
         position = stop
@@ -214,8 +215,8 @@ def tiles_step(
 
 def train_tiles(
     corpus: Ids,
-    V: Floats,
-    U: Floats,
+    model: Model,
+    sampling: Sampling,
     config: TrainConfig,
     size: int = TILE,
     n_negatives: int = NEGATIVES,
@@ -229,18 +230,18 @@ def train_tiles(
     position = pairs = trained = 0
     while position < len(corpus.ids):
         stop = next_cut(corpus.offsets, position + BLOCK)
-        block = windows(corpus.ids, corpus.offsets, position, stop, corpus.keep, window, rng)
+        block = windows(corpus.ids, corpus.offsets, position, stop, sampling.keep, window, rng)
         n = len(block.tokens)
         n_tiles = -(-n // size)
         padded = np.zeros(n_tiles * size + 2 * window, np.int64)
         padded[window : window + n] = block.tokens
         used = np.zeros((n_tiles, size, 2 * window + 1), np.bool_)
         used.reshape(-1, 2 * window + 1)[:n] = block.used
-        negatives = draw_noise(corpus.noise, (n_tiles, n_negatives), rng)
+        negatives = draw_noise(sampling.noise, (n_tiles, n_negatives), rng)
         for a in range(0, n_tiles, batch):
             b = min(a + batch, n_tiles)
             part = padded[a * size : b * size + 2 * window]
-            tiles_step(V, U, part, used[a:b], negatives[a:b], config.negative, config.alpha)
+            tiles_step(model.V, model.U, part, used[a:b], negatives[a:b], config.negative, config.alpha)
         pairs += int(np.count_nonzero(block.used))
         trained += n
         position = stop

@@ -36,7 +36,7 @@ def silent(text):
 
 @pytest.fixture(scope="module")
 def corpus():
-    return timing.synthetic(3000, 200, SMALL)
+    return timing.synthetic(3000, 200)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -54,7 +54,7 @@ def test_vectorised_steps_are_seen_when_wrong(monkeypatch):
 
 def test_vectorised_forms_the_pairs_of_the_kernel():
     config = TrainConfig(vector_size=4, epochs=1)
-    corpus = timing.synthetic(100_000, 1000, config)
+    corpus = timing.synthetic(100_000, 1000)
     runs = [
         ladder.train_vectorised(train, corpus, config) for train in (vectorised.train_tiles, vectorised.train_pairs)
     ]

@@ -81,7 +81,7 @@ def test_workers_are_compared_within_a_repeat(monkeypatch):
     monkeypatch.setattr(scaling, "usable_cores", lambda: 3)
     assert scaling.counts() == [1, 2, 3]
     config = TrainConfig(vector_size=20, epochs=1)
-    corpus = timing.synthetic(3000, 200, config)
+    corpus = timing.synthetic(3000, 200)
     found = scaling.measure_workers(corpus, "pair", config, 2)
     assert set(found["tokens_per_s"]) == set(found["trained_per_s"]) == {"1", "2", "3"}
     assert found["words"] == 200

@@ -13,7 +13,7 @@ from ..embeddings import Embeddings
 from ..errors import ConfigError
 from ..kernels.parallel import Workers, bytes_of_workers, run_chunk
 from ..kernels.records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
-from ..kernels.sampling import build_alias, expected_kept, keep_thresholds, noise_weights, spawn_streams
+from ..kernels.sampling import expected_kept, keep_thresholds, noise_table, noise_weights, spawn_streams
 from ..kernels.spans import cut
 from ..kernels.tile import CENTRES, SHARED, choose_tiling
 from ..vocab import Vocab
@@ -54,6 +54,22 @@ def memory_bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple
     return 8 * n_words * width, n_words * (BYTES_PER_WORD + names * BYTES_PER_NAME), scratch
 
 
+def tiling_of(counts: NDArray[np.int64], config: TrainConfig, trained: float | None = None) -> Tiling | None:
+    """Return the tiles for a vocabulary; None where the options ask for the pair kernel, or no tile fits.
+
+    Args:
+        counts: int64 ``(n_words,)``, occurrences of each word.
+        config: options of the run.
+        trained: tokens that the run will train, over all epochs; None for those that ``counts`` have.
+    """
+    if config.kernel == "pair":
+        return None
+    kept = expected_kept(counts, keep_thresholds(counts, config.sample))
+    trained = float(kept.sum()) * config.epochs if trained is None else trained
+    noise = noise_weights(counts, config.ns_exponent)
+    return choose_tiling(kept, noise, config.window, config.negative, config.alpha, trained)
+
+
 class Replica:
     """V and U as they are, the tables that noise words and kept tokens are drawn from, and the workers.
 
@@ -76,12 +92,9 @@ class Replica:
         """
         model = initial_matrices(len(counts), config.vector_size, config.seed)
         self.model = Model(*model, config.vector_size)
-        weights, keep = noise_weights(counts, config.ns_exponent), keep_thresholds(counts, config.sample)
-        self.sampling = Sampling(build_alias(weights), keep, config.window, config.negative)
-        if config.kernel == "tile" and tiling is None:
-            kept = expected_kept(counts, keep)
-            trained = float(kept.sum()) * config.epochs
-            tiling = choose_tiling(kept, weights, config.window, config.negative, config.alpha, trained)
+        noise, keep = noise_table(counts, config.ns_exponent), keep_thresholds(counts, config.sample)
+        self.sampling = Sampling(noise, keep, config.window, config.negative)
+        tiling = tiling or tiling_of(counts, config)
         width, n = self.model.V.shape[1], config.workers
         self.workers = Workers.create(n, config.seed, config.window, config.negative, width, tiling)
         self.rng[:] = spawn_streams(config.seed, (number + 1) * n)[-n:]
