@@ -166,7 +166,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Sweep all axes, record the result and print its table."""
     config = TrainConfig(epochs=1, workers=usable_cores())
-    corpus = corpus_for(arguments.corpus, arguments.tokens // (QUICK if arguments.quick else 1), config)
+    corpus = corpus_for(arguments.corpus, arguments.tokens // (QUICK if arguments.quick else 1))
     axes = QUICK_AXES if arguments.quick else AXES
     repeats = 1 if arguments.quick else arguments.repeats
     with steps("sweep", sum(map(len, axes.values()))) as say:

@@ -76,12 +76,14 @@ def cache_folder() -> str | None:
 _CACHE_FOLDER = cache_folder()
 
 
-def jit(*, parallel: bool = False, exact: bool = False) -> Callable[[_Function], _Function]:
+def jit(*, parallel: bool = False, exact: bool = False, borrows: bool = False) -> Callable[[_Function], _Function]:
     """Compile a kernel lazily, at its first call, with this package's flags.
 
     Args:
         parallel: let ``prange`` run on threads.
         exact: keep IEEE arithmetic in the written order (samplers' tables, finiteness checks).
+        borrows: count no references to arrays, which slices and records otherwise do with atomic additions. Only for
+            functions that neither make nor return an array.
     """
 
     def decorate(function: _Function) -> _Function:
@@ -95,6 +97,7 @@ def jit(*, parallel: bool = False, exact: bool = False) -> Callable[[_Function],
                 nogil=True,
                 error_model="numpy",
                 fastmath=False if exact else set(FASTMATH),
+                _nrt=not borrows,
             )(function)
         finally:
             _config.CACHE_DIR = inherited

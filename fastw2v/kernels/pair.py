@@ -16,7 +16,7 @@ from .sampling import draw_below, draw_keep, draw_negatives
 from .spans import PIECE
 
 
-@jit()
+@jit(borrows=True)
 def update_pair(
     V: NDArray[np.float32],
     U: NDArray[np.float32],
@@ -71,7 +71,7 @@ def update_pair(
     return hinge + math.log(product)  # type: ignore[no-any-return]
 
 
-@jit()
+@jit(borrows=True)
 def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampling, rate: Rate, worker: Worker) -> None:
     """Train every token in ``[start, stop)`` as a centre, once, in order.
 

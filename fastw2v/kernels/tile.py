@@ -147,7 +147,7 @@ def span_scratch(tiling: Tiling, window: int, width: int) -> tuple[int, int, int
     return room, 2 * room + 2 * centres + BUCKETS + integers, (centres + 1) * shared + 2 * SPARE + floats
 
 
-@jit()
+@jit(borrows=True)
 def tile_step(
     model: Model,
     tile: Tile,
@@ -187,10 +187,8 @@ def tile_step(
         floats: scratch, at least as long as `tile_scratch` says; so for ``integers``.
         integers: scratch.
     """
-    centres, contexts, first, last, skip = tile
-    negatives, weights = shared
     V, vector_size = model.V, model.vector_size
-    T, C, N, width = len(centres), len(contexts), len(negatives), V.shape[1]
+    T, C, N, width = len(tile.centres), len(tile.contexts), len(shared.negatives), V.shape[1]
     chunks = (vector_size + LANES - 1) // LANES
     lines = (vector_size + 15) // 16
     rows = (T + ROWS_MULTIPLE - 1) // ROWS_MULTIPLE * ROWS_MULTIPLE
@@ -212,9 +210,9 @@ def tile_step(
     shift: Any = C
     end: Any = -T
     for i in range(T):
-        if at(first, i) < at(last, i):
-            shift = min(shift, np.int64(at(first, i)) - i)
-            end = max(end, np.int64(at(last, i)) - i)
+        if at(tile.first, i) < at(tile.last, i):
+            shift = min(shift, np.int64(at(tile.first, i)) - i)
+            end = max(end, np.int64(at(tile.last, i)) - i)
     reach = max(end - shift, 0)
     span = min(reach + GROUP - 1, C) if reach > 0 else 0
     columns = (span + DOT_COLUMNS - 1) // DOT_COLUMNS * DOT_COLUMNS
@@ -228,9 +226,9 @@ def tile_step(
 
     V_rows, U_rows = Rows(Vs, 0, width), Rows(Us, 0, width)
     own_copy, noise_copy = Rows(floats, 0, width), Rows(floats, noise, width)
-    gather_rows(own_copy, V_rows, Picked(centres, 0, T), chunks)
-    gather_rows(Rows(floats, outside, width), U_rows, Picked(contexts, 0, C), chunks)
-    gather_rows(noise_copy, U_rows, Picked(negatives, 0, N), chunks)
+    gather_rows(own_copy, V_rows, Picked(tile.centres, 0, T), chunks)
+    gather_rows(Rows(floats, outside, width), U_rows, Picked(tile.contexts, 0, C), chunks)
+    gather_rows(noise_copy, U_rows, Picked(shared.negatives, 0, N), chunks)
     for k in range(T * width, rows * width, LANES):
         row_store(floats, k, row_splat(np.float32(0)))
     for k in range(band, band + rows * pitch + C + LANES, LANES):
@@ -256,18 +254,18 @@ def tile_step(
     for i in range(rows):
         here = band + i * pitch
         low = np.int64(at(begins, i // GROUP * GROUP))
-        begin: Any = np.int64(at(first, i)) if i < T else 0
-        end = np.int64(at(last, i)) if i < T else 0
+        begin: Any = np.int64(at(tile.first, i)) if i < T else 0
+        end = np.int64(at(tile.last, i)) if i < T else 0
         for k in range(low, low + columns, LANES):
             x = row_mul(row_splat(np.float32(-1)), row_load(floats, here + k))
             if want_loss:
-                loss += row_sum(row_between(row_softplus(x), k, begin, end, skip + i))
+                loss += row_sum(row_between(row_softplus(x), k, begin, end, tile.skip + i))
             g = row_mul(row_splat(alpha), row_sigmoid(x))
-            row_store(floats, here + k, row_between(g, k, begin, end, skip + i))
+            row_store(floats, here + k, row_between(g, k, begin, end, tile.skip + i))
     for i in range(rows):
         for k in range(0, N, LANES):
             x = row_load(floats, logits + i * pitch_n + k)
-            w = row_load(weights, i * N + k) if i < T else row_splat(np.float32(0))
+            w = row_load(shared.weights, i * N + k) if i < T else row_splat(np.float32(0))
             if want_loss:
                 loss += row_sum(row_between(row_mul(w, row_softplus(x)), k, 0, N, -1))
             row_store(floats, logits + i * pitch_n + k, row_mul(row_mul(row_splat(-alpha), w), row_sigmoid(x)))
@@ -275,7 +273,7 @@ def tile_step(
     # V gets sums over outside and noise words. U has not changed yet; it gets its sums from the copies.
     for i in range(0, T, AT_ONCE):
         add_products(
-            V_rows, Picked(centres, i, min(T - i, AT_ONCE)),
+            V_rows, Picked(tile.centres, i, min(T - i, AT_ONCE)),
             Rows(floats, outside, width), Band(floats, band + i * pitch, pitch, 1, begins, counts, i),
             noise_copy, Dense(floats, logits + i * pitch_n, pitch_n, 1, N), chunks,
         )  # fmt: skip
@@ -287,7 +285,7 @@ def tile_step(
         put(begins, n, 0)
         put(counts, n, 0)
     add_products(
-        U_rows, Picked(negatives, 0, N), own_copy, Band(floats, band, 0, 0, begins, counts, 0),
+        U_rows, Picked(shared.negatives, 0, N), own_copy, Band(floats, band, 0, 0, begins, counts, 0),
         own_copy, Dense(floats, logits, 1, pitch_n, T), chunks,
     )  # fmt: skip
     for j in range(0, C, PRODUCT_ROWS):
@@ -295,13 +293,13 @@ def tile_step(
         put(begins, j, low)
         put(counts, j, max(min(j + PRODUCT_ROWS - shift, T) - low, 0))
     add_products(
-        U_rows, Picked(contexts, 0, C), own_copy, Band(floats, band, 1, pitch, begins, counts, 0),
+        U_rows, Picked(tile.contexts, 0, C), own_copy, Band(floats, band, 1, pitch, begins, counts, 0),
         own_copy, Dense(floats, logits, 0, 0, 0), chunks,
     )  # fmt: skip
     return loss
 
 
-@jit()
+@jit(borrows=True)
 def read_block(
     text: Text,
     sentence: int,
@@ -369,7 +367,7 @@ def read_block(
     return low, n, high
 
 
-@jit()
+@jit(borrows=True)
 def tile_span(
     text: Text, start: int, stop: int, model: Model, sampling: Sampling, tiling: Tiling, rate: Rate, worker: Worker
 ) -> None:
