@@ -295,7 +295,9 @@ def test_only_a_run_that_takes_the_mean_resumes(cluster, prepared, tmp_path):
     assert "merge" not in metadata["ray"]
     metadata["ray"]["merge"] = "combiner"
     manifest.write_text(json.dumps(metadata))
-    with pytest.raises(fastw2v.ConfigError, match=r"the run in .*/m merges by 'combiner', which is gone: train again"):
+    with pytest.raises(
+        fastw2v.ConfigError, match=r"the run in .*/m merges by 'combiner', which this version can't: start a new run"
+    ):
         train(prepared, output, resume=True, epochs=2)
     metadata["ray"]["merge"] = "mean"
     manifest.write_text(json.dumps(metadata))

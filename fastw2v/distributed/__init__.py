@@ -69,6 +69,6 @@ def train_ray(
         CorpusError, FolderError: see `train`; if a node raised it, the message names the node.
         DivergedError, KeyboardInterrupt, Terminated: see `train`.
     """
-    own = {name: options.pop(name) for name in RoundOptions.__annotations__ if name in options}  # type: ignore[misc]
+    rounds = {name: options.pop(name) for name in RoundOptions.__annotations__ if name in options}  # type: ignore[misc]
     run = Run(output, resume, checkpoint_every, init_from, (), progress, on_nodes=True)
-    return train_nodes(Node, corpus, RayOptions(nodes, address, min_nodes, **own), run, options)
+    return train_nodes(Node, corpus, RayOptions(nodes, address, min_nodes, **rounds), run, options)

@@ -1,8 +1,8 @@
-"""The Ray cluster as the driver sees it: connect to it, start nodes on its machines, wait for their answers, end them.
+"""Ray: the driver starts nodes on a cluster and waits for their answers; nodes put rows into its store and fetch them.
 
-The driver meets Ray in this file alone, and imports it only when a run asks for nodes: without Ray installed everything
-else of fastw2v works. Errors of Ray's become errors that a user can act on: a `ClusterError` says what to start or
-install, a `NodeLostError` why a node is gone.
+No other file imports Ray, and this one does so only when a run asks for nodes, so everything else works without it.
+Ray's errors become errors that a user can act on: a `ClusterError` says what to start or install, a `NodeLostError`
+why a node is gone.
 """
 
 import logging
@@ -19,7 +19,6 @@ from typing import Any
 from .._version import PACKAGE
 from ..errors import ClusterError, ConfigError, CorpusError, FolderError
 from ..interrupts import signals_noted
-from .node import Node
 
 
 class NodeLostError(Exception):
@@ -36,6 +35,11 @@ class Cluster:
 
     ray: Any
 
+    @property
+    def version(self) -> str:
+        """The version of Ray."""
+        return str(self.ray.__version__)
+
     def machines(self) -> dict[str, int]:
         """Return how many cores each machine has, by Ray's name of it, for all machines that have any."""
         alive = [node for node in self.ray.nodes() if node["Alive"]]
@@ -46,7 +50,7 @@ class Cluster:
         """Return Ray's name of the machine that the driver is on."""
         return str(self.ray.get_runtime_context().get_node_id())
 
-    def start(self, node_class: type[Node], machine: str, threads: int) -> Any:
+    def start(self, node_class: type[Any], machine: str, threads: int) -> Any:
         """Start a node on a machine and reserve its cores; return Ray's handle of the actor."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -82,6 +86,24 @@ class Cluster:
             raise NodeLostError(f"failed ({type(cause).__name__}: {_first_line(cause)})") from None
         except RayError as error:
             raise NodeLostError(f"was lost ({_reason(error)})") from None
+
+
+def put(value: Any) -> Any:
+    """Put a value into the object store of this node; return its reference."""
+    import ray
+
+    return ray.put(value)
+
+
+def fetch(refs: Sequence[Any], seconds: float) -> list[Any] | None:
+    """Return the values of references, mapped from the object store; None if one does not come in time, or is lost."""
+    import ray
+    from ray.exceptions import GetTimeoutError, ObjectLostError
+
+    try:
+        return list(ray.get(list(refs), timeout=seconds))
+    except (ObjectLostError, GetTimeoutError):
+        return None
 
 
 @contextmanager

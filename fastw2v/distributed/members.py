@@ -140,7 +140,7 @@ class Members:
         if len(self._all) == self._wanted:
             return
         threads = self._plan.config.workers
-        machines, own = self._cluster.machines(), self._cluster.own_machine()
+        machines, local = self._cluster.machines(), self._cluster.own_machine()
         for slot in range(self._wanted):
             if self._is_taken(slot) or self._strikes[slot] >= STRIKES:
                 continue
@@ -148,7 +148,7 @@ class Members:
             free = [machine for machine, cores in machines.items() if (busy[machine] + 1) * threads <= cores]
             if not free:
                 return
-            machine = min(free, key=lambda name: (busy[name], name != own))
+            machine = min(free, key=lambda name: (busy[name], name != local))
             actor = self._cluster.start(self._node_class, machine, threads)
             name = f"node {self.started}"
             self.starting.append(Member(self.started, slot, machine, name, actor, actor.hello.remote()))
@@ -285,15 +285,15 @@ class Members:
         return any(member.slot == slot for member in self._all)
 
     def _check_versions(self, member: Member, theirs: dict[str, str]) -> None:
-        for name, own in (versions() | {"package": package_digest()}).items():
+        for name, ours in (versions() | {"package": package_digest()}).items():
             other = str(theirs.get(name))
-            compared = [text.split(".")[:2] if name == "python" else text for text in (own, other)]
+            compared = [text.split(".")[:2] if name == "python" else text for text in (ours, other)]
             if compared[0] != compared[1]:
                 self._refuse(member)
                 if name == "package":
-                    name, other, own = "another fastw2v, in", theirs["folder"], f"that in {PACKAGE}"
+                    name, other, ours = "another fastw2v, in", theirs["folder"], f"that in {PACKAGE}"
                 raise ClusterError(
-                    f"{member.name} has {name} {other}, this machine has {own}: install the same on all machines"
+                    f"{member.name} has {name} {other}, this machine has {ours}: install the same on all machines"
                 )
 
     def _answer(self, member: Member, ref: Any) -> list[Any]:

@@ -39,6 +39,7 @@ from ..text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared
 from ..training.finite import all_finite
 from ..training.ledger import Range
 from ..training.replica import Replica, memory_bill
+from .cluster import fetch, put
 from .merging import add_delta, mean, parts, take_delta
 
 SHARED_PLACE = "put it on a file system that all nodes see, or copy it there under the same path"
@@ -188,8 +189,6 @@ class Node:
             A reference to each part: the deltas of V and U, float32 ``(rows, vector_size)``, and the flags of the rows
             that training touched, uint8 ``(rows,)``, of both.
         """
-        import ray
-
         columns = self.plan.config.vector_size
         refs = []
         for first, last in _ranges(start, stop, count):
@@ -197,7 +196,7 @@ class Node:
             touched = tuple(np.empty(last - first, np.uint8) for _ in "VU")
             for M, base, delta, flags in zip(self._matrices, self.base, deltas, touched, strict=True):
                 self._on_threads(take_delta, M[first:last], base[first:last], delta, flags)
-            refs.append(ray.put((deltas, touched)))
+            refs.append(put((deltas, touched)))
         return refs
 
     def reduce(self, refs: Sequence[Any], seconds: float) -> tuple[list[Any], bool, int] | None:
@@ -211,9 +210,7 @@ class Node:
             A list with the reference to the merged deltas of V and U; whether they are finite; the bytes received from
             other nodes. None if a part did not arrive.
         """
-        import ray
-
-        parts_of_nodes = _arrived(refs, seconds)
+        parts_of_nodes = fetch(refs, seconds)
         if parts_of_nodes is None:
             return None
         n = len(refs)
@@ -228,7 +225,7 @@ class Node:
             merged.append(np.empty_like(deltas[0]))
             self._on_threads(merge_rows, *deltas, *touched, merged[-1])
         size = sum(array.nbytes for part in parts_of_nodes for pair in part for array in pair)
-        return [ray.put(tuple(merged))], all(map(all_finite, merged)), size // n * (n - 1)
+        return [put(tuple(merged))], all(map(all_finite, merged)), size // n * (n - 1)
 
     def assemble(
         self, attempt: int, start: int, stop: int, refs: Sequence[Any], own: int, seconds: float
@@ -246,7 +243,7 @@ class Node:
         Returns:
             The bytes received from other nodes; None if a part did not arrive.
         """
-        merged = _arrived(refs, seconds)
+        merged = fetch(refs, seconds)
         self.assembled = None
         if merged is None:
             return None
@@ -269,13 +266,11 @@ class Node:
 
     def give(self, start: int, stop: int) -> list[Any]:
         """Put rows ``[start, stop)`` of the base into the object store; return a list with the reference."""
-        import ray
-
-        return [ray.put(tuple(base[start:stop] for base in self.base))]
+        return [put(tuple(base[start:stop] for base in self.base))]
 
     def accept(self, start: int, stop: int, refs: Sequence[Any], seconds: float) -> bool:
         """Take rows ``[start, stop)`` from the base of another node; False if they did not arrive."""
-        arrived = _arrived(refs, seconds)
+        arrived = fetch(refs, seconds)
         if arrived is None:
             return False
         for M, base, rows in zip(self._matrices, self.base, arrived[0], strict=True):
@@ -327,14 +322,3 @@ def slabs(rows: int, vector_size: int) -> list[tuple[int, int]]:
 
 def _ranges(start: int, stop: int, count: int) -> list[tuple[int, int]]:
     return [(start + first, start + last) for first, last in parts(stop - start, count)]
-
-
-def _arrived(refs: Sequence[Any], seconds: float) -> list[Any] | None:
-    """Return the objects, mapped from the object store; None if a node that has one is gone or does not send it."""
-    import ray
-    from ray.exceptions import GetTimeoutError, ObjectLostError
-
-    try:
-        return list(ray.get(list(refs), timeout=seconds))
-    except (ObjectLostError, GetTimeoutError):
-        return None

@@ -129,8 +129,6 @@ def train_nodes(
         state, given, config = run.start(folder, given)
         asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
         before = {} if state is None else state.embeddings.metadata.get("ray", {})
-        if (merge := before.get("merge", "mean")) != "mean":  # Runs of older versions could choose.
-            raise ConfigError(f"the run in {run.output} merges by {merge!r:.60}, which is gone: train again")
         nodes = ray_options.nodes or before.get("nodes")
         ray_options = replace(ray_options, nodes=nodes)
         threads = given.get("workers") or (None if state is None else config.workers)
@@ -190,19 +188,24 @@ class Training:
         total, done = n_tokens * config.epochs, begin(run, corpus, config, state, sizes)
         if state is not None and done == total:
             return state.embeddings
+        earlier = {} if state is None else state.embeddings.metadata.get("ray", {})
+        if (merge := earlier.get("merge", "mean")) != "mean":  # Older versions had other ways to merge.
+            raise ConfigError(
+                f"the run in {run.output} merges by {merge!r:.60}, which this version can't: start a new run from its "
+                "vectors with --init-from"
+            )
         share = -(-self._wanted // max(1, len(self._cluster.machines())))
         plan = make_plan(corpus, replace(config, alpha=self._alpha), self._folder, share)
         nodes = f"{counted(self._wanted, 'node')} of {counted(config.workers, 'thread')}"
         say(run.progress, f"{summary(corpus)}; {nodes} (not bit-identical from run to run)")
-        self._metadata = metadata_of(corpus, config, sizes)
-        self._metadata["versions"]["ray"] = self._cluster.ray.__version__
-        self._metadata["ray"] = {"nodes": self._wanted} | {
-            name: getattr(self._options, name) for name in ("hot_rows", "full_every", "round_tokens")
-        }
+        names = ("hot_rows", "full_every", "round_tokens")
+        asked = {"nodes": self._wanted} | {name: getattr(self._options, name) for name in names}
+        self._metadata = metadata_of(corpus, config, sizes, ray=asked)
+        self._metadata["versions"]["ray"] = self._cluster.version
         if state is not None:
             before = state.embeddings.metadata
             self._metadata |= {name: before[name] for name in ("init_from",) if name in before}
-            wanted = before.get("ray", {}).get("nodes", self._wanted)
+            wanted = earlier.get("nodes", self._wanted)
             if wanted != self._wanted:
                 say(run.progress, f"the run had {counted(wanted, 'node')} before: the learning rate may change")
         self._metadata["progress"] = {} if state is None else state.embeddings.metadata["progress"]

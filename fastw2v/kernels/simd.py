@@ -523,9 +523,9 @@ def _transpose_function(module: Any) -> Any:
                         for m in range(LANES)
                     ]
                     distance *= 2
-                there = _move(b, above, b.mul(k, stride))
+                column = _move(b, above, b.mul(k, stride))
                 for m, row in enumerate(square):
-                    _store(b, row, _move(b, there, b.mul(stride, _i64(m))))
+                    _store(b, row, _move(b, column, b.mul(stride, _i64(m))))
                 return []
 
             _loop(b, columns, [], square, step=LANES)
@@ -580,11 +580,11 @@ def _gather_function(module: Any) -> Any:
         target, source, width, ids, n, chunks = arguments
 
         def row(i: Value, _: Any) -> list[Value]:
-            here, there = _row_of(b, source, width, ids, i), _move(b, target, b.mul(i, width))
+            row_from, row_to = _row_of(b, source, width, ids, i), _move(b, target, b.mul(i, width))
 
             def move(k: Value, _: Any) -> list[Value]:
                 offset = b.mul(k, _i64(LANES))
-                _store(b, _load(b, _move(b, here, offset)), _move(b, there, offset))
+                _store(b, _load(b, _move(b, row_from, offset)), _move(b, row_to, offset))
                 return []
 
             _loop(b, chunks, [], move)

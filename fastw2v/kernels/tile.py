@@ -84,7 +84,7 @@ LEAST_TILES = 2048
 
 def choose_tiling(
     kept: NDArray[np.float64],
-    noise: NDArray[np.float64],
+    weights: NDArray[np.float64],
     window: int,
     negative: int,
     alpha: float,
@@ -109,13 +109,13 @@ def choose_tiling(
 
     Args:
         kept: float64 ``(n_words,)``, expected occurrences of each word after subsampling, any scale.
-        noise: float64 ``(n_words,)``, the weights noise words are drawn by, any scale.
+        weights: float64 ``(n_words,)``, the weights noise words are drawn by, any scale.
         window: see `TrainConfig`.
         negative: see `TrainConfig`.
         alpha: the largest learning rate of the run.
         trained: tokens that the run will train, over all epochs, after subsampling.
     """
-    p, q = (float(weights.max() / weights.sum()) if weights.any() else 1.0 for weights in (kept, noise))
+    p, q = (float(each.max() / each.sum()) if each.any() else 1.0 for each in (kept, weights))
     per_pair = alpha * (1 + negative)
     least = min(max(1, int(np.ceil(per_pair * (window + 1) / MOST_LOAD))), 2 * window)
     most = min(max(least, (window + 1) * (1 + negative) // MOST_STRIPS), 2 * window)
@@ -197,8 +197,8 @@ def tile_step(
     # Scratch: copies of the rows as they are, those of noise words also transposed; then logits of noise terms
     # (rows, pitch_n) and of pairs (rows, pitch).
     outside = rows * width
-    noise = outside + (C + DOT_COLUMNS) * width
-    across = noise + pitch_n * width
+    noise_at = outside + (C + DOT_COLUMNS) * width
+    across = noise_at + pitch_n * width
     logits = across + (vector_size + LANES) * pitch_n
     band = logits + rows * pitch_n
     half = len(integers) // 2
@@ -225,7 +225,7 @@ def tile_step(
             put(counts, m, span)
 
     V_rows, U_rows = Rows(Vs, 0, width), Rows(Us, 0, width)
-    own_copy, noise_copy = Rows(floats, 0, width), Rows(floats, noise, width)
+    own_copy, noise_copy = Rows(floats, 0, width), Rows(floats, noise_at, width)
     gather_rows(own_copy, V_rows, Picked(tile.centres, 0, T), chunks)
     gather_rows(Rows(floats, outside, width), U_rows, Picked(tile.contexts, 0, C), chunks)
     gather_rows(noise_copy, U_rows, Picked(shared.negatives, 0, N), chunks)

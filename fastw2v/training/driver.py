@@ -172,8 +172,8 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
     (V, U, _), tiling = replica.model, replica.tiling
     if config.kernel == "tile" and tiling is None:
         say(run.progress, "using the pair kernel: too few tokens or words, or too high an alpha, for tiles")
-    metadata = metadata_of(corpus, config, sizes)
-    metadata |= {"tiling": None if tiling is None else tiling._asdict(), "progress": {}}
+    tiles = None if tiling is None else tiling._asdict()
+    metadata = metadata_of(corpus, config, sizes, tiling=tiles) | {"progress": {}}
     live = replica.embeddings(corpus.vocab, metadata)
     if state is not None:
         replica.restore(state.embeddings, np.array(state.rng, np.uint64))

@@ -218,13 +218,14 @@ def sizes_of(corpus: Corpus, saved: bool) -> dict[str, int]:
     return sizes | ({"crc32": corpus.crc32()} if saved else {})
 
 
-def metadata_of(corpus: Corpus, config: TrainConfig, sizes: dict[str, int]) -> dict[str, Any]:
-    """Return what model.json says of a run from its start on."""
+def metadata_of(corpus: Corpus, config: TrainConfig, sizes: dict[str, int], **more: Any) -> dict[str, Any]:
+    """Return what model.json says of a run from its start on; ``more`` is what one of the drivers adds."""
     return {
         "versions": versions(),
         "cpu": host_cpu(),
         "cpu_features": features_digest(),
         "config": asdict(config),
+        **more,
         "corpus": {"tokens_read": corpus.tokens_read, **sizes},
     }
 
