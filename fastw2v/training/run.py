@@ -1,6 +1,6 @@
-"""What every run is asked for, says and records, on one machine or on many.
+"""The arguments, messages and records of every run, on one machine or on several.
 
-`Run` holds the arguments and finds the run to resume. The functions are those steps before, during and after training
+`Run` holds the arguments and finds the run to resume. The functions are the steps before, during and after training
 that `driver` and `distributed` share.
 """
 
@@ -82,7 +82,7 @@ class Run:
     callbacks: Sequence[Callback]
     progress: bool
     on_nodes: bool = False  # True for `distributed.train_ray`
-    vectors: Embeddings | None = field(init=False)  # those of init_from, opened before hours go into the corpus
+    vectors: Embeddings | None = field(init=False)  # The vectors of init_from; bad ones fail before the corpus is read.
 
     def __post_init__(self) -> None:
         if not isinstance(self.callbacks, Sequence) or not all(map(callable, self.callbacks)):
@@ -98,7 +98,7 @@ class Run:
         object.__setattr__(self, "vectors", given)
 
     def start(self, partial: Path | None, given: dict[str, Any]) -> tuple[State | None, dict[str, Any], TrainConfig]:
-        """Return the state to resume from, None for a new run; the options that were given; and those to train with.
+        """Return the state to resume (None for a new run), the options that were given, and the options to train with.
 
         Args:
             partial: the staging folder, if there is an output.
@@ -158,7 +158,7 @@ def output_folder(output: str | PathLike[str] | None) -> Any:
 
 
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given a value; None does not count where it stands for a default."""
+    """Return the options that were given a value; None does not count if it stands for a default."""
     return {
         name: value
         for name, value in options.items()
@@ -167,7 +167,7 @@ def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_names(function: str, options: Iterable[str], known: type) -> None:
-    """Raise TypeError for an option that no training has; ``known`` is a class of `config` with options as keys."""
+    """Raise TypeError for an unknown option; ``known`` is a class whose keys are options, such as `TrainOptions`."""
     for name in options:
         if name not in known.__annotations__ and name not in IdOptions.__annotations__:
             names = ", ".join({**IdOptions.__annotations__, **known.__annotations__})
@@ -175,7 +175,7 @@ def check_names(function: str, options: Iterable[str], known: type) -> None:
 
 
 def place_of(now: Progress, before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the place of any run as model.json has it; ``before`` is what it had after the last chunk or round."""
+    """Return the progress of any run for model.json; ``before`` is its progress after the last chunk or round."""
     return {
         "complete": now.tokens == now.tokens_total,
         "epoch": now.epoch,
@@ -189,10 +189,10 @@ def place_of(now: Progress, before: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def begin(run: Run, corpus: Corpus, config: TrainConfig, state: State | None, sizes: dict[str, int]) -> int:
-    """Return how many tokens of the run are done; if that is all of them, report it and clear up.
+    """Return how many tokens of the run are done; if all are, report it and clean up.
 
     Args:
-        run: what was asked.
+        run: its arguments.
         corpus: the corpus.
         config: options of the run.
         state: the run to resume; None for a new one.
@@ -208,7 +208,7 @@ def begin(run: Run, corpus: Corpus, config: TrainConfig, state: State | None, si
     if state.tokens == total:
         epochs = counted(config.epochs, "epoch")
         say(run.progress, f"{run.output} is already complete ({epochs}); use a larger --epochs to continue")
-        finish(state.folder, state.embeddings.metadata["progress"])  # a run that was killed at its end did not
+        finish(state.folder, state.embeddings.metadata["progress"])  # A run that was killed at its end did not.
     return state.tokens
 
 
@@ -219,7 +219,7 @@ def sizes_of(corpus: Corpus, saved: bool) -> dict[str, int]:
 
 
 def metadata_of(corpus: Corpus, config: TrainConfig, sizes: dict[str, int]) -> dict[str, Any]:
-    """Return what model.json says of a run from its start on."""
+    """Return the part of model.json that is known at the start of a run."""
     return {
         "versions": versions(),
         "cpu": host_cpu(),
@@ -238,13 +238,13 @@ def summary(corpus: Corpus) -> str:
 
 
 def mean_loss(tally: NDArray[np.float64]) -> float | None:
-    """Return the loss per pair in nats; None where there was no pair."""
+    """Return the loss per pair in nats; None if there was no pair."""
     return float(tally[LOSS] / tally[LOSS_PAIRS]) if tally[LOSS_PAIRS] else None
 
 
 @contextmanager
 def checkpoint_named(checkpoints: Checkpoints | None) -> Iterator[None]:
-    """Have a `DivergedError` name the last checkpoint of the run."""
+    """Make a `DivergedError` name the last checkpoint of the run."""
     try:
         yield
     except DivergedError as error:
@@ -253,7 +253,7 @@ def checkpoint_named(checkpoints: Checkpoints | None) -> Iterator[None]:
 
 
 def check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool = False, names: bool = False) -> None:
-    """Report the memory that a training will take, and refuse if less is free; see `memory_bill`.
+    """Report the memory that a training will take, and raise if less is free; see `memory_bill`.
 
     A run that is ``saved`` copies V and U while a checkpoint is written, but only if they are large
     (`goes_into_page_cache`) and that memory is free then.
@@ -275,7 +275,7 @@ def check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool 
 
 
 def _check_threads(workers: int, progress: bool) -> None:
-    """Report it if there are more workers than can run at once: that is allowed, and no faster."""
+    """Report if there are more workers than can run at once: that is allowed, but no faster."""
     cores = usable_cores()
     if workers > cores:
         say(
