@@ -124,17 +124,19 @@ def train_nodes(
 ) -> Embeddings:
     """Train as `train_ray` does, with nodes of this class."""
     check_names("train_ray", options, RayTrainOptions)
-    given = given_options(options)
-    TrainConfig(**given)  # It raises before anything is touched.
+    explicit = given_options(options)
+    TrainConfig(**explicit)  # It raises before anything is touched.
     with sigterm_raises(), output_folder(run.output) as folder, ExitStack() as stack:
-        state, given, config = run.start(folder, given)
-        asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
+        state, explicit, config = run.start(folder, explicit)
+        asked = {
+            name: getattr(config, name) if name in explicit or state else None for name in ("min_count", "max_vocab")
+        }
         before = {} if state is None else state.embeddings.metadata.get("ray", {})
         if (merge := before.get("merge", "mean")) != "mean":  # Older versions had other merges.
             raise ConfigError(f"the run in {run.output} merges by {merge!r:.60}, which is gone: train again")
         nodes = ray_options.nodes or before.get("nodes")
         ray_options = replace(ray_options, nodes=nodes)
-        threads = given.get("workers") or (None if state is None else config.workers)
+        threads = explicit.get("workers") or (None if state is None else config.workers)
         cores = (nodes or 1) * (threads or max(1, usable_cores() // (nodes or 1)))
         cluster = stack.enter_context(connect(ray_options.address, cores))
         machines = cluster.machines()

@@ -46,7 +46,7 @@ def next_cut(offsets: NDArray[np.int64], position: int) -> int:
     """Return the first place at or after ``position`` where a cut may stand."""
     if position >= offsets[-1]:
         return int(offsets[-1])
-    for before in (position - PIECE, position):  # A block may start up to PIECE tokens later.
+    for before in (position - PIECE, position):  # A block may start up to PIECE tokens after its multiple.
         place = int(next_block(offsets, sentence_of(offsets, before), before)) if before >= 0 else 0
         if place >= position:
             return place

@@ -95,11 +95,13 @@ def train(
     """
     check_names("train", options, TrainOptions)
     run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)
-    given = given_options(options)
-    TrainConfig(**given)  # It raises before anything is touched.
+    explicit = given_options(options)
+    TrainConfig(**explicit)  # It raises before anything is touched.
     with sigterm_raises(), output_folder(output) as folder, ExitStack() as stack:
-        state, given, config = run.start(folder, given)
-        asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
+        state, explicit, config = run.start(folder, explicit)
+        asked = {
+            name: getattr(config, name) if name in explicit or state else None for name in ("min_count", "max_vocab")
+        }
         chosen = opened(corpus, folder, **asked, workers=config.workers, progress=progress)
         ready = stack.enter_context(chosen)
         config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
@@ -142,8 +144,8 @@ def train_ids(
         raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
     check_names("train_ids", options, IdOptions)
     run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)
-    given = given_options(options) | {"min_count": 1}
-    config = TrainConfig(**given)
+    explicit = given_options(options) | {"min_count": 1}
+    config = TrainConfig(**explicit)
     whole: bool = isinstance(n_words, Integral)
     if not whole or not 1 <= n_words < 2**31:
         raise ConfigError(f"n_words is {n_words!r}: give a whole number from 1 to {2**31 - 1}")
@@ -156,7 +158,7 @@ def train_ids(
         counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
     corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
     with sigterm_raises(), output_folder(output) as folder:
-        state, _, config = run.start(folder, given)
+        state, _, config = run.start(folder, explicit)
         return _train(corpus, config, folder, state, run)
 
 

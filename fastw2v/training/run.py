@@ -94,15 +94,15 @@ class Run:
             raise ConfigError("resume needs an output: the model folder of the run")
         if not isinstance(self.init_from, str | PathLike | Embeddings | None):
             raise ConfigError(f"init_from is {self.init_from!r:.60}: give embeddings, or the path of a model folder")
-        given = load(self.init_from) if isinstance(self.init_from, str | PathLike) else self.init_from
-        object.__setattr__(self, "vectors", given)
+        vectors = load(self.init_from) if isinstance(self.init_from, str | PathLike) else self.init_from
+        object.__setattr__(self, "vectors", vectors)
 
-    def start(self, partial: Path | None, given: dict[str, Any]) -> tuple[State | None, dict[str, Any], TrainConfig]:
-        """Return the state to resume (None for a new run), the options that were given, and the options to train with.
+    def start(self, partial: Path | None, explicit: dict[str, Any]) -> tuple[State | None, dict[str, Any], TrainConfig]:
+        """Return the state to resume (None for a new run), the explicit options, and the options to train with.
 
         Args:
             partial: the staging folder, if there is an output.
-            given: the options that the caller gave. A run that was killed before its first checkpoint adds its own.
+            explicit: the options that the caller gave. A run that was killed before its first checkpoint adds its own.
         """
         state = None
         if self.resume:
@@ -110,7 +110,7 @@ class Run:
             if cut := cut_before_saved(partial):
                 if cut[1] and self.vectors is None:
                     raise ConfigError(f"the run in {self.output} started from given vectors: give init_from again")
-                given = cut[0] | given
+                explicit = cut[0] | explicit
                 say(self.progress, f"the run in {self.output} ended before its first checkpoint: it starts again")
             else:
                 state = read_state(partial.parent)
@@ -129,7 +129,7 @@ class Run:
                 f"{self.output} holds an unfinished run, at token {token}: the first checkpoint of this new run "
                 "replaces it; use --resume to continue it instead",
             )
-        config = TrainConfig(**given)
+        config = TrainConfig(**explicit)
         if state is None:
             if self.vectors is not None and self.vectors.vector_size != config.vector_size:
                 raise ConfigError(
@@ -137,19 +137,19 @@ class Run:
                     "make them equal"
                 )
             if partial is not None:
-                note_new_run(partial, {name: getattr(config, name) for name in given}, self.vectors is not None)
-            return None, given, config
+                note_new_run(partial, {name: getattr(config, name) for name in explicit}, self.vectors is not None)
+            return None, explicit, config
         if self.vectors is not None:
             say(self.progress, f"init_from is ignored: {self.output} holds a run, which is resumed")
-        for name, value in given.items():
+        for name, value in explicit.items():
             of_run = getattr(state.config, name)
             if name not in ("epochs", "workers") and getattr(config, name) != of_run:
                 raise ConfigError(
                     f"{name} is {value!r}, but {self.output} was trained with {of_run!r}: "
                     "leave it out to resume that run, or train into another folder"
                 )
-        changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in given}
-        return state, given, replace(state.config, **changed)
+        changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in explicit}
+        return state, explicit, replace(state.config, **changed)
 
 
 def output_folder(output: str | PathLike[str] | None) -> Any:
@@ -158,7 +158,7 @@ def output_folder(output: str | PathLike[str] | None) -> Any:
 
 
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given a value; None does not count if it stands for a default."""
+    """Return the options that have a value; None does not count if it stands for a default."""
     return {
         name: value
         for name, value in options.items()
