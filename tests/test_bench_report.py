@@ -78,7 +78,7 @@ FIGURE = re.compile(
 )
 #: What pages may say outside of the blocks: limits of the program and sizes of downloads, which nobody measures.
 NOT_MEASURED = (
-    "may be up to 64 MB.", "tables of up to 4 million distinct words", "| 31 MB |", "| 124 million by wikifil",
+    "may be up to 64 MB.", "counts of up to 4 million distinct words", "| 31 MB |", "| 124 million by wikifil",
     "| 323 MB |", "| 103 million by its own count", "| 190 MB |", "| 0.8 billion by its own count", "| 1,792 MB |",
     "| about 0.3 million |",
 )  # fmt: skip

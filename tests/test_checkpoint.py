@@ -18,6 +18,7 @@ import pytest
 from conftest import planted_sentences, wait_for_chunks
 
 import fastw2v
+import fastw2v.cli
 from fastw2v import embeddings
 from fastw2v.errors import ConfigError, CorpusError, DivergedError, FolderError
 from fastw2v.files import staging

@@ -2,15 +2,16 @@
 
 Ray places, starts, watches and ends the nodes, and carries bytes between them. The files here decide the rest:
 
-- `rounds`: the driver of one run: which node trains which tokens, when nodes exchange rows, when the run is saved.
-- `members`: which nodes take part, and what happens when one is lost.
-- `cluster`: the driver's side of Ray.
-- `node`: what each node does.
-- `merging`: how the deltas of several nodes become one.
+- `rounds` is the driver of one run. It decides which node trains which tokens, when nodes exchange rows, and when to
+  save the run.
+- `members` starts and checks nodes, and replaces lost ones.
+- `cluster` is the driver's side of Ray.
+- `node` is one node: it trains a replica and exchanges rows.
+- `merging` averages the deltas of several nodes.
 
-A round is: the driver leases tokens to the nodes, all nodes train, all exchange the rows of the most frequent words.
-Every few rounds, at the end of an epoch, for a checkpoint and at the end of the run they exchange all rows; after that
-all replicas are the same.
+In a round, the driver leases tokens to the nodes, all nodes train, and all exchange the rows of the most frequent
+words. Every few rounds, at the end of an epoch, for a checkpoint and at the end of the run, they exchange all rows.
+After that all replicas are the same.
 """
 
 from os import PathLike
@@ -38,34 +39,35 @@ def train_ray(
 ) -> Embeddings:
     """Train as `train` does, on several machines of a Ray cluster or in several processes of this machine.
 
-    Every node has the whole model and trains on its own tokens; the nodes exchange what they learnt. A node that is
-    lost or late is replaced, and what it did since the last exchange of all rows is trained again.
+    Every node has the whole model and trains on its own tokens. The nodes exchange their updates. If a node is lost or
+    late, another node replaces it, and its tokens since the last exchange of all rows are trained again.
 
     Args:
-        corpus: as for `train`. Best is a prepared folder under a path that all machines see. Text is prepared first,
-            into the output's subfolder ``cache``, which all machines then have to see.
+        corpus: as for `train`. A prepared folder under a path that all machines see is best. Text is first prepared
+            into the output's subfolder ``cache``, which all machines must then see.
         output: model folder to write; the driver and at least one node must see it.
-        nodes: how many nodes to use; None for one per machine of the cluster. If fewer machines than that have enough
-            cores, some get several nodes; when machines join the cluster, missing nodes start there. Nodes train with
-            ``alpha`` times `merging.rate` of their number; ``min_alpha`` stays as it is.
+        nodes: how many nodes to use; None for one per machine of the cluster. If fewer machines have enough cores, some
+            machines run several nodes. When a machine joins the cluster, missing nodes start there. Nodes train with
+            ``alpha * merging.rate(nodes)``; ``min_alpha`` does not change.
         address: HOST:PORT of the cluster, or "auto" on one of its machines. None uses the Ray that this process is
             connected to, or else starts Ray on this machine alone and ends it afterwards.
-        resume: see `train`. You may change ``nodes`` and all other options of this function. If you leave out
-            ``nodes`` or ``workers``, the values of the run hold: the learning rate depends on ``nodes``.
+        resume: see `train`. You may change ``nodes`` and all other options of this function. If you omit
+            ``nodes`` or ``workers``, the run keeps its values. The learning rate depends on ``nodes``.
         checkpoint_every: see `train`.
         init_from: a model folder, see `train`.
         progress: see `train`.
         min_nodes: if fewer nodes are left, and none comes back within ``round_timeout_s`` (at least a minute), the run
-            is saved and ends with an error. None is half of ``nodes``, rounded up.
-        options: those of `TrainConfig`, where ``workers`` is the threads of each node, and of `rounds.RoundOptions`.
+            is saved and ends with an error. None means half of ``nodes``, rounded up.
+        options: the options of `TrainConfig`, where ``workers`` is the number of threads per node, and those of
+            `rounds.RoundOptions`.
 
     Returns:
         The embeddings, mapped from ``output``.
 
     Raises:
         ConfigError: an option is out of range.
-        ClusterError: Ray is not installed; or its cluster can't be reached, has no place for ``min_nodes``, or has
-            other versions on its machines; or too few nodes are left, in which case the run has been saved.
+        ClusterError: Ray is not installed, or its cluster can't be reached, has no room for ``min_nodes`` or has other
+            versions on its machines. Or too few nodes are left; then the run has been saved.
         CorpusError, FolderError: see `train`; if a node raised it, the message names the node.
         DivergedError, KeyboardInterrupt, Terminated: see `train`.
     """

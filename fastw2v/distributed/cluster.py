@@ -22,7 +22,7 @@ from ..interrupts import signals_noted
 
 
 class NodeLostError(Exception):
-    """A node failed, or its process is gone; the text says how, and reads on after the node's name."""
+    """A node failed, or its process is gone; the text says how, and follows the node's name in a message."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Cluster:
         return str(self.ray.__version__)
 
     def machines(self) -> dict[str, int]:
-        """Return how many cores each machine has, by Ray's name of it, for all machines that have any."""
+        """Return the number of cores of each machine that has any, by Ray's name for the machine."""
         alive = [node for node in self.ray.nodes() if node["Alive"]]
         cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in alive}
         return {machine: count for machine, count in cores.items() if count}
 
     def own_machine(self) -> str:
-        """Return Ray's name of the machine that the driver is on."""
+        """Return Ray's name for the machine that the driver runs on."""
         return str(self.ray.get_runtime_context().get_node_id())
 
     def start(self, node_class: type[Any], machine: str, threads: int) -> Any:
@@ -63,16 +63,16 @@ class Cluster:
         self.ray.kill(actor)
 
     def arrived(self, refs: Sequence[Any], seconds: float) -> list[Any]:
-        """Wait so long for one answer; return the references of all that have arrived."""
+        """Wait up to ``seconds`` for one answer; return the references of all answers that have arrived."""
         self.ray.wait(refs, num_returns=1, timeout=seconds)
-        found: list[Any] = self.ray.wait(refs, num_returns=len(refs), timeout=0)[0]
-        return found
+        ready: list[Any] = self.ray.wait(refs, num_returns=len(refs), timeout=0)[0]
+        return ready
 
     def answer(self, ref: Any) -> Any:
         """Return an answer that has arrived.
 
         Raises:
-            ConfigError, CorpusError, FolderError: the node raised it: it can't take part.
+            ConfigError, CorpusError, FolderError: the node raised it and can't take part.
             NodeLostError: the node raised another error, or is gone.
         """
         from ray.exceptions import RayError, RayTaskError
@@ -112,7 +112,7 @@ def connect(address: str | None, cores: int) -> Iterator[Cluster]:
 
     Args:
         address: HOST:PORT or "auto". None takes the Ray that this process is connected to, or else starts one.
-        cores: how many nodes may use, of a Ray that is started here.
+        cores: the number of cores that nodes may use, if this starts Ray.
 
     Raises:
         ClusterError: Ray is not installed, or there is no cluster at the address.
@@ -143,7 +143,7 @@ def connect(address: str | None, cores: int) -> Iterator[Cluster]:
 
 
 def threads_per_node(cores: Sequence[int], nodes: int) -> int:
-    """Return how many threads each of so many nodes can have on machines with these cores; at least 1."""
+    """Return how many threads each node can have if ``nodes`` nodes share machines with these cores; at least 1."""
     fits = [n for n in range(1, max(cores) + 1) if sum(count // n for count in cores) >= nodes]
     return max(fits, default=1)
 
@@ -152,7 +152,7 @@ def _initialise(ray: Any, address: str | None, cores: int) -> None:
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        # Actors look for modules in the driver's working directory first, and a checkout there is not this package.
+        # Actors look for modules in the driver's working directory first, where a checkout would hide this package.
         with chdir(PACKAGE.parent):
             ray.init(
                 address=address or "local",
@@ -162,7 +162,7 @@ def _initialise(ray: Any, address: str | None, cores: int) -> None:
                 logging_level=logging.ERROR,
             )
     finally:
-        if in_main_thread:  # Ray sets a handler of its own, which would end the program at any moment.
+        if in_main_thread:  # Ray sets its own handler, which would end the program at any moment.
             signal.signal(signal.SIGTERM, handler)
 
 
@@ -184,5 +184,5 @@ def _first_line(error: object) -> str:
 
 def _reason(error: Exception) -> str:
     """Return why an actor is gone: the Python error that kept it from starting, if there is one."""
-    found = re.findall(r"^\s*(\w+(?:Error|Exception): .+)$", str(error), re.MULTILINE)
-    return found[-1] if found else "its process ended"
+    errors = re.findall(r"^\s*(\w+(?:Error|Exception): .+)$", str(error), re.MULTILINE)
+    return errors[-1] if errors else "its process ended"

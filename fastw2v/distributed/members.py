@@ -1,11 +1,11 @@
-"""Who takes part in a run on several nodes: start nodes, check them, give them the model, and replace those that fail.
+"""The nodes of a run: start them, check them, give them the model, and replace nodes that fail.
 
-A run has a slot for each node that it wants. A node is first `starting`: it answers `hello`, so that its versions can
-be checked, and opens the corpus. Then it is ready, gets the model from a node that has it, and is `active`. A node
-that fails, or answers too late, is ended, its slot gets a strike, and another node starts there; a slot with `STRIKES`
-strikes stays empty. A completed exchange of all rows clears the strikes of the nodes that took part.
+A run has one slot per node. A node is first `starting`: it answers `hello`, the driver checks its versions, and it
+opens the corpus. Then it is ready, gets the model from a node that has it, and becomes `active`. If a node fails or
+answers too late, the driver ends it, gives its slot a strike, and starts another node in the slot. A slot with
+`STRIKES` strikes stays empty. A completed exchange of all rows clears the strikes of the nodes that took part.
 
-`rounds` calls the methods of nodes through `Members.ask`, the one place where a lost node is noticed.
+`rounds` waits for the answers of nodes through `Members.ask`, which notices lost nodes.
 """
 
 import time
@@ -20,10 +20,10 @@ from ..screen import counted, say
 from .cluster import Cluster, NodeLostError
 from .node import Node, Plan, slabs
 
-START_SECONDS = 600.0  # that a node may take to start: it reads the corpus once
-PATIENCE = 60.0  # seconds: a run that has ``min_nodes`` waits so long for the others, any other at least so long
-STRIKES = 3  # failures, with no exchange of all rows between them, after which a slot stays empty
-WAIT = 0.5  # seconds between two looks at who has answered
+START_SECONDS = 600.0  # A node may take this long to start: it reads the corpus once.
+PATIENCE = 60.0  # Seconds that a run with ``min_nodes`` waits for the others; any other run waits at least as long.
+STRIKES = 3  # After this many failures, with no exchange of all rows between them, a slot stays empty.
+WAIT = 0.5  # Seconds between two checks for answers.
 
 
 class AllLostError(Exception):
@@ -35,15 +35,15 @@ class Member:
     """A node, as the driver knows it.
 
     Attributes:
-        number: of the node, never used twice in a run.
-        slot: which of the wanted nodes it is.
-        machine: Ray's name of the machine.
-        name: for messages.
-        actor: Ray's handle.
-        pending: the answer that it owes before it is ready for the model; None once it is ready.
-        opening: the answer that it owes is that of `Node.open`; before, it is that of `Node.hello`.
-        tokens_per_s: in its last round; None before its first.
-        sees_output: it can write the model folder.
+        number: the node's number, never used twice in a run.
+        slot: the node's slot.
+        machine: Ray's name for the machine.
+        name: the node's name in messages.
+        actor: Ray's handle of the node.
+        pending: reference to the answer that it owes before it is ready for the model; None once it is ready.
+        opening: True if ``pending`` is the answer of `Node.open`, False if it is that of `Node.hello`.
+        tokens_per_s: speed in its last round; None before its first.
+        sees_output: True if it can write the model folder.
     """
 
     number: int
@@ -64,8 +64,8 @@ class Members:
         active: the nodes that train, in order of number.
         starting: the nodes that do not have the model yet.
         started: how many nodes the run has started; the number of the next one.
-        least: with fewer active nodes than that, the run ends.
-        tiles: the nodes train with the tile kernel.
+        least: the least number of active nodes; with fewer, the run ends.
+        tiles: True if the nodes train with the tile kernel.
     """
 
     def __init__(
@@ -82,18 +82,18 @@ class Members:
         take_back: Callable[[int], int],
         progress: bool,
     ) -> None:
-        """Start nobody yet.
+        """Set up empty slots.
 
         Args:
             cluster: where nodes run.
             node_class: `Node`, or a class derived from it.
-            plan: what each node has to know.
+            plan: the facts that each node needs.
             n_words: rows of V and of U.
             wanted: the number of slots.
             least: see above.
-            timeout: seconds after which a node that does not answer is given up.
+            timeout: seconds after which the driver gives up a node that does not answer.
             started: how many nodes the run had started when it was saved.
-            take_back: takes the number of a node that is lost, returns how many tokens will be trained again.
+            take_back: a function of the number of a lost node; it returns how many tokens will be trained again.
             progress: report what happens.
         """
         self._cluster, self._node_class, self._plan, self._n_words = cluster, node_class, plan, n_words
@@ -111,7 +111,7 @@ class Members:
         """Start the first nodes of the run; return those that are ready for the model, at least `least`.
 
         Raises:
-            ClusterError: there are fewer.
+            ClusterError: fewer nodes are ready.
             FastW2VError: a node can't take part.
         """
         ready: list[Member] = []
@@ -155,10 +155,10 @@ class Members:
             self.started += 1
 
     def next_ready(self, seconds: float) -> list[Member]:
-        """Wait so long for an answer of a node that is starting; return the nodes that are ready now.
+        """Wait up to ``seconds`` for an answer of a starting node; return the nodes that have become ready.
 
         Raises:
-            FastW2VError: a node can't take part; it has been ended.
+            FastW2VError: a node can't take part; the driver has ended it.
         """
         ready: list[Member] = []
         owed = {member.pending: member for member in self.starting if member.pending is not None}
@@ -171,7 +171,7 @@ class Members:
                 else:
                     member.name = f"node {member.number} ({answer['host']})"
                     self._check_versions(member, answer)
-                    # Nodes that train already have their memory: only this one needs more.
+                    # Active nodes have taken their memory: only this node needs more.
                     plan = replace(self._plan, machine_share=1) if self.active else self._plan
                     member.pending, member.opening = member.actor.open.remote(plan, member.number), True
         return ready
@@ -190,9 +190,9 @@ class Members:
                 self._lose(member, "did not get the model")
 
     def refill(self, seconds: float) -> None:
-        """Start nodes in empty slots, and admit those that are ready, waiting so long for one.
+        """Start nodes in empty slots, wait up to ``seconds`` for an answer, and admit the nodes that are ready.
 
-        A node that can't take part is reported, and the others continue without it.
+        If a node can't take part, this reports it, and the others continue without it.
         """
         self.start_missing()
         if all(member.pending is None for member in self.starting):
@@ -208,7 +208,7 @@ class Members:
         """Refill until there are enough active nodes; return whether there are.
 
         Args:
-            stopped: returns the number of a signal, after which nobody is waited for; 0 for none.
+            stopped: returns the number of a signal that ends the wait; 0 for none.
         """
         deadline = self.deadline()
         while True:
@@ -219,7 +219,7 @@ class Members:
                 return False
 
     def deadline(self) -> float:
-        """Return until when to wait for a node to come back, in seconds of `time.monotonic`."""
+        """Return when to stop waiting for a node to come back, in seconds of `time.monotonic`."""
         return time.monotonic() + max(self._timeout, PATIENCE)
 
     def given_up(self, deadline: float) -> bool:
@@ -237,7 +237,7 @@ class Members:
             seconds: how long to wait; None for the run's timeout.
 
         Returns:
-            The answers. A node that failed or was late is missing: it has been ended.
+            The answers. Nodes that failed or were late are missing: the driver has ended them.
 
         Raises:
             FastW2VError: a node can't take part.
@@ -274,7 +274,7 @@ class Members:
 
     @property
     def last_reasons(self) -> str:
-        """Why the last nodes were lost, in words."""
+        """The reasons for the last losses of nodes, as text."""
         return "; ".join(self._reasons[-3:])
 
     @property
@@ -297,10 +297,10 @@ class Members:
                 )
 
     def _answer(self, member: Member, ref: Any) -> list[Any]:
-        """Return the answer that has arrived in a list, which is empty if the node turns out to be lost.
+        """Return a list of the answer that has arrived; the list is empty if the node is lost.
 
         Raises:
-            FastW2VError: the node can't take part; the text names it, and it has been ended.
+            FastW2VError: the node can't take part. The text names the node, and the driver has ended it.
         """
         try:
             return [self._cluster.answer(ref)]
@@ -312,7 +312,7 @@ class Members:
             return []
 
     def _give_model(self, member: Member) -> bool:
-        """Bring the base to a node from one that has it; return False if one of the two is lost."""
+        """Copy the base to a node from one that has it; return False if one of the two is lost."""
         for start, stop in slabs(self._n_words, self._plan.config.vector_size):
             giver = self.active[-1]
             refs = self.ask_one(giver, giver.actor.give.remote(start, stop))
@@ -323,7 +323,7 @@ class Members:
         return True
 
     def _lose(self, member: Member, what: str) -> None:
-        """End a node that failed, report it, and have its tokens trained again."""
+        """End a node that failed, report the loss, and free its tokens, so that they are trained again."""
         self._end(member)
         self._strikes[member.slot] += 1
         tokens = self._take_back(member.number)

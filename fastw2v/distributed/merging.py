@@ -1,14 +1,16 @@
-"""How replicas of a model that were trained apart become one again: no transport, no processes, only the sums.
+"""Merge replicas of a model that were trained apart: this file has only the sums, no transport and no processes.
 
-Replicas start a round with the same rows, the base. Each trains on its own tokens and takes its delta, row by row; the
-deltas of a row range are merged, and the merged delta is added to every base, which is where the next round starts. A
-round of N nodes has moved over N times the tokens that one node saw, so a merge is a guess at what one node would have
-done with all of them: `mean` takes the average of the models (pWord2Vec: Ji, Satish, Li and Dubey, "Parallelizing
-word2vec in shared and distributed memory", 2016). A row that one node touched keeps 1/N of its update, so nodes train
-with a higher learning rate (`rate`). ``bench/NOTES.md`` has what else was tried.
+Replicas start a round with the same rows, the base. Each replica trains on its own tokens. Its delta is the difference
+between its rows and the base. The deltas of a range of rows are merged, and every node adds the merged delta to its
+base. The next round starts there.
 
-Deltas are only read: they may be views of memory that is shared, read-only or not aligned. All release the GIL and are
-bound by memory; to merge on several threads give each a part of the rows (`parts`).
+In a round, N nodes train N times the tokens that one node sees. So a merge estimates the update that one node would
+have made with all of these tokens. `mean` takes the average of the models (pWord2Vec: Ji, Satish, Li and Dubey,
+"Parallelizing word2vec in shared and distributed memory", 2016). A row that only one node touched keeps 1/N of its
+update, so nodes train with a higher learning rate (`rate`). ``bench/NOTES.md`` records other merges.
+
+A merge only reads deltas, which may be views of memory that is shared, read-only or not aligned. All functions release
+the GIL and are bound by memory. To merge on several threads, give each thread a part of the rows (`parts`).
 """
 
 import math
@@ -20,20 +22,20 @@ from numpy.typing import NDArray
 from ..kernels._jit import jit
 
 MOST_RATE = 4
-_CACHED = 1 << 17  # bytes of ``out`` that are finished before the next ones are begun; all nodes pass over them
+_CACHED = 1 << 17  # Bytes of ``out`` per block: the deltas of all nodes are added to a block before the next one.
 
 
 @jit()
 def take_delta(
     current: NDArray[np.float32], base: NDArray[np.float32], delta: NDArray[np.float32], touched: NDArray[np.uint8]
 ) -> None:
-    """Write what training did to some rows: ``delta = current - base``.
+    """Write the changes that training made to some rows: ``delta = current - base``.
 
     Args:
-        current: float32 ``(rows, width)``: the rows as they are.
-        base: the same shape: the rows as they were.
+        current: float32 ``(rows, width)``: the rows after training.
+        base: the same shape: the rows before training.
         delta: float32 ``(rows, columns)``, columns <= width, to write; columns beyond are padding.
-        touched: uint8 ``(rows,)``, to write: 1 if a column of ``delta`` is not 0 (or NaN), else 0.
+        touched: uint8 ``(rows,)``, to write: 1 if a column of ``delta`` is not 0 (NaN included), else 0.
     """
     for row in range(len(delta)):
         moved = False
@@ -46,7 +48,7 @@ def take_delta(
 
 @jit()
 def add_delta(base: NDArray[np.float32], merged: NDArray[np.float32], current: NDArray[np.float32]) -> None:
-    """Start the next round: ``base += merged``, and ``current`` becomes a copy of that.
+    """Start the next round: ``base += merged``, and copy the result to ``current``.
 
     Args:
         base: float32 ``(rows, width)``.
@@ -70,51 +72,52 @@ def add_rows(delta: NDArray[np.float32], touched: NDArray[np.uint8], total: NDAr
 
 
 def mean(deltas: Sequence[NDArray[np.float32]], touched: Sequence[NDArray[np.uint8]], out: NDArray[np.float32]) -> None:
-    """Merge by averaging: ``out = sum(deltas) / number of nodes``; one node gives its delta, unchanged.
+    """Merge by averaging: ``out = sum(deltas) / number of nodes``. With one node, ``out`` is its delta, unchanged.
 
     Args:
-        deltas: float32 ``(rows, columns)`` of each node; rows that a node did not touch are not read, and count as 0.
+        deltas: float32 ``(rows, columns)`` of each node; rows that a node did not touch count as 0 and are not read.
         touched: uint8 ``(rows,)`` of each node, as `take_delta` writes it.
-        out: float32 ``(rows, columns)``, to write; 0 in the rows that nobody touched.
+        out: float32 ``(rows, columns)``, to write; 0 in the rows that no node touched.
 
     Raises:
         ValueError: there is no delta, or shapes differ.
     """
     for start, stop in _blocks(deltas, touched, out):
-        for delta, of in zip(deltas, touched, strict=True):
-            add_rows(delta[start:stop], of[start:stop], out[start:stop])
+        for delta, flags in zip(deltas, touched, strict=True):
+            add_rows(delta[start:stop], flags[start:stop], out[start:stop])
         out[start:stop] /= np.float32(len(deltas))
 
 
 def _blocks(
     deltas: Sequence[NDArray[np.float32]], touched: Sequence[NDArray[np.uint8]], out: NDArray[np.float32]
 ) -> list[tuple[int, int]]:
-    """Return ranges of rows that stay in the cache while all nodes' deltas pass, and set ``out`` to 0."""
+    """Set ``out`` to 0, and return ranges of rows that stay in the cache while the deltas of all nodes are added."""
     if not deltas:
         raise ValueError("there is nothing to merge: no delta was given")
-    shapes = [delta.shape for delta in deltas], [of.shape for of in touched]
+    shapes = [delta.shape for delta in deltas], [flags.shape for flags in touched]
     if out.ndim != 2 or shapes != ([out.shape] * len(deltas), [out.shape[:1]] * len(deltas)):
-        raise ValueError(f"deltas and touched rows have shapes {shapes[0]} and {shapes[1]}, what to write {out.shape}")
+        raise ValueError(f"deltas and touched rows have shapes {shapes[0]} and {shapes[1]}, but out has {out.shape}")
     out[:] = 0
     rows = max(_CACHED // (4 * out.shape[1]), 1) if out.shape[1] else len(out) + 1
     return [(start, min(start + rows, len(out))) for start in range(0, len(out), rows)]
 
 
 def rate(nodes: int) -> float:
-    """Return by what to multiply the learning rate of one node, so that ``nodes`` merged ones learn as much as it does.
+    """Return the factor for the learning rate with which ``nodes`` merged nodes learn as much as a single node.
 
-    An average of N steps each N times as long is their sum, as far as steps are small, and stays an average where a
-    round brings a row to its optimum; so averages want N (pWord2Vec, too, raises the rate), at most `MOST_RATE`: beyond
-    it single steps are too long. Measured: ``bench/RESULTS.md``.
+    If steps are small, the average of N steps, each N times as long, is the sum of the N steps. If a round brings a row
+    to its optimum, the average is at that optimum. So an average needs the factor N; pWord2Vec
+    raises the rate, too. The factor is at most `MOST_RATE`: beyond it single steps are too long. ``bench/RESULTS.md``
+    has the measurements.
     """
     return float(min(nodes, MOST_RATE))
 
 
 def rounds(nodes: int) -> int:
-    """Return into how many rounds an epoch falls at least.
+    """Return the least number of rounds in an epoch.
 
-    For 2 nodes 6 and for 4 nodes 24, what they were found to need on 20 M words (``bench/RESULTS.md``); 1.5 a node,
-    what GraphWord2Vec takes for 32 machines, where that is more; in between the number stays that of 4 nodes.
+    It is 6 for 2 nodes and 24 for 4 nodes, which they needed on 20 M words (``bench/RESULTS.md``). From 4 to 16 nodes
+    it stays at 24. For more nodes it is 1.5 per node, as GraphWord2Vec takes for 32 machines.
     """
     return math.ceil(max(1.5 * nodes, min(1.5 * nodes**2, 24)))
 

@@ -1,11 +1,11 @@
-"""One node of a run on several machines: it trains a replica, and exchanges with the other nodes what training changed.
+"""One node of a run on several machines: it trains a replica, and exchanges deltas with the other nodes.
 
-The driver (`rounds`) tells nodes what to do and gets small answers. What training did to rows, the deltas, travels from
-node to node through Ray's object store; the driver only handles references to it.
+The driver (`rounds`) tells nodes what to do and gets small answers. Deltas are the changes that training made
+to rows. They travel from node to node through Ray's object store, and the driver only handles references to them.
 
-A node has V and U as they are, and the base: V and U as they were when the rows were last exchanged. Between two
-exchanges the base is the same in all nodes, bit for bit, so a node that joins can take it from any other. Rows are
-exchanged in slabs, in four steps, and the first three change nothing:
+A node has the current V and U, and the base: V and U after the last exchange of their rows. Between two exchanges the
+base is the same in all nodes, bit for bit, so a node that joins can take it from any other. Nodes exchange rows in
+slabs, in four steps. The first three steps do not change the model:
 
 - `take` makes the deltas of this node,
 - `reduce` merges a part of the rows over all nodes,
@@ -43,22 +43,22 @@ from .cluster import fetch, put
 from .merging import add_delta, mean, parts, take_delta
 
 SHARED_PLACE = "put it on a file system that all nodes see, or copy it there under the same path"
-CHUNK_TOKENS = 1 << 18  # per thread, between two looks at the clock
-SLAB_BYTES = 1 << 28  # of V and U that are exchanged at once: bounds what the object stores hold
+CHUNK_TOKENS = 1 << 18  # Tokens per thread between two looks at the clock.
+SLAB_BYTES = 1 << 28  # Bytes of V and U per slab: this bounds the memory of the object stores.
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What every node has to know.
+    """The facts that every node needs.
 
     Attributes:
         corpus: paths where the prepared folder may be; a node takes the first that exists.
-        vocab_sha256: of the driver's vocabulary.
-        n_tokens: tokens of an epoch.
-        config: options of the run; ``workers`` is the threads of a node.
+        vocab_sha256: SHA-256 of the driver's vocabulary.
+        n_tokens: tokens per epoch.
+        config: options of the run; ``workers`` is the number of threads per node.
         token_file: a file that the driver wrote into the output folder.
         token: its content, by which a node recognises the driver's output folder.
-        machine_share: how many nodes share the memory of a machine, at most.
+        machine_share: the largest number of nodes that share the memory of one machine.
     """
 
     corpus: tuple[str, ...]
@@ -81,19 +81,20 @@ class Node:
         return self.replica.model[:2]
 
     def hello(self) -> dict[str, str]:
-        """Return the name of this machine, the versions on which results depend, and where this package is."""
+        """Return the name of this machine, the versions on which results depend, and the folder of this package."""
         package = {"package": package_digest(), "folder": str(PACKAGE)}
         return {"host": platform.node() or "?", **versions(), **package}
 
     def open(self, plan: Plan, number: int) -> dict[str, Any]:
-        """Map the corpus, make V and U as at the start of a run, and compile.
+        """Map the corpus, make V and U as for a new run, and compile the kernels.
 
         Args:
             plan: what to train on and how.
-            number: of this node, never used twice in a run; it decides the random streams.
+            number: the number of this node, never used twice in a run; it decides the random streams.
 
         Returns:
-            sees_output: this node can write the model folder; tiles: it trains with the tile kernel.
+            A dict: sees_output, whether this node can write the model folder; tiles, whether it trains with the tile
+            kernel.
 
         Raises:
             FolderError: the corpus can't be read here.
@@ -153,7 +154,7 @@ class Node:
         return taken
 
     def train(self, ranges: Sequence[Range], alpha: float, step: float, seconds: float) -> dict[str, Any]:
-        """Train ranges of the epoch one after the other, until the time is over.
+        """Train ranges of the epoch one after the other, until the time is up.
 
         Args:
             ranges: the lease.
@@ -162,8 +163,8 @@ class Node:
             seconds: stop as near to that time as a chunk allows.
 
         Returns:
-            tokens: how many were trained, counted from the start of the lease; seconds: how long that took; tally: the
-            sums that `records` names.
+            A dict: tokens, how many were trained, from the start of the lease; seconds, the time that this took; tally,
+            the sums that `records` names.
         """
         began = time.perf_counter()
         offsets, threads = self.corpus.offsets, len(self.replica.workers)
@@ -174,7 +175,7 @@ class Node:
             for first, last in pairwise(cut(offsets, start, stop, chunks).tolist()):
                 if now - began + chunk / 2 > seconds:
                     break
-                # Kernels count tokens from the epoch's first.
+                # Kernels count tokens from the first of the epoch.
                 tally += self.replica.train(self.text, first, last, Rate(alpha + step * (trained - first), step))
                 self.corpus.let_go()
                 trained += last - first
@@ -186,8 +187,8 @@ class Node:
         """Put the deltas of rows ``[start, stop)`` into the object store, in ``count`` parts of rows.
 
         Returns:
-            A reference to each part: the deltas of V and U, float32 ``(rows, vector_size)``, and the flags of the rows
-            that training touched, uint8 ``(rows,)``, of both.
+            A reference to each part: the deltas of V and U, float32 ``(rows, vector_size)``, and for both the flags of
+            the rows that training touched, uint8 ``(rows,)``.
         """
         columns = self.plan.config.vector_size
         refs = []
@@ -203,7 +204,7 @@ class Node:
         """Merge a part of the rows over all nodes.
 
         Args:
-            refs: the references of `take` to that part, one of each node.
+            refs: the references of `take` to that part, one per node.
             seconds: how long to wait for them.
 
         Returns:
@@ -228,16 +229,16 @@ class Node:
         return [put(tuple(merged))], all(map(all_finite, merged)), size // n * (n - 1)
 
     def assemble(
-        self, attempt: int, start: int, stop: int, refs: Sequence[Any], own: int, seconds: float
+        self, attempt: int, start: int, stop: int, refs: Sequence[Any], part: int, seconds: float
     ) -> int | None:
-        """Bring all merged parts of rows ``[start, stop)`` here; nothing changes yet.
+        """Fetch all merged parts of rows ``[start, stop)``; this does not change the model yet.
 
         Args:
             attempt: number of this try to exchange a slab, which `commit` repeats.
             start: first row of the slab.
             stop: the row after its last.
             refs: the references of `reduce` to the parts, in order of rows.
-            own: which part this node has merged itself.
+            part: the number of the part that this node has merged itself.
             seconds: how long to wait for them.
 
         Returns:
@@ -248,7 +249,7 @@ class Node:
         if merged is None:
             return None
         self.assembled = attempt, _ranges(start, stop, len(refs)), merged
-        return sum(int(array.nbytes) for j, pair in enumerate(merged) if j != own for array in pair)
+        return sum(int(array.nbytes) for j, pair in enumerate(merged) if j != part for array in pair)
 
     def commit(self, attempt: int) -> None:
         """Add the assembled deltas to the base, and continue from there."""
@@ -260,7 +261,7 @@ class Node:
         self.assembled = None
 
     def settle(self, start: int, stop: int) -> None:
-        """Make rows ``[start, stop)`` the base as they are: the exchange of a node that is alone."""
+        """Copy rows ``[start, stop)`` to the base: the exchange of a node that is alone."""
         for M, base in zip(self._matrices, self.base, strict=True):
             base[start:stop] = M[start:stop]
 
@@ -289,21 +290,21 @@ class Node:
         return True
 
     def ping(self) -> None:
-        """Answer."""
+        """Answer, which shows that this node is alive."""
 
     def _compile_exchange(self) -> None:
         """Compile the kernels of an exchange: take, merge and add the delta of one row, which is 0."""
         rows = slice(0, 1)
         delta, flags = np.empty((1, self.plan.config.vector_size), np.float32), np.empty(1, np.uint8)
         take_delta(self._matrices[0][rows], self.base[0][rows], delta, flags)
-        still, touched = delta.view(), flags.view()
-        still.flags.writeable = touched.flags.writeable = False  # Arrays from the object store are read-only.
-        mean([still, still], [touched, touched], delta)
+        read_only, touched = delta.view(), flags.view()
+        read_only.flags.writeable = touched.flags.writeable = False  # Arrays from the object store are read-only.
+        mean([read_only, read_only], [touched, touched], delta)
         all_finite(delta)
-        add_delta(self.base[0][rows], still, self._matrices[0][rows])
+        add_delta(self.base[0][rows], read_only, self._matrices[0][rows])
 
     def _on_threads(self, function: Callable[..., None], *arrays: NDArray[Any]) -> None:
-        """Call a function of arrays with equally many rows, on all threads, each with a part of the rows."""
+        """Call a function on all threads, each with a part of the rows; all arrays have equally many rows."""
         threads = len(self.replica.workers)
         if threads == 1:
             function(*arrays)

@@ -1,8 +1,8 @@
 """The driver of one run on several nodes: it leases tokens, has nodes train and exchange rows, and saves the run.
 
-`train_nodes` connects to Ray, opens the corpus and runs a `Training`. Its `Ledger` holds which tokens of the epoch are
-free, leased, trained or committed, so that each is trained at least once and committed exactly once, whoever is lost.
-Its `Members` are the nodes. One of them writes the model files at a checkpoint: the driver never has V and U.
+`train_nodes` connects to Ray, opens the corpus and runs a `Training`. Its `Ledger` records which tokens of the epoch
+are free, leased, done or committed. So each token is trained at least once and committed exactly once, whichever node
+is lost. Its `Members` are the nodes. At a checkpoint a node writes the model files: the driver never has V and U.
 """
 
 import math
@@ -54,12 +54,12 @@ from .merging import rate
 from .merging import rounds as rounds_of_epoch
 from .node import Node, Plan, slabs
 
-ROUND_SECONDS = 4.0  # of training, where the epoch is long enough for that
-SHORT_ROUND = 1.0  # seconds: in shorter rounds the clock does not stop nodes
-LEASE_MARGIN = 1.25  # of the tokens that a node needs for a round: it may be faster than before
-FIRST_LEASE = 250_000  # tokens per thread, before the speed of a node is known
-DISK_SECONDS = 3600.0  # that a node may take to write or read a model, at least
-TOKEN = "driver"  # name of the file in the output folder by which nodes recognise the folder
+ROUND_SECONDS = 4.0  # Seconds of training per round, if the epoch is long enough.
+SHORT_ROUND = 1.0  # In rounds of fewer seconds, nodes train their whole leases.
+LEASE_MARGIN = 1.25  # A lease is longer than a round needs by this factor: a node may be faster than before.
+FIRST_LEASE = 250_000  # Tokens per thread, before the speed of a node is known.
+DISK_SECONDS = 3600.0  # A node may take at least this long to write or read a model.
+TOKEN = "driver"  # Name of the file by which nodes recognise the output folder.
 
 
 class RoundOptions(TypedDict, total=False):
@@ -67,10 +67,11 @@ class RoundOptions(TypedDict, total=False):
 
     Attributes:
         hot_rows: how many rows, of the most frequent words, nodes exchange after every round; by default 8,192.
-        full_every: nodes exchange all rows after so many rounds; by default 6.
-        round_tokens: corpus tokens per node and round; None, the default, for about four seconds of training. It is
-            less if an epoch would otherwise have fewer rounds than `merging.rounds`.
-        round_timeout_s: a node that takes longer, for a round or a step of the exchange, is given up; by default 600.
+        full_every: nodes exchange all rows after this many rounds; by default 6.
+        round_tokens: corpus tokens per node and round; None, the default, for about four seconds of training. Rounds
+            are shorter if an epoch would otherwise have fewer rounds than `merging.rounds`.
+        round_timeout_s: seconds that a node may take for a round or a step of the exchange; by default 600. A node that
+            takes longer is given up.
     """
 
     hot_rows: int
@@ -85,7 +86,7 @@ class RayTrainOptions(TrainOptions, RoundOptions, total=False):
 
 @dataclass(frozen=True)
 class RayOptions:
-    """The options of `train_ray` that `train` does not have; see there."""
+    """The options that `train_ray` has and `train` has not; see `train_ray`."""
 
     nodes: int | None
     address: str | None
@@ -105,7 +106,7 @@ class RayOptions:
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
             raise ConfigError(f"round_timeout_s is {seconds!r:.60}: give a number of seconds above 0")
         if self.nodes is not None and self.min_nodes is not None and self.min_nodes > self.nodes:
-            raise ConfigError(f"min_nodes is {self.min_nodes}, but nodes is {self.nodes}: make it smaller")
+            raise ConfigError(f"min_nodes is {self.min_nodes}, but nodes is {self.nodes}: lower min_nodes")
         host, _, port = str(self.address).rpartition(":")
         if self.address not in (None, "auto") and not (host and "/" not in host and port.isdigit()):
             raise ConfigError(
@@ -123,15 +124,17 @@ def train_nodes(
 ) -> Embeddings:
     """Train as `train_ray` does, with nodes of this class."""
     check_names("train_ray", options, RayTrainOptions)
-    given = given_options(options)
-    TrainConfig(**given)  # It raises before anything is touched.
+    explicit = given_options(options)
+    TrainConfig(**explicit)  # It raises before anything is touched.
     with sigterm_raises(), output_folder(run.output) as folder, ExitStack() as stack:
-        state, given, config = run.start(folder, given)
-        asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
+        state, explicit, config = run.start(folder, explicit)
+        asked = {
+            name: getattr(config, name) if name in explicit or state else None for name in ("min_count", "max_vocab")
+        }
         before = {} if state is None else state.embeddings.metadata.get("ray", {})
         nodes = ray_options.nodes or before.get("nodes")
         ray_options = replace(ray_options, nodes=nodes)
-        threads = given.get("workers") or (None if state is None else config.workers)
+        threads = explicit.get("workers") or (None if state is None else config.workers)
         cores = (nodes or 1) * (threads or max(1, usable_cores() // (nodes or 1)))
         cluster = stack.enter_context(connect(ray_options.address, cores))
         machines = cluster.machines()
@@ -147,9 +150,9 @@ def train_nodes(
 
 
 class Training:
-    """One run: its nodes, its ledger, and what is known of it so far.
+    """One run: its nodes, its ledger, its metadata and its metrics.
 
-    Arguments as for `train_nodes`; ``wanted`` is the number of nodes, ``state`` that of the run to resume.
+    The arguments are those of `train_nodes`. ``wanted`` is the number of nodes, and ``state`` is the run to resume.
     """
 
     _members: Members
@@ -171,7 +174,7 @@ class Training:
     ) -> None:
         self._node_class, self._corpus, self._folder, self._state = node_class, corpus, folder, state
         self._config, self._run, self._options, self._wanted, self._cluster = config, run, ray_options, wanted, cluster
-        # It depends on the nodes wanted, not on those that are active: so do tiles and the schedule.
+        # The rate depends on the number of slots, not on the number of active nodes. So do tiles and the schedule.
         self._alpha = rate(wanted) * config.alpha
         self._timeout = ray_options.round_timeout_s
         self._disk_seconds = max(DISK_SECONDS, self._timeout)
@@ -180,7 +183,7 @@ class Training:
         self._ledger = Ledger(len(corpus.ids), self._next_cut, committed)
 
     def run_all(self) -> Embeddings:
-        """Train, and return what ``output`` then holds; raises what stopped the run early, once it is saved."""
+        """Train; return the embeddings in ``output``, or save the run and raise the error that stopped it early."""
         run, config, corpus, state = self._run, self._config, self._corpus, self._state
         assert run.output is not None
         n_tokens = len(corpus.ids)
@@ -258,13 +261,13 @@ class Training:
         elif run.init_from is not None:
             assert run.vectors is not None
             folder = Path(os.fspath(run.init_from)).absolute()  # type: ignore[arg-type]
-            found = members.ask_one(first, first.actor.start_from.remote(str(folder)))
-            self._metadata["init_from"] = found
-            say(run.progress, "{words_taken:,} of {words:,} words start from given vectors".format(**found))
+            taken = members.ask_one(first, first.actor.start_from.remote(str(folder)))
+            self._metadata["init_from"] = taken
+            say(run.progress, "{words_taken:,} of {words:,} words start from given vectors".format(**taken))
         members.admit([member for member in ready if member is not first])
 
     def _rounds(self, total: int, done: int) -> Embeddings:
-        """Run what is left after ``done`` tokens, round by round; return or raise as `run_all`."""
+        """Train the tokens after the first ``done``, round by round; return or raise as `run_all`."""
         run, config, n_tokens, rows = self._run, self._config, len(self._corpus.ids), len(self._corpus.vocab)
         members, checkpoints = self._members, self._checkpoints
         hot = min(self._options.hot_rows, rows)
@@ -327,7 +330,7 @@ class Training:
         return self._outcome(tokens, total, signalled(), enough)
 
     def _outcome(self, tokens: int, total: int, signal: int, enough: bool) -> Embeddings:
-        """Return the embeddings of the run that has ended and is saved, or raise what stopped it early."""
+        """Return the embeddings of the run that has ended and is saved, or raise the error that stopped it early."""
         output, members = self._run.output, self._members
         assert output is not None
         where = f"{output} holds the vectors as they were at token {tokens:,} of {total:,}; use --resume to continue"
@@ -342,8 +345,8 @@ class Training:
     def _train_leases(self, epoch: int, step: float) -> tuple[NDArray[np.float64], int]:
         """Have each node train a lease; return the sums of their tallies, and how many tokens they trained.
 
-        The learning rate follows the tokens of all nodes. While one node trains a token of its lease, the others
-        together train as many as their leases are longer; so the rate falls that much faster in each node.
+        The learning rate follows the tokens of all nodes. While a node trains its lease, all nodes together train
+        all leases. So each node lowers the rate faster, by the ratio of the length of all leases to that of its own.
         """
         alpha = self._alpha + step * self._tokens(epoch)
         threads = self._config.workers
@@ -373,12 +376,12 @@ class Training:
             raise DivergedError(epoch, self._ledger.trained, alpha) from None
 
     def _commit(self) -> list[Range]:
-        """Note that all replicas are the same; return the ranges of tokens that this makes safe."""
+        """Record that all replicas are the same; return the ranges of tokens that this commits."""
         self._members.clear_strikes()
         return self._ledger.commit()
 
     def _place(self, now: Progress) -> dict[str, Any]:
-        """Return the place of the run as model.json has it, with all that a resumed run needs."""
+        """Return the progress of the run for model.json, with everything that a resumed run needs."""
         before = self._metadata["progress"]
         committed = [] if self._ledger.complete else [list(range_) for range_ in self._ledger.committed]
         return {
@@ -392,14 +395,14 @@ class Training:
 
         Raises:
             DivergedError: a value is not finite.
-            FolderError: they can't be written, or no node that is left sees the folder.
+            FolderError: they can't be written, or no remaining node sees the folder.
         """
         members, progress, deadline = self._members, self._metadata["progress"], self._members.deadline()
         while True:
             writer = next((member for member in members.active if member.sees_output), None)
             if writer is None:
                 if members.given_up(deadline):
-                    raise FolderError(f"no node that is left can write {self._run.output}")
+                    raise FolderError(f"no remaining node can write {self._run.output}")
                 members.refill(WAIT)  # All rows have just been exchanged: a node that joins gets the current model.
                 continue
             ref = writer.actor.write.remote(str(folder.absolute()), self._metadata, self._metrics)
@@ -420,17 +423,17 @@ class Training:
 def lease_round(
     members: Sequence[Member], ledger: Ledger, threads: int, round_tokens: int | None
 ) -> tuple[dict[Member, list[Range]], float]:
-    """Lease the tokens of a round: a faster node gets more, so that all need the same time.
+    """Lease the tokens of a round: a faster node gets more, so that all nodes need the same time.
 
     Args:
         members: the active nodes.
         ledger: the tokens of the epoch.
-        threads: of each node.
-        round_tokens: tokens of each node; None for as many as take `ROUND_SECONDS`.
+        threads: threads per node.
+        round_tokens: tokens per node; None for as many as take `ROUND_SECONDS`.
 
     Returns:
-        The leases, and the seconds after which all nodes stop. If the epoch has enough tokens, leases are somewhat
-        longer than that. The seconds are infinite if nodes are to train their whole leases.
+        The leases, and the time limit in seconds, at which all nodes stop. If the epoch has enough tokens, leases are
+        somewhat longer than the limit. The limit is infinite if nodes must train their whole leases.
     """
     known = [member.tokens_per_s for member in members if member.tokens_per_s]
     usual = float(np.mean(known)) * ROUND_SECONDS if known else FIRST_LEASE * threads
@@ -461,7 +464,7 @@ class NotFiniteError(Exception):
 def exchange_rows(members: Members, rows: int, vector_size: int, timeout: float, attempts: Iterator[int]) -> int:
     """Exchange the first rows among all nodes; return the bytes that went from one node to another.
 
-    A node that is lost meanwhile is left out, with all that it did since the last exchange of all rows.
+    If a node is lost meanwhile, the exchange omits all its updates since the last exchange of all rows.
 
     Args:
         members: the nodes.
@@ -483,7 +486,7 @@ def exchange_rows(members: Members, rows: int, vector_size: int, timeout: float,
             if size is not None:
                 moved += size
                 break
-            members.ask({member: member.actor.ping.remote() for member in members.active})  # Find out who is lost.
+            members.ask({member: member.actor.ping.remote() for member in members.active})  # This finds lost nodes.
             in_vain = 0 if len(members.active) < before else in_vain + 1
             if in_vain == STRIKES:
                 raise ClusterError(
@@ -494,7 +497,7 @@ def exchange_rows(members: Members, rows: int, vector_size: int, timeout: float,
 
 
 def _exchange_slab(members: Members, start: int, stop: int, seconds: float, attempt: int) -> int | None:
-    """Exchange rows in the steps of `node`; return the bytes. None if a node was lost: then nothing has changed."""
+    """Exchange rows in the steps of `node`; return the bytes, or None if a node was lost and nothing has changed."""
     nodes = list(members.active)
     if len(nodes) == 1:
         members.ask_one(nodes[0], nodes[0].actor.settle.remote(start, stop))
@@ -502,8 +505,8 @@ def _exchange_slab(members: Members, start: int, stop: int, seconds: float, atte
 
     def answers_of(calls: list[Any]) -> list[Any] | None:
         """Return the answers of all nodes, None if one is lost or did not get what it needs."""
-        found = members.ask(dict(zip(nodes, calls, strict=True)))
-        return None if len(found) < len(nodes) or None in found.values() else [found[node] for node in nodes]
+        answers = members.ask(dict(zip(nodes, calls, strict=True)))
+        return None if len(answers) < len(nodes) or None in answers.values() else [answers[node] for node in nodes]
 
     taken = answers_of([node.actor.take.remote(start, stop, len(nodes)) for node in nodes])
     if taken is None:
@@ -524,7 +527,7 @@ def _exchange_slab(members: Members, start: int, stop: int, seconds: float, atte
 
 
 def make_plan(corpus: Corpus, config: TrainConfig, folder: Path, machine_share: int) -> Plan:
-    """Return what every node has to know, and write the file by which nodes recognise the output folder."""
+    """Return the plan for all nodes, and write the file by which nodes recognise the output folder."""
     ids: Any = corpus.ids
     prepared = Path(ids.filename).parent
     # A cache that is being made moves out of the staging folder at the first checkpoint.

@@ -1,7 +1,7 @@
 """The compiled kernels, for use in your own Numba code; ``docs/kernels.md`` has examples.
 
-Compiled, callable from Python and from ``@numba.njit`` functions, each with a NumPy twin of the same name in
-`fastw2v.reference`. They release the GIL, check no bounds, and all but `build_alias` allocate nothing.
+These are compiled. You can call them from Python and from ``@numba.njit`` functions. Each has a NumPy twin of the same
+name in `fastw2v.reference`. They release the GIL, check no bounds, and all but `build_alias` allocate nothing.
 
 - Random numbers: `next_u64`, `draw_below`, `draw_noise`, `draw_negatives`, `draw_keep`, and `build_alias`.
 - One gradient step: `update_pair` for a pair, `tile_step` for a `Tile` of centres that have `Shared` noise words and
@@ -14,8 +14,8 @@ Ordinary Python:
 - `spawn_streams`, `noise_table`, `noise_weights`, `keep_thresholds`, `expected_kept`, `cut`, `next_cut`,
   `aligned_zeros`, `choose_tiling` (which returns a `Tiling`) and `tile_scratch` prepare what kernels take.
 - LOSS, PAIRS, TRAINED and LOSS_PAIRS are the columns of the tally of a `Worker`. PIECE is the length of a block in
-  tokens. SPARE is how far vectors may reach past an array's end.
-- The module `simd` has the vector values and small matrix products that the tile kernel is made of.
+  tokens. SPARE is the number of elements that vectors may reach past an array's end.
+- The module `simd` has the vector values and small matrix products that the tile kernel uses.
 """
 
 from . import simd as simd

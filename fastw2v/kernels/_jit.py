@@ -1,12 +1,11 @@
 """The one place that decides how kernels are compiled and where their machine code is kept.
 
-Floating point: every relaxation that lets LLVM vectorise a dot product, but never ``nnan`` or ``ninf``;
-with those the compiler may assume that no value is NaN or infinite, and a diverging run could no longer be
-noticed.
+Floating point: kernels use every relaxation that lets LLVM vectorise a dot product, but never ``nnan`` or ``ninf``.
+With those flags the compiler may assume that no value is NaN or infinite, and fastw2v could not notice a diverging run.
 
-Cache: Numba keys a cached function on its own file only, so a kernel that calls into another file could be
-served stale after an edit or an upgrade. The machine code is therefore kept in a folder named after a hash of
-all the kernel sources: other sources, other folder.
+Cache: Numba keys a cached function on its own file only. So a kernel that calls into another file could be stale after
+an edit or an upgrade. The machine code is therefore in a folder whose name has a hash of all kernel sources: other
+sources use another folder.
 """
 
 import hashlib
@@ -20,7 +19,7 @@ from typing import Any, TypeVar
 
 import numba
 
-_config: Any = numba.config  # its attributes are made at run time
+_config: Any = numba.config  # Its attributes are made at run time.
 
 FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 
@@ -61,14 +60,14 @@ def _user_cache() -> Path:
 def cache_folder() -> str | None:
     """Return the folder for this version's machine code, or None where no folder can be written.
 
-    The first that works of: ``NUMBA_CACHE_DIR``, ``__pycache__`` in the package, the user's cache folder.
+    It is the first writable one of ``NUMBA_CACHE_DIR``, ``__pycache__`` in the package and the user's cache folder.
     """
     name = f"fastw2v-kernels-{_digest_of_sources()}"
     if _config.CACHE_DIR:
         candidates = [Path(_config.CACHE_DIR)]
     else:
         candidates = [_PACKAGE / "__pycache__"]
-        with suppress(RuntimeError):  # a user without a home folder
+        with suppress(RuntimeError):  # The user may have no home folder.
             candidates.append(_user_cache() / "fastw2v")
     return next((str(base / name) for base in candidates if _writable(base / name)), None)
 

@@ -51,11 +51,11 @@ def update_pair(
         x = np.float32(0.0)
         for k in range(d):
             x += u[k] * v[k]
-        e = math.exp(-abs(x))  # in (0, 1]: neither tail overflows
+        e = math.exp(-abs(x))  # In (0, 1]: neither tail overflows.
         sigma: Any = np.float32(1.0) / (np.float32(1.0) + e)
         if x < np.float32(0.0):
             sigma *= e
-        # -log sigma(s x) = max(0, -s x) + log(1 + exp(-|x|)); the logs of a pair are taken once, of a product
+        # -log sigma(s x) = max(0, -s x) + log(1 + exp(-|x|)). One log of a product replaces the logs of a pair.
         if i < 0:
             hinge += max(-x, np.float32(0.0))
             g = alpha * (np.float32(1.0) - sigma)
@@ -75,8 +75,7 @@ def update_pair(
 def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampling, rate: Rate, worker: Worker) -> None:
     """Train every token in ``[start, stop)`` as a centre, once, in order.
 
-    The result depends on the tokens and the random stream alone, not on how a corpus is cut into spans, provided
-    that the cuts come from `spans.cut`.
+    If the cuts come from `spans.cut`, the result depends on the tokens and the random stream alone, not on the cuts.
 
     Args:
         text: the whole corpus.

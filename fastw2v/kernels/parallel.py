@@ -1,6 +1,6 @@
 """One thread per worker: the only place where kernels run in parallel.
 
-The Hogwild contract (Niu et al., "Hogwild!: a lock-free approach to parallelizing stochastic gradient descent",
+Workers follow Hogwild (Niu et al., "Hogwild!: a lock-free approach to parallelizing stochastic gradient descent",
 2011). Rows of V and U may race: two workers can update the same row at once, and one of the two additions is lost.
 Updates are sparse, so that is rare, and stochastic gradient descent tolerates it. Random streams, scratch and tallies
 must not race: each worker has its own rows, a whole number of cache lines apart.
@@ -55,7 +55,7 @@ _PROCESS = os.getpid()
 
 @dataclass(frozen=True)
 class Workers:
-    """Everything that belongs to one worker alone, a row each.
+    """The memory that each worker has alone, one row per worker.
 
     Attributes:
         rows: a `Worker` whose arrays have one row per worker, each a whole number of cache lines apart.
@@ -117,8 +117,8 @@ def train_chunk(
 ) -> None:
     """Let the workers train the spans ``[cuts[k], cuts[k + 1])``, all at the same time; see `pair.train_span`.
 
-    ``workers`` has one row per worker (`Workers`). ``taken[0]`` is the number of workers: it counts the spans that are
-    no longer free. Two calls must not meet in one process: use `run_chunk`.
+    ``workers`` has one row per worker (`Workers`). ``taken[0]`` starts as the number of workers and counts the
+    spans that are no longer free. Two calls must not meet in one process: use `run_chunk`.
     """
     for w in prange(len(workers.rng)):
         worker = Worker(
@@ -145,8 +145,8 @@ def tile_chunk(
 ) -> None:
     """Let the workers train the spans ``[cuts[k], cuts[k + 1])`` in tiles, all at the same time; see `tile.tile_span`.
 
-    ``span`` is the address of `tile_span` compiled for these arguments: it would take seconds to compile it in here
-    again. The others are as for `train_chunk`.
+    ``span`` is the address of `tile_span` compiled for these arguments: to compile it again in here would take
+    seconds. The other arguments are as for `train_chunk`.
     """
     for w in prange(len(workers.rng)):
         worker = Worker(
@@ -165,9 +165,9 @@ def run_chunk(
     """Train the spans between ``cuts`` (from `spans.cut`) with as many threads as workers; safe to call from anywhere.
 
     This calls `train_chunk`, or `tile_chunk` if the workers have a tiling. A single worker runs in the calling thread.
-    Python threads run several where Numba's can't be entered: in a child process, while another thread of this process
-    is in them, or where no threading layer can be loaded. With one worker the result does not depend on the number of
-    spans.
+    Python threads run several workers where Numba's threads can't be entered: in a child process, while another thread
+    of this process is in them, or where no threading layer can be loaded. With one worker the result does not depend on
+    the number of spans.
 
     Raises:
         ValueError: the tile kernel needs rows of a multiple of 16 columns, next to each other (`aligned_zeros`).
@@ -208,7 +208,7 @@ def _numba_has_threads() -> bool:
     if os.getpid() != _PROCESS or multiprocessing.parent_process() is not None:
         return False
     try:
-        numba.get_num_threads()  # loads the threading layer
+        numba.get_num_threads()  # This loads the threading layer.
     except ValueError:
         return False
     return True
@@ -217,8 +217,8 @@ def _numba_has_threads() -> bool:
 def _in_python_threads(
     train: Callable[..., None], text: Text, cuts: NDArray[np.int64], settings: tuple[Any, ...], workers: Workers
 ) -> None:
-    """Do what `train_chunk` and `tile_chunk` do, with the span kernel ``train``; one worker in the calling thread."""
-    free = itertools.count(len(workers))  # advances in one step, whichever thread asks
+    """Train as `train_chunk` and `tile_chunk` do, with the span kernel ``train``; one worker runs in this thread."""
+    free = itertools.count(len(workers))  # It advances in one step, whichever thread asks.
 
     def work(w: int) -> None:
         k = w
@@ -230,5 +230,5 @@ def _in_python_threads(
         work(0)
         return
     with ThreadPoolExecutor(min(len(workers), MAX_THREADS)) as pool:
-        for done in [pool.submit(work, w) for w in range(len(workers))]:
-            done.result()
+        for future in [pool.submit(work, w) for w in range(len(workers))]:
+            future.result()

@@ -1,8 +1,8 @@
 """The arguments of the kernels: flat NamedTuples, each field described once, and the arrays behind them.
 
-A record costs nothing: Numba passes its fields one by one. Two rules keep that so. A record holds no tuple of arrays,
-which Numba can't lower in a parallel kernel; and its class is defined in a module that can be imported, else cached
-machine code is not found again.
+A record costs nothing: Numba passes its fields one by one. Two rules keep it so. A record holds no tuple of arrays,
+which Numba can't lower in a parallel kernel. Its class is in a module that can be imported; otherwise Numba does not
+find cached machine code again.
 """
 
 from typing import Any, NamedTuple
@@ -34,8 +34,8 @@ class Model(NamedTuple):
     Attributes:
         V: float32 ``(n_words, width)``, centre rows.
         U: float32, the same shape, outside rows.
-        vector_size: columns in use. The tile kernel needs a width that is a multiple of 16, as from `aligned_zeros`,
-            and leaves the other columns alone, which must be 0. The pair kernel updates all columns.
+        vector_size: columns in use. The tile kernel needs a width that is a multiple of 16, as from `aligned_zeros`. It
+            does not update the other columns, which must be 0. The pair kernel updates all columns.
     """
 
     V: NDArray[np.float32]
@@ -44,7 +44,7 @@ class Model(NamedTuple):
 
 
 class Sampling(NamedTuple):
-    """What is drawn at random, and from what.
+    """The tables and sizes of all random draws.
 
     Attributes:
         noise: uint64 ``(n_words,)``, alias table of the noise distribution (`sampling.noise_table`).
@@ -88,7 +88,7 @@ class Tiling(NamedTuple):
 
 
 class Worker(NamedTuple):
-    """What belongs to one worker alone; with one more dimension in front, to all of them (`parallel.Workers`).
+    """The memory of one worker; with one more dimension in front, that of all workers (`parallel.Workers`).
 
     Attributes:
         rng: uint64 ``(>= 1,)``; element 0 is the state of the worker's random stream.
@@ -140,7 +140,7 @@ class Shared(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """The rows that the next tile will want, to be prefetched; both arrays may be empty.
+    """The rows to prefetch for the next tile; both arrays may be empty.
 
     Attributes:
         tokens: int32, rows of V and of U.

@@ -4,8 +4,8 @@ One generator serves everything: SplitMix64 (Steele, Lea and Flood, "Fast splitt
 generators", OOPSLA 2014). Its state is one 64-bit counter, so a checkpoint is one number per worker and skipping
 ahead is one multiplication. A state lives in element 0 of a worker's own ``uint64`` row.
 
-Inside kernels a uint64 meets only uint64: Numba turns ``uint64 op int64`` into float64, which would silently
-round a random number to 53 bits.
+Inside kernels a uint64 meets only uint64. Numba turns ``uint64 op int64`` into float64, which would silently round a
+random number to 53 bits.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2 = np.uint64(0x94D049BB133111EB)
 LOW_32 = np.uint64(0xFFFFFFFF)
 SHIFT_27, SHIFT_30, SHIFT_31, SHIFT_32 = (np.uint64(shift) for shift in (27, 30, 31, 32))
-ALWAYS = 2**32 - 1  # threshold that every 32-bit draw is at or below
+ALWAYS = 2**32 - 1  # Every 32-bit draw is at or below this threshold.
 
 
 def spawn_streams(seed: int, workers: int) -> NDArray[np.uint64]:
@@ -46,15 +46,15 @@ def next_u64(rng: NDArray[np.uint64]) -> np.uint64:
 def draw_below(rng: NDArray[np.uint64], n: int) -> int:
     """Return an integer in ``[0, n)``, ``1 <= n < 2**32``, from the high half of one draw.
 
-    Multiply and shift (Lemire, "Fast random integer generation in an interval", 2019) without the rejection step: no
-    value's probability is off by more than ``n / 2**32`` of itself.
+    It multiplies and shifts (Lemire, "Fast random integer generation in an interval", 2019) without the rejection step.
+    The relative error of each value's probability is at most ``n / 2**32``.
     """
     return np.int64(((next_u64(rng) >> SHIFT_32) * np.uint64(n)) >> SHIFT_32)  # type: ignore[return-value]
 
 
 @jit(exact=True)
 def build_alias(weights: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Build the alias table of a discrete distribution: O(n) to build, O(1) to draw from, 8 bytes an entry.
+    """Build the alias table of a discrete distribution: O(n) to build, O(1) to draw from, 8 bytes per entry.
 
     Walker's method in Vose's form ("A linear algorithm for generating random numbers with a given distribution",
     1991). Entry i holds ``threshold << 32 | alias``: a draw that lands on slot i yields i if its 32-bit coin
@@ -67,7 +67,7 @@ def build_alias(weights: NDArray[np.float64]) -> NDArray[np.uint64]:
         uint64 table of shape ``(n,)``.
     """
     n = len(weights)
-    total, heaviest = 0.0, 0  # in a loop, which compiles a quarter of a second faster than NumPy's functions
+    total, heaviest = 0.0, 0  # A loop compiles a quarter of a second faster than NumPy's functions.
     for i in range(n):
         total += weights[i]
         if weights[i] > weights[heaviest]:
@@ -94,8 +94,8 @@ def build_alias(weights: NDArray[np.float64]) -> NDArray[np.uint64]:
             n_large -= 1
             small[n_small] = j
             n_small += 1
-    # What is left is full but for rounding. A slot that is its own alias needs no threshold; a left-over small
-    # one keeps its threshold and gives the rounding crumb to the heaviest word, so that weight 0 stays undrawn.
+    # The remaining slots are full, except for rounding. A large slot is its own alias and needs no threshold. A small
+    # slot keeps its threshold and gives the rounding error to the heaviest word, so that weight 0 is never drawn.
     for k in range(n_large):
         table[large[k]] = np.uint64(large[k])
     for k in range(n_small):
@@ -113,7 +113,7 @@ def noise_weights(counts: NDArray[np.int64], ns_exponent: float) -> NDArray[np.f
     """
     weights = np.zeros(len(counts), np.float64)
     seen = counts > 0
-    # relative to the largest count, so that no exponent overflows
+    # Counts are relative to the largest, so that no exponent overflows.
     weights[seen] = (counts[seen] / counts.max()) ** ns_exponent
     return weights
 

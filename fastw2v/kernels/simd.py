@@ -1,22 +1,22 @@
 """The one file of LLVM-level code: vector values and small matrix products for kernels that read as plain Python.
 
-Everything here is an intrinsic, to be called from ``@njit`` code, on C-contiguous arrays; ``start`` counts elements
-from the array's first. Nothing is bounds-checked and no index wraps around. Memory has to be there, not aligned;
-products run fastest on rows from `records.aligned_zeros`.
+Everything here is an intrinsic for ``@njit`` code, on C-contiguous arrays. ``start`` counts elements from the first of
+the array. Nothing checks bounds, and no index wraps around. Memory must exist, but need not be aligned. Products run
+fastest on rows from `records.aligned_zeros`.
 
 Values. `Row` is a first-class Numba value, one register of `LANES` float32: `row_load`, `row_store`, `row_splat`,
 `row_add`, `row_mul`, `row_fma`, `row_sum`, `row_sigmoid`, `row_softplus`, `row_between`.
 
 Whole rows of a matrix, ``chunks = ceil(columns / LANES)`` registers long (the last may reach into the padding, which
-has to be there and is taken as part of the row): `gather_rows`, `prefetch_row`, `transpose_rows`, `block_dots`,
+must exist and counts as part of the row): `gather_rows`, `prefetch_row`, `transpose_rows`, `block_dots`,
 `set_products`, `add_products`.
 Elements: `at`, `put`, `find`, `fetch_add`, `prefetch`.
 Bytes: `bits_between` compares CHUNK of them at once; `trailing_zeros` and `ones` of the bits that it returns.
 
 How they are built. Accumulators live in registers for a whole sum, in blocks of rows times columns that leave no
 spill: 2 x 6 registers or 4 x 3 where there are 16 of them (SSE, AVX2), twice as many where there are 32 (AVX-512,
-NEON). Dots keep 12 sums (AVX2) or 16 and end in a transposing add, one shuffle a pair of sums; where many rows meet
-the same ones, as all centres of a tile meet its noise words, it is faster to transpose these once (`set_products`).
+NEON). Dots keep 12 sums (AVX2) or 16 and end in a transposing add, one shuffle per pair of sums. If many rows meet the
+same rows, as all centres of a tile meet its noise words, it is faster to transpose those once (`set_products`).
 `LANES` is 16 with AVX-512, 8 with AVX, else 4 (SSE2, NEON); ``fmuladd`` fuses where the processor can.
 """
 
@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 
 def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make an intrinsic, called without its first argument, by Numba's own decorator, which has no types."""
+    """Make an intrinsic by Numba's decorator, which has no types; callers omit the first argument."""
     made: Callable[..., Any] = numba.extending.intrinsic(function)
     return made
 
@@ -53,7 +53,7 @@ def target_features() -> set[str]:
 
 
 def host_cpu() -> str:
-    """Return the name that LLVM has for this processor, such as ``"znver3"``."""
+    """Return LLVM's name for this processor, such as ``"znver3"``."""
     return str(_config.CPU_NAME or binding.get_host_cpu_name())
 
 
@@ -77,7 +77,7 @@ def _release_compiler() -> None:
 #: llvmlite takes a lock for every call, and has no public name for it.
 _llvm_lock = getattr(binding.ffi.lib, "_lock", None)
 if hasattr(os, "register_at_fork"):
-    # else a forked child could find the compiler locked by a thread that it does not have, and wait for ever
+    # Otherwise a forked child could wait forever for a lock of the compiler that a thread of its parent holds.
     os.register_at_fork(before=_hold_compiler, after_in_parent=_release_compiler, after_in_child=_release_compiler)
 
 
@@ -100,14 +100,14 @@ ROWS_MULTIPLE, COLUMNS_MULTIPLE = 4, 12
 #: A product adds to PRODUCT_ROWS rows at once, in blocks of at most _PRODUCT_CHUNKS registers.
 PRODUCT_ROWS, _PRODUCT_CHUNKS = 2, 6 if REGISTERS == 16 else 12
 _SET_CHUNKS = 3 if REGISTERS == 16 else 6
-_UNROLLED = -(-100 // LANES)  # dots of the default vector_size are straight-line code: no mispredicted end of a loop
+_UNROLLED = -(-100 // LANES)  # Dots of the default vector_size are straight-line code: no loop, no misprediction.
 
 _FLOAT, _I1, _I8, _I32, _I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _PF, _PI = _FLOAT.as_pointer(), _I32.as_pointer()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _INTEGERS = ir.VectorType(_I32, LANES)
 _ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
-Value = Any  # an LLVM value; llvmlite has no types
+Value = Any  # An LLVM value; llvmlite has no types.
 Builder = Any
 
 
@@ -136,12 +136,12 @@ class Rows(NamedTuple):
 
 
 class Picked(NamedTuple):
-    """Which rows of a matrix: numbers ``ids[start]`` to ``ids[start + n - 1]``.
+    """A choice of rows of a matrix: numbers ``ids[start]`` to ``ids[start + n - 1]``.
 
     Attributes:
         ids: int32 row numbers.
-        start: the first of them.
-        n: how many.
+        start: the place of the first number.
+        n: how many rows there are.
     """
 
     ids: NDArray[np.int32]
@@ -278,9 +278,9 @@ def _part(b: Builder, vector: Value, order: range) -> Value:
 
 
 def _not_unrolled(module: Any) -> Any:
-    """Return metadata for a loop that is to stay as it is: unrolled sums spill, and cost seconds to compile."""
+    """Return metadata that keeps LLVM from unrolling a loop: unrolled sums spill, and cost seconds to compile."""
     hint = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
-    loop = module.add_metadata([hint, _i64(len(module.metadata))])  # unlike any other node
+    loop = module.add_metadata([hint, _i64(len(module.metadata))])  # It is unlike any other node.
     loop.operands = [loop, hint]  # LLVM wants a loop's node to name itself
     return loop
 
@@ -332,7 +332,7 @@ def _function(module: Any, name: str, kinds: Sequence[Any], emit: Callable[[Buil
         return module.globals[name]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), list(kinds)), name)
     function.linkage = "internal"
-    function.attributes.add("noinline")  # keeps the caller's registers out of the inner loops
+    function.attributes.add("noinline")  # This keeps the caller's registers out of the inner loops.
     function.attributes.add("nounwind")
     if LANES == 16:
         # Intel targets would split 512-bit vectors in two. llvmlite refuses unknown attributes; a plain set takes them.
@@ -434,7 +434,7 @@ def _in_blocks(
 ) -> None:
     """Call ``of_block(length)`` for blocks of columns of nearly equal length: ceil(chunks / most) of them.
 
-    The arguments numbered ``moving`` point at the first column and move on from block to block.
+    The arguments numbered ``moving`` point at the first column and move from block to block.
     """
     blocks = b.udiv(b.add(chunks, _i64(most - 1)), _i64(most))
     least, longer = b.udiv(chunks, blocks), b.urem(chunks, blocks)
@@ -483,7 +483,7 @@ def _product_function(module: Any) -> Any:
                 sums = total(sums, _move(b, B, b.mul(first, width)), factors, f_term, length)
                 sums = total(sums, D, [_move(b, G, b.mul(row, g_row)) for row in each], g_term, count)
                 for m, row in enumerate(each):
-                    # past the last row the factors are 0: nothing is added to the last one, once more
+                    # Past the last row the factors are 0: the last row then gets 0 added.
                     row = b.select(b.icmp_signed("<", row, n), row, b.sub(n, _i64(1)))
                     place = _row_of(b, out, width, ids, row)
                     _add_to(b, place, sums[m * chunks : (m + 1) * chunks])
@@ -509,12 +509,11 @@ def _transpose_function(module: Any) -> Any:
             above = _move(b, target, i)
 
             def square(k: Value, _: Any) -> list[Value]:
-                here = _move(b, below, k)
-                square = [_load(b, _move(b, here, b.mul(width, _i64(m)))) for m in range(LANES)]
+                corner = _move(b, below, k)
+                square = [_load(b, _move(b, corner, b.mul(width, _i64(m)))) for m in range(LANES)]
                 distance = 1
-                while (
-                    distance < LANES
-                ):  # exchange the two off-diagonal quarters of every 2 distance x 2 distance square
+                # Exchange the two off-diagonal quarters of every 2 distance x 2 distance square.
+                while distance < LANES:
                     keep = [lane - distance + LANES if lane & distance else lane for lane in range(LANES)]
                     swap = [lane + LANES if lane & distance else lane + distance for lane in range(LANES)]
                     old = square
@@ -596,7 +595,7 @@ def _gather_function(module: Any) -> Any:
 
 
 def _exp_of_minus(b: Builder, x: Value) -> Value:
-    """exp(-x) as 2^n 2^f, |f| <= 1/2, for -87 < x < 87, and as at the nearer end beyond; NaN stays NaN.
+    """Return exp(-x) as 2^n 2^f, |f| <= 1/2, for -87 < x < 87; beyond, the value at the nearer end. NaN stays NaN.
 
     The relative error is below 1e-7 (1 + |x|). The polynomial is the best of its degree for which 2^0 is 1. The three
     operations that round t have a flag of their own: Numba gives a kernel's fast-math flags to those that have none,
@@ -612,7 +611,7 @@ def _exp_of_minus(b: Builder, x: Value) -> Value:
     for coefficient in series[1:]:
         power = _fma(b, power, f, _floats(coefficient))
     exponent = b.shl(b.bitcast(shifted, _INTEGERS), ir.Constant(_INTEGERS, [23] * LANES))
-    return b.fmul(power, b.bitcast(exponent, _VECTOR))  # a product, so that NaN stays NaN whatever its bits
+    return b.fmul(power, b.bitcast(exponent, _VECTOR))  # A product keeps NaN, whatever its bits.
 
 
 # ---------------------------------------------------------------------------------------------------------- intrinsics
@@ -770,7 +769,7 @@ def put(typing: Any, array: Any, i: Any, x: Any) -> Any:
 
 @intrinsic
 def fetch_add(typing: Any, array: Any, i: Any, x: Any) -> Any:
-    """Add x to element i of an int64 array, in one step for all threads, and return what it was before."""
+    """Add x to element i of an int64 array, in one step for all threads, and return its previous value."""
 
     def emit(b: Builder, array: Value, i: Value, x: Value) -> Value:
         return b.atomic_rmw("add", _move(b, array, i), x, "monotonic")
@@ -797,15 +796,15 @@ def find(typing: Any, array: Any, start: Any, n: Any, x: Any) -> Any:
         equal = b.icmp_signed("==", _load(b, _move(b, first, k), four), wanted)
         bits = b.bitcast(equal, ir.IntType(4))
         k.add_incoming(b.add(k, _i64(4)), test)
-        found = b.append_basic_block("place")
-        b.cbranch(b.icmp_unsigned("==", bits, ir.Constant(ir.IntType(4), 0)), head, found)
-        b.position_at_end(found)
+        match = b.append_basic_block("place")
+        b.cbranch(b.icmp_unsigned("==", bits, ir.Constant(ir.IntType(4), 0)), head, match)
+        b.position_at_end(match)
         place = b.add(k, b.zext(b.cttz(bits, ir.Constant(_I1, 1)), _I64))
         b.branch(after)
         b.position_at_end(after)
         result = b.phi(_I64)
         result.add_incoming(n, head)
-        result.add_incoming(place, found)
+        result.add_incoming(place, match)
         return result
 
     return _emitted(types.int64, emit, array, start, n, x)
@@ -900,8 +899,8 @@ def block_dots(typing: Any, A: Any, rows: Any, B: Any, n: Any, C: Any, chunks: A
 def transpose_rows(typing: Any, target: Any, source: Any, n: Any, columns: Any) -> Any:
     """Write the transpose of n rows, ``target[k, i] = source[i, k]`` for i < n and k < columns; both are `Rows`.
 
-    n and columns, above 0, are rounded up to a multiple of LANES: so many rows and columns have to be there in
-    source, and places in target.
+    n and columns, above 0, are rounded up to a multiple of LANES. The source must have that many rows and columns, and
+    the target room for them.
     """
 
     def emit(b: Builder, target: Any, source: Any, n: Value, columns: Value) -> None:

@@ -1,9 +1,9 @@
-"""Cutting a corpus into spans of tokens: for the driver's chunks, and within a chunk for its workers.
+"""Cut a corpus into spans of tokens: for the driver's chunks, and within a chunk for its workers.
 
 The corpus falls into blocks of about `PIECE` tokens. Block b starts at the first place at or after token ``b PIECE``
-that is a sentence's start or a multiple of PIECE tokens into a longer sentence. Kernels never carry anything but
-their random stream from one block to the next, and a cut stands at a block's start only: so chunks can follow the
-clock, and what a single worker computes is the same, bit for bit.
+that is a sentence's start or a multiple of PIECE tokens into a longer sentence. Kernels carry only their random
+stream from one block to the next, and cuts stand only where blocks start. So chunks can follow the clock, and a single
+worker computes the same result, bit for bit.
 """
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ._jit import jit
 
-#: Longest run of tokens of a sentence handled at once. A longer sentence is taken in pieces of this many tokens,
-#: counted from its start; context is read across the seam, so no pair is lost. Also the grain of the learning rate.
+#: The most tokens of a sentence that a kernel takes at once. It takes a longer sentence in pieces of this many tokens,
+#: counted from its start. It reads outside words across the seam, so no pair is lost. The learning rate is constant
+#: within a piece.
 PIECE = 10_000
 
 
@@ -45,7 +46,7 @@ def next_cut(offsets: NDArray[np.int64], position: int) -> int:
     """Return the first place at or after ``position`` where a cut may stand."""
     if position >= offsets[-1]:
         return int(offsets[-1])
-    for before in (position - PIECE, position):  # a block may start up to PIECE tokens after its multiple of PIECE
+    for before in (position - PIECE, position):  # A block may start up to PIECE tokens after its multiple.
         place = int(next_block(offsets, sentence_of(offsets, before), before)) if before >= 0 else 0
         if place >= position:
             return place

@@ -1,13 +1,13 @@
 """The tile kernel, the default: tiles of centres that share noise words.
 
-`tile_step` takes T consecutive centres with all their (centre, outside) pairs and N noise words that all T share, and
-adds one stochastic gradient step for the sum of their losses: all gradients at the values before the step. A (centre
-i, noise word n) term has weight ``negative / N`` times the number of pairs of i whose outside word is not n. Noise
-words are drawn as for the pair kernel, so the expected gradient is exactly the one with `negative` noise words per
-pair. Tiles save memory traffic: per centre they touch one row of V, a little over one of U and N / T noise rows, where
-the pair kernel touches 37. They also turn most of the arithmetic into three small matrix products (`simd`).
+`tile_step` takes T consecutive centres with all their (centre, outside) pairs and N noise words that all T share. It
+adds one stochastic gradient step for the sum of their losses. All gradients are at the values before the step. A
+(centre i, noise word n) term has weight ``negative / N`` times the number of pairs of i whose outside word is not n.
+Noise words are drawn as for the pair kernel, so the expected gradient is exactly the one with `negative` noise words
+per pair. Tiles save memory traffic: per centre they touch one row of V, a little over one of U and N / T noise rows,
+where the pair kernel touches 37. They also turn most of the arithmetic into three small matrix products (`simd`).
 
-`tile_span` cuts the tokens of a worker into tiles; `choose_tiling` says how large a tile may be.
+`tile_span` cuts the tokens of a worker into tiles, and `choose_tiling` chooses the size of tiles.
 Their NumPy twins are in `reference.py` under the same names.
 """
 
@@ -66,9 +66,9 @@ from .spans import PIECE, next_block, sentence_of
 
 #: The loss is computed for one tile in LOSS_EVERY, because it takes a logarithm per term, which no gradient needs.
 LOSS_EVERY = 16
-SPARE = 32  # elements that vectors may read or write past the last one in use
+SPARE = 32  # Vectors may read or write this many elements past the last one in use.
 AT_ONCE = 8
-GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # centres whose pairs are one block of the band
+GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # The pairs of this many centres are one block of the band.
 BUCKETS = 1024  # Words whose ids are equal modulo this may be the same word; only those are compared.
 
 
@@ -103,7 +103,7 @@ def choose_tiling(
     - outside rows: ``alpha P (1 + (T - 1) p)``, below the first.
 
     The rule takes the fewest strips, at most one per distance, and then the largest T of `CENTRES`, such that each load
-    is within `MOST_LOAD` and the run has `LEAST_TILES`. If none fits, the corpus or vocabulary is tiny, or the rate
+    is within `MOST_LOAD` and the run has `LEAST_TILES`. If none fits, the corpus or vocabulary is tiny, or the rate is
     extreme. Words can come in bursts: `copies` keeps each from loading its row with more than twice `MOST_LOAD`. The
     measurements behind this are in ``bench/NOTES.md``.
 
@@ -182,10 +182,10 @@ def tile_step(
         tile: centres and outside words.
         shared: noise words and their weights.
         alpha: learning rate.
-        want_loss: compute the loss; otherwise 0.0 is returned.
-        ahead: what to prefetch.
-        floats: scratch, at least as long as `tile_scratch` says; so for ``integers``.
-        integers: scratch.
+        want_loss: compute the loss; otherwise return 0.0.
+        ahead: the rows to prefetch.
+        floats: scratch, at least as long as `tile_scratch` returns.
+        integers: scratch, likewise.
     """
     V, vector_size = model.V, model.vector_size
     T, C, N, width = len(tile.centres), len(tile.contexts), len(shared.negatives), V.shape[1]
@@ -234,7 +234,7 @@ def tile_step(
     for k in range(band, band + rows * pitch + C + LANES, LANES):
         row_store(floats, k, row_splat(np.float32(0)))
 
-    # All logits come first: to load a register from where its parts were just stored takes a wait.
+    # All logits come first: a register waits if its parts were just stored one by one.
     transposed = Rows(floats, across, pitch_n)
     transpose_rows(transposed, noise_copy, N, vector_size)
     set_products(Rows(floats, logits, pitch_n), own_copy, rows, transposed, vector_size, pitch_n // LANES)
@@ -252,16 +252,16 @@ def tile_step(
     # The factors of the gradient: 0 where there is no pair.
     loss = 0.0
     for i in range(rows):
-        here = band + i * pitch
+        row_start = band + i * pitch
         low = np.int64(at(begins, i // GROUP * GROUP))
         begin: Any = np.int64(at(tile.first, i)) if i < T else 0
         end = np.int64(at(tile.last, i)) if i < T else 0
         for k in range(low, low + columns, LANES):
-            x = row_mul(row_splat(np.float32(-1)), row_load(floats, here + k))
+            x = row_mul(row_splat(np.float32(-1)), row_load(floats, row_start + k))
             if want_loss:
                 loss += row_sum(row_between(row_softplus(x), k, begin, end, tile.skip + i))
             g = row_mul(row_splat(alpha), row_sigmoid(x))
-            row_store(floats, here + k, row_between(g, k, begin, end, tile.skip + i))
+            row_store(floats, row_start + k, row_between(g, k, begin, end, tile.skip + i))
     for i in range(rows):
         for k in range(0, N, LANES):
             x = row_load(floats, logits + i * pitch_n + k)
@@ -277,10 +277,10 @@ def tile_step(
             Rows(floats, outside, width), Band(floats, band + i * pitch, pitch, 1, begins, counts, i),
             noise_copy, Dense(floats, logits + i * pitch_n, pitch_n, 1, N), chunks,
         )  # fmt: skip
-        known = max(len(ahead.tokens) - T, 0)  # outside words of this tile too, where windows overlap
+        known = max(len(ahead.tokens) - T, 0)  # The first are outside words of this tile, too.
         for m in range(known + i, min(known + i + AT_ONCE, len(ahead.tokens))):
             prefetch_row(Us, np.int64(at(ahead.tokens, m)) * width, lines)
-    # U gets sums for noise words, then for outside words: two at a time, over the centres that have one of the two.
+    # U gets sums for noise words, then for outside words: two at a time, over the centres that have one of them.
     for n in range(0, N, PRODUCT_ROWS):
         put(begins, n, 0)
         put(counts, n, 0)
@@ -310,10 +310,10 @@ def read_block(
     left: NDArray[np.int32],
     right: NDArray[np.int32],
 ) -> tuple[int, int, int]:
-    """Read a block of the corpus: which tokens survive subsampling, and which are in each one's window.
+    """Read a block of the corpus: find the tokens that survive subsampling, and the window of each.
 
-    Survivors of ``[start, stop)`` are written to ``tokens[window:centres_end]``. If the block starts or stops within
-    a sentence, up to ``window`` survivors of its other part are put before and after them, as outside words.
+    It writes the survivors of ``[start, stop)`` to ``tokens[window:centres_end]``. If the block starts or stops within
+    a sentence, it puts up to ``window`` survivors of the other part before and after them, as outside words.
 
     Args:
         text: the whole corpus.
@@ -349,7 +349,7 @@ def read_block(
         centre = n
         for k in range(position, end):
             word = at(ids, k)
-            put(tokens, n, word)  # overwritten by the next one if this one is dropped
+            put(tokens, n, word)  # The next word overwrites this one if it is dropped.
             n += (next_u64(rng) >> SHIFT_32) <= np.uint64(at(keep, word))
         high = n
         if end == stop:
@@ -373,8 +373,8 @@ def tile_span(
 ) -> None:
     """Train every token in ``[start, stop)`` as a centre, once, tile by tile.
 
-    The result depends on the tokens and the random stream alone, not on how a corpus is cut into spans, provided
-    that the cuts come from `spans.cut`: no tile reaches across a place where a cut may stand.
+    If the cuts come from `spans.cut`, the result depends on the tokens and the random stream alone, not on the cuts: no
+    tile reaches across a place where a cut may stand.
 
     Args:
         text: the whole corpus.
@@ -417,7 +417,7 @@ def tile_span(
             put(negatives, k, draw_noise(rng, noise))
         c = window
         while c < n:
-            # the tile: as many centres as fit, before a word comes too often
+            # The tile has as many centres as fit, before a word comes too often.
             T = 0
             for k in range(c, min(c + centres, n)):
                 bucket = np.int64(at(tokens, k)) % BUCKETS
@@ -430,7 +430,7 @@ def tile_span(
             for strip in range(strips):
                 for k in range(shared):
                     put(negatives, later + k, draw_noise(rng, noise))
-                # distances from `near` on and below `far`; strip by strip they are -window..-1, 1..window
+                # A strip has the distances from `near` on and below `far`. All strips have -window..-1, 1..window.
                 near, far = 2 * window * strip // strips - window, 2 * window * (strip + 1) // strips - window
                 near, far = near + (near >= 0), far + (far > 0)
                 low_context, high_context = max(low, c + near), min(high, c + T - 1 + far)
@@ -438,7 +438,7 @@ def tile_span(
                 pairs = 0
                 for k in range(0, shared, LANES):
                     row_store(multiplicity, k, row_splat(np.float32(0)))
-                for k in range(shared):  # a word drawn m times counts m times in its first place
+                for k in range(shared):  # A word drawn m times counts m times in its first place.
                     bucket = np.int64(at(negatives, now + k)) % BUCKETS
                     place: Any = k
                     if at(seen, bucket) > 0:
@@ -459,7 +459,7 @@ def tile_span(
                         row = row_mul(row_splat(per_pair * np.float32(of_centre)), row_load(multiplicity, k))
                         row_store(weights, i * shared + k, row)
                 if pairs > 0:
-                    for j in range(C):  # an outside word never is its own noise word
+                    for j in range(C):  # An outside word is never its own noise word.
                         place = shared
                         if at(seen, np.int64(at(tokens, low_context + j)) % BUCKETS) > 0:
                             place = find(negatives, now, shared, at(tokens, low_context + j))

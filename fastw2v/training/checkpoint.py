@@ -47,7 +47,8 @@ from .finite import all_finite
 from .ledger import Range, check_ranges, length
 
 FOLDER = "checkpoint"  # in the staging folder, while it is being written
-IN_PAGE_CACHE = 10  # V and U this many times must be free: Linux has a writer of 15 % of the memory wait for the disk
+# Free memory must hold V and U this many times: Linux makes a process that writes 15 % of the memory wait for the disk.
+IN_PAGE_CACHE = 10
 # Keys in "progress":
 MOVED = "moved_to_previous"  # the run found a finished model, to be removed when the run is finished
 LEDGER = "ledger"  # the place of a run on several nodes
@@ -56,7 +57,7 @@ DIFFERED = "differed"  # changes so far that keep the run from being bit-identic
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A run as it is in its folder.
+    """The saved state of a run.
 
     Attributes:
         folder: the model folder.
@@ -81,7 +82,7 @@ class State:
 
 
 def read_state(folder: Path) -> State | None:
-    """Read the state of the run in a model folder, checksums and all; None if the folder holds no model.
+    """Read the state of the run in a model folder and verify its checksums; None if the folder holds no model.
 
     Raises:
         FolderError: a file is damaged or belongs to another checkpoint, or the model was not written by a training.
@@ -135,9 +136,10 @@ def _place_of(ledger: Any, corpus: Any, tokens: int) -> tuple[list[Range], int] 
 
 
 def note_new_run(partial: Path, options: dict[str, Any], init_from: bool) -> None:
-    """Note in the staging folder that a new run begins: killed before its first checkpoint, it leaves only this note.
+    """Note in the staging folder that a new run begins.
 
-    Without the note, --resume would mistake an older model in the folder for the run, and train it further.
+    A run that is killed before its first checkpoint leaves only this note. Without the note, --resume would mistake an
+    older model in the folder for the run, and train it further.
     """
     note = {"found": _digest_of_manifest(partial.parent), "options": options, "init_from": init_from}
     with write_errors(partial):
@@ -153,15 +155,10 @@ def cut_before_saved(partial: Path) -> tuple[dict[str, Any], bool] | None:
         with open_part(partial / NEW_RUN) as file:
             note = parse_json(file.read())
         if note["found"] == _digest_of_manifest(partial.parent):
-            TrainConfig(**note["options"])  # Raises if these are no options.
+            TrainConfig(**note["options"])  # This raises an error if these are not options.
             return note["options"], note["init_from"] is True
-    except (
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # ValueError: it was killed while it wrote, or somebody else wrote it.
-        pass
+    except (OSError, KeyError, TypeError, ValueError):
+        pass  # A ValueError means that the run was killed while it wrote the note, or that another program wrote it.
     return None
 
 
@@ -178,7 +175,7 @@ def _sha256(path: Path) -> str:
 
 
 def finish(folder: Path, progress: dict[str, Any]) -> None:
-    """Remove the finished model that a run moved aside, once that run is finished."""
+    """If a run is finished, remove the finished model that it moved aside."""
     if progress["complete"] and progress.get(MOVED) is True:
         remove_previous(folder)
 
@@ -216,27 +213,27 @@ def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_tota
 
 
 def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]:
-    """Find what keeps a resumed run from being bit-identical to one without interruption.
+    """Find the differences that keep a resumed run from being bit-identical to one without interruption.
 
     Returns:
-        Everything found, now and whenever the run was resumed before (DIFFERED), and a remark about it.
+        All differences, of this and of earlier resumptions (DIFFERED), and a remark about them.
     """
     before = state.embeddings.metadata
-    found = []
+    new = []
     for name in ("workers", "epochs"):
-        was, now = getattr(state.config, name), metadata["config"][name]
-        if was != now:
-            found.append(f"{name} {was} before, {now} now")
+        old, now = getattr(state.config, name), metadata["config"][name]
+        if old != now:
+            new.append(f"{name} {old} before, {now} now")
     machine = {name: metadata[name] for name in ("cpu", "cpu_features")}
     versions = before.get("versions")
     for name, now in {**metadata["versions"], **machine}.items():
-        was = before.get(name) if name in machine else versions.get(name) if isinstance(versions, dict) else None
-        if was != now and name != "python":
-            found.append(f"{name} {printable(str(was))} before, {now} now")
-    given = before["progress"].get(DIFFERED)
-    earlier = [printable(str(text)) for text in given] if isinstance(given, list) else []
-    why = "; ".join([*found, *(f"{text} (earlier)" for text in earlier)])
-    everything = list(dict.fromkeys([*earlier, *found]))
+        old = before.get(name) if name in machine else versions.get(name) if isinstance(versions, dict) else None
+        if old != now and name != "python":
+            new.append(f"{name} {printable(str(old))} before, {now} now")
+    recorded = before["progress"].get(DIFFERED)
+    earlier = [printable(str(text)) for text in recorded] if isinstance(recorded, list) else []
+    why = "; ".join([*new, *(f"{text} (earlier)" for text in earlier)])
+    everything = list(dict.fromkeys([*earlier, *new]))
     if why:
         return everything, f"not bit-identical to a run without interruption: {why}"
     if metadata["config"]["workers"] > 1:
@@ -275,7 +272,7 @@ class Checkpoints:
 
     Args:
         partial: the run's staging folder (`staging.staged`).
-        minutes: save when this much time has passed since the last.
+        minutes: save when this many minutes have passed since the last checkpoint.
         state: the run to resume, or None.
 
     Attributes:
@@ -287,9 +284,9 @@ class Checkpoints:
 
     def __init__(self, partial: Path, minutes: float, state: State | None) -> None:
         if os.path.lexists(partial.parent / MODEL_MANIFEST) and unfinished(partial.parent) is None:
-            check_previous(partial.parent)  # Now, before hours go into the new run.
+            check_previous(partial.parent)  # Check now, before the new run takes hours.
         self._partial, self._seconds = partial, 60 * minutes
-        self._own = os.stat(partial)
+        self._partial_stat = os.stat(partial)
         self._last = time.monotonic()
         self._due = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="fastw2v-checkpoint")
@@ -302,7 +299,7 @@ class Checkpoints:
     def after_chunk(
         self, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32], *, epoch_ended: bool
     ) -> None:
-        """Save the run if a checkpoint is due, and raise what went wrong with the last one.
+        """Save the run if a checkpoint is due, and raise the error of the last one, if it failed.
 
         Args:
             live: the run's vocabulary, metadata and metrics.
@@ -330,8 +327,10 @@ class Checkpoints:
                 self._write_parts(live, V, U)
                 self._writing = self._pool.submit(self._publish, live.metadata["progress"]["tokens"])
             else:
-                still = Embeddings(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), live.metrics)
-                self._writing = self._pool.submit(self._write, still, V.copy(), U.copy())
+                snapshot = Embeddings(
+                    live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), live.metrics
+                )
+                self._writing = self._pool.submit(self._write, snapshot, V.copy(), U.copy())
         except (MemoryError, RuntimeError):
             # The process has a memory limit, or no thread can start because the interpreter is shutting down.
             self._write(live, V, U)
@@ -349,7 +348,7 @@ class Checkpoints:
         return ready and time.monotonic() - self._last >= self._seconds
 
     def write_by(self, write: Callable[[Path], None], progress: dict[str, Any], *, last: bool) -> None:
-        """Save a run whose files a node writes. A thread publishes them; the ``last`` time this waits for it.
+        """Save a run whose files a node writes. A thread publishes them; if ``last``, this waits for the thread.
 
         Args:
             write: writes the files of `Embeddings.write_parts` into the empty folder it is called with.
@@ -380,12 +379,12 @@ class Checkpoints:
 
     @contextmanager
     def remedy(self) -> Iterator[None]:
-        """Have a `FolderError` name the last checkpoint in the folder."""
+        """Make a `FolderError` name the last checkpoint in the folder."""
         try:
             yield
         except FolderError as error:
             try:
-                check_own(self._partial, self._own)
+                check_own(self._partial, self._partial_stat)
             except FolderError as gone:
                 raise gone from error
             if self.saved is None:
@@ -395,32 +394,34 @@ class Checkpoints:
                 "make the folder writable, then use --resume to continue from there"
             ) from error
 
-    def _write(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
-        self._write_parts(still, V, U)
-        self._publish(still.metadata["progress"]["tokens"])
+    def _write(self, snapshot: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+        self._write_parts(snapshot, V, U)
+        self._publish(snapshot.metadata["progress"]["tokens"])
 
-    def _write_parts(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+    def _write_parts(self, snapshot: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
         with self.remedy():
-            self._make(still, V, U)
+            self._make(snapshot, V, U)
 
     def _publish(self, tokens: int) -> None:
         with self.remedy():
             publish(self._partial, self._partial / FOLDER, MODEL_MANIFEST)
         self.saved, self._tokens = self._partial.parent, tokens
 
-    def _make(self, still: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
-        progress = still.metadata["progress"]
+    def _make(self, snapshot: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+        progress = snapshot.metadata["progress"]
         if not (all_finite(V) and all_finite(U)):
-            visited = progress["tokens"] - (progress["epoch"] - 1) * still.metadata["corpus"]["tokens"]
+            visited = progress["tokens"] - (progress["epoch"] - 1) * snapshot.metadata["corpus"]["tokens"]
             raise DivergedError(progress["epoch"], visited, progress["alpha"])
         made = self._begin(progress)
-        columns = still.vector_size
-        Embeddings(still.vocab, V[:, :columns], U[:, :columns], still.metadata, still.metrics).write_parts(made)
+        columns = snapshot.vector_size
+        Embeddings(snapshot.vocab, V[:, :columns], U[:, :columns], snapshot.metadata, snapshot.metrics).write_parts(
+            made
+        )
 
     def _begin(self, progress: dict[str, Any]) -> Path:
-        """Make the folder to write into, and note in ``progress`` if a finished model has to move out of the way."""
+        """Make the folder to write into, and note in ``progress`` if a finished model must move out of the way."""
         folder, made = self._partial.parent, self._partial / FOLDER
-        check_own(self._partial, self._own)
+        check_own(self._partial, self._partial_stat)
         with write_errors(made):
             shutil.rmtree(made, ignore_errors=True)
             made.mkdir()

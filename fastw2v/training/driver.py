@@ -1,7 +1,7 @@
 """The driver: from a corpus to vectors, in chunks of about half a second.
 
-No kernel runs between chunks. Only then does the learning rate change; progress is shown and recorded; callbacks are
-called; Ctrl-C is honoured; and a search for values that are not finite is made.
+No kernel runs between chunks. The driver then shows and records progress, calls callbacks, obeys Ctrl-C, looks for
+values that are not finite, and saves the run.
 """
 
 import copy
@@ -50,7 +50,7 @@ from .run import (
 )
 
 CHUNK_SECONDS = 0.5
-FIRST_CHUNK = 50_000  # tokens per worker, before the speed is known
+FIRST_CHUNK = 50_000  # Tokens per worker, before the speed is known.
 
 
 def train(
@@ -71,11 +71,12 @@ def train(
         output: model folder to write; None keeps the result in memory only. Its subfolder ``cache`` keeps the ids of
             text. The next training into this folder reuses them if text and vocabulary options are the same.
         resume: continue the run in ``output`` where it stopped, on the same corpus; start a new one if it has none.
-            Options left out are those of the run. ``workers`` may differ. So may ``epochs``: at each token the learning
-            rate is then that of a run of so many epochs. A finished model can thus be trained further.
+            Options that you omit keep the values of the run. ``workers`` and ``epochs`` may differ. With other
+            ``epochs``, the learning rate at each token is that of a run of that many epochs. So you can train a
+            finished model further.
         checkpoint_every: minutes between two checkpoints in ``output``; there is also one at the end of each epoch.
         init_from: embeddings, or their model folder, for a new run to start from. Words in both vocabularies start
-            with their rows of V and, if there is one, of U; other rows start as always.
+            with their rows of V and, if there is one, of U; other rows start as usual.
         callbacks: called after every chunk as ``callback(progress, embeddings)``; returning True stops the run.
         progress: show a bar and remarks on standard error.
         options: see `TrainConfig`. ``workers=1`` is bit-identical from run to run, resumed or not; more workers update
@@ -94,11 +95,13 @@ def train(
     """
     check_names("train", options, TrainOptions)
     run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)
-    given = given_options(options)
-    TrainConfig(**given)  # raises before anything is touched
+    explicit = given_options(options)
+    TrainConfig(**explicit)  # It raises before anything is touched.
     with sigterm_raises(), output_folder(output) as folder, ExitStack() as stack:
-        state, given, config = run.start(folder, given)
-        asked = {name: getattr(config, name) if name in given or state else None for name in ("min_count", "max_vocab")}
+        state, explicit, config = run.start(folder, explicit)
+        asked = {
+            name: getattr(config, name) if name in explicit or state else None for name in ("min_count", "max_vocab")
+        }
         chosen = opened(corpus, folder, **asked, workers=config.workers, progress=progress)
         ready = stack.enter_context(chosen)
         config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
@@ -121,7 +124,7 @@ def train_ids(
     """Train on sequences of integers: graph walks, item sequences, text that already is ids.
 
     Args:
-        ids: int32 ``(n_tokens,)``, every id in ``[0, n_words)``. Counts are derived; none is dropped.
+        ids: int32 ``(n_tokens,)``, every id in ``[0, n_words)``. Counts are computed from them; no id is dropped.
         offsets: int64 ``(n_sequences + 1,)``; sequence s is ``ids[offsets[s]:offsets[s + 1]]``, as in CSR. Other
             integer types are converted, which takes a copy.
         n_words: number of rows; row i of the result, and the word ``str(i)``, is id i.
@@ -141,8 +144,8 @@ def train_ids(
         raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
     check_names("train_ids", options, IdOptions)
     run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)
-    given = given_options(options) | {"min_count": 1}
-    config = TrainConfig(**given)
+    explicit = given_options(options) | {"min_count": 1}
+    config = TrainConfig(**explicit)
     whole: bool = isinstance(n_words, Integral)
     if not whole or not 1 <= n_words < 2**31:
         raise ConfigError(f"n_words is {n_words!r}: give a whole number from 1 to {2**31 - 1}")
@@ -155,19 +158,19 @@ def train_ids(
         counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
     corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
     with sigterm_raises(), output_folder(output) as folder:
-        state, _, config = run.start(folder, given)
+        state, _, config = run.start(folder, explicit)
         return _train(corpus, config, folder, state, run)
 
 
 def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: Run) -> Embeddings:
-    """Train; return the embeddings, which ``run.output`` then holds; raises what stopped the run early, once saved."""
+    """Train; return the embeddings, or save the run and raise the error that stopped it early."""
     n_tokens = len(corpus.ids)
     sizes = sizes_of(corpus, saved=folder is not None)
     total, done = n_tokens * config.epochs, begin(run, corpus, config, state, sizes)
     if state is not None and done == total:
         return state.embeddings
     announce(corpus, config, run.progress, saved=folder is not None)
-    trim_memory()  # Reading the corpus took it.
+    trim_memory()  # This gives back the memory that reading the corpus took.
     replica = Replica(corpus.vocab.counts, config)
     (V, U, _), tiling = replica.model, replica.tiling
     if config.kernel == "tile" and tiling is None:
@@ -180,8 +183,8 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
         live.metrics = list(state.embeddings.metrics)
         before = state.embeddings.metadata
         metadata |= {name: before[name] for name in ("init_from",) if name in before}
-        found, remark = differences(state, metadata)
-        metadata["progress"] = before["progress"] | {DIFFERED: found}
+        differed, remark = differences(state, metadata)
+        metadata["progress"] = before["progress"] | {DIFFERED: differed}
         say(run.progress, f"resuming at token {done:,} of {total:,}; {remark}")
     elif run.vectors is not None:
         metadata["init_from"] = replica.start_from(run.vectors, corpus.vocab)
@@ -242,17 +245,17 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
 
 
 def _place(now: Progress, rng: NDArray[np.uint64], before: dict[str, Any]) -> dict[str, Any]:
-    """Return the place of a run as model.json has it, with all that a resumed run needs.
+    """Return the progress of a run for model.json, with everything that a resumed run needs.
 
     Args:
         now: the state after a chunk.
         rng: states of the workers' random streams.
-        before: what this function returned after the last chunk, in this run or in the one that it resumes.
+        before: the result of this function after the last chunk, in this run or in the run that it resumes.
     """
     return {
         DIFFERED: before.get(DIFFERED, []),
         **place_of(now, before),
-        # The streams of workers that the run once had come last: it may have as many again.
+        # The streams of former workers come last: the run may have as many workers again.
         "rng": [f"{int(stream):#018x}" for stream in rng] + before.get("rng", [])[len(rng) :],
     }
 
@@ -260,10 +263,10 @@ def _place(now: Progress, rng: NDArray[np.uint64], before: dict[str, Any]) -> di
 def _chunks(
     replica: Replica, corpus: Corpus, config: TrainConfig, watch: Watch, began: float, done: int
 ) -> Iterator[Progress]:
-    """Train what is left after ``done`` tokens, chunk by chunk, each about CHUNK_SECONDS; yield the state after each.
+    """Train the tokens after the first ``done`` in chunks of about CHUNK_SECONDS; yield the state after each.
 
     Raises:
-        DivergedError: a sum, or a value in a row that `finite.Watch` looks at, is not finite.
+        DivergedError: a sum, or a value in a row that `finite.Watch` checks, is not finite.
     """
     n_tokens, text = len(corpus.ids), Text(corpus.ids, corpus.offsets)
     step = (config.min_alpha - config.alpha) / (n_tokens * config.epochs)
@@ -298,5 +301,5 @@ def _chunks(
 
 
 def _view(live: Embeddings) -> Embeddings:
-    """A view for a callback: it remembers no norms of an earlier chunk, and nothing done to it reaches the run."""
+    """Return a view for a callback. It has no norms of an earlier chunk, and no change to it reaches the run."""
     return Embeddings(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata))

@@ -1,9 +1,9 @@
 """Find values that are not finite, by their bits and without relaxed arithmetic.
 
-With a large vocabulary, a look at every row after every chunk would cost more than the chunk. So a look after a chunk
-covers the rows of its words in V and U, and a share of all rows in turn. The share grows with the chunk: it is all rows
-if the chunk has at least 16 tokens per word. A row that was only drawn as noise may wait a few chunks. All rows are
-checked before anything is saved.
+With a large vocabulary, a check of every row after every chunk would cost more than the chunk. So the check after a
+chunk covers the rows of its words in V and U, and a share of all rows in turn. The share grows with the chunk: it is
+all rows if the chunk has at least 16 tokens per word. A row that was only drawn as noise may wait a few chunks. All
+rows are checked before anything is saved.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from ..kernels._jit import jit
 
 TOKENS_PER_ROW = 16
 PARTS_PER_WORKER = 8  # Marked rows are not spread evenly, so parts are small.
-_NOT_FINITE = np.uint32(0x7F800000)  # infinity; NaN is above, the size of every finite number below
+_NOT_FINITE = np.uint32(0x7F800000)  # The bits of infinity; those of NaN are above, those of finite magnitudes below.
 
 
 @jit(exact=True)
@@ -72,10 +72,10 @@ class Watch:
             self._marked[: max(0, end - n_words)] = 1
             self._next = end % n_words
         try:
-            found: Iterable[bool] = self._pool.map(self._is_finite, self._parts)
+            results: Iterable[bool] = self._pool.map(self._is_finite, self._parts)
         except RuntimeError:  # The interpreter is shutting down: pools are closed, but this training still runs.
-            found = map(self._is_finite, self._parts)
-        return all(found)
+            results = map(self._is_finite, self._parts)
+        return all(results)
 
     def close(self) -> None:
         """End the threads."""

@@ -1,8 +1,8 @@
-"""Which tokens of an epoch have been trained, which to lease next, and which to train again when a node is lost.
+"""The ledger: which tokens of an epoch have been trained, and which to lease next or train again after a loss.
 
-This is bookkeeping only; it talks to nobody. A token is free, leased to a node, done by that node, or committed. Done
-is not safe: until the next full synchronisation, only the node's own replica has its updates of rare words. If the node
-is lost before that, its tokens since the last synchronisation are leased again. After a full synchronisation every
+This is bookkeeping only; it talks to nobody. A token is free, leased to a node, done by that node, or committed. A done
+token is not safe: until the next full synchronisation, only the node's replica has its updates of rare words. If the
+node is lost before that, its tokens since the last synchronisation are leased again. After a full synchronisation every
 replica has the updates: the tokens are committed for good. So every token is trained at least once per epoch, and
 committed exactly once.
 """
@@ -14,15 +14,15 @@ Range = tuple[int, int]  # tokens [start, stop) of an epoch
 
 def union(ranges: Iterable[Range]) -> list[Range]:
     """Return the same tokens in as few ranges as possible, in order: adjacent and overlapping ranges are joined."""
-    found: list[Range] = []
+    joined: list[Range] = []
     for start, stop in sorted(ranges):
         if start == stop:
             continue
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
         else:
-            found.append((start, stop))
-    return found
+            joined.append((start, stop))
+    return joined
 
 
 def length(ranges: Iterable[Range]) -> int:
@@ -35,7 +35,7 @@ class Ledger:
 
     Attributes:
         n_tokens: tokens of the epoch.
-        committed: ranges that are in every replica, `union`.
+        committed: ranges that are in every replica, joined by `union`.
         leased: node -> the ranges it is training.
         done: node -> the ranges it trained since the last full synchronisation.
     """
@@ -45,7 +45,7 @@ class Ledger:
 
         Args:
             n_tokens: tokens of the epoch.
-            next_cut: gives the first place at or after a token where a range may end, at most ``n_tokens``.
+            next_cut: returns the first place at or after a token where a range may end, at most ``n_tokens``.
             committed: the ranges that are committed already.
         """
         self.n_tokens, self._next_cut = n_tokens, next_cut
@@ -72,26 +72,26 @@ class Ledger:
         return self.committed == [(0, self.n_tokens)]
 
     def lease(self, node: int, tokens: int) -> list[Range]:
-        """Lease the first free tokens to a node: at least ``tokens``, if so many are free.
+        """Lease the first free tokens to a node: at least ``tokens``, if that many are free.
 
         Raises:
             ValueError: the node has a lease already.
         """
         if node in self.leased:
             raise ValueError(f"node {node} has a lease: {self.leased[node]}")
-        given: list[Range] = []
-        while self._free and length(given) < tokens:
+        lease: list[Range] = []
+        while self._free and length(lease) < tokens:
             start, stop = self._free.pop(0)
-            end = min(self._next_cut(start + tokens - length(given)), stop)
+            end = min(self._next_cut(start + tokens - length(lease)), stop)
             if end < stop:
                 self._free.insert(0, (end, stop))
-            given.append((start, end))
-        if given:
-            self.leased[node] = given
-        return given
+            lease.append((start, end))
+        if lease:
+            self.leased[node] = lease
+        return lease
 
     def finish(self, node: int, tokens: int | None = None) -> None:
-        """Note that a node has trained its lease, or the first ``tokens`` of it; the others are free again.
+        """Note that a node has trained its lease, or the first ``tokens`` of it. The other tokens are free again.
 
         A node without a lease was given up before it answered; its tokens do not count.
         """
@@ -105,13 +105,13 @@ class Ledger:
             self._free = union([*self._free, (end, stop)])
 
     def lose(self, node: int) -> int:
-        """Free what a node has leased, and has done since the last commit; return the number of tokens."""
-        back = self.leased.pop(node, []) + self.done.pop(node, [])
-        self._free = union([*self._free, *back])
-        return length(back)
+        """Free the tokens that a node has leased, or has done since the last commit; return their number."""
+        freed = self.leased.pop(node, []) + self.done.pop(node, [])
+        self._free = union([*self._free, *freed])
+        return length(freed)
 
     def commit(self) -> list[Range]:
-        """Note a full synchronisation: every replica has all that is done. Return the new ranges, `union`."""
+        """Note a full synchronisation: every replica has all done tokens. Return the new ranges, joined by `union`."""
         new = union(part for ranges in self.done.values() for part in ranges)
         self.done.clear()
         self.committed = union([*self.committed, *new])
@@ -124,11 +124,11 @@ def check_ranges(ranges: object, n_tokens: int) -> list[Range]:
     Raises:
         ValueError: the ranges are malformed.
     """
-    found: list[Range] = []
+    checked: list[Range] = []
     for item in ranges if isinstance(ranges, list) else [None]:
         pair = item if isinstance(item, list) and len(item) == 2 else [-1, -1]
         start, stop = (number if type(number) is int else -1 for number in pair)
-        if not (found[-1][1] if found else -1) < start < stop <= n_tokens:
+        if not (checked[-1][1] if checked else -1) < start < stop <= n_tokens:
             raise ValueError("no ranges of tokens")
-        found.append((start, stop))
-    return found
+        checked.append((start, stop))
+    return checked

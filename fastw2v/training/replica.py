@@ -1,4 +1,4 @@
-"""A replica: V and U of one training, and all that it takes to train a stretch of a corpus with them.
+"""A replica: V and U of one training, and everything that is needed to train a part of a corpus.
 
 The driver has one, each node of a training on several machines has one, and bench times them.
 """
@@ -19,11 +19,11 @@ from ..kernels.tile import CENTRES, SHARED, choose_tiling
 from ..vocab import Vocab
 from .finite import all_finite
 
-SPANS_PER_WORKER = 16  # per chunk; the last one alone at the end of a chunk keeps the others waiting for so little
-DRAWN_ROWS = 1_024  # rows that are initialised at once, so that this needs little memory beside V and U
-COPIED_ROWS = 65_536  # rows that are copied from given vectors at once
-BYTES_PER_WORD = 52  # most beside V and U: tables of noise words and subsampling (12), and what they are made from
-BYTES_PER_NAME = 176  # of a word that is a number: string, place in the index, count, and twice that while counting
+SPANS_PER_WORKER = 16  # Per chunk; with short spans, the others wait only briefly for the last one.
+DRAWN_ROWS = 1_024  # Rows that are initialised at once; few rows need little memory beside V and U.
+COPIED_ROWS = 65_536  # Rows that are copied from other vectors at once.
+BYTES_PER_WORD = 52  # At most, beside V and U: tables of noise words and subsampling (12), and their inputs.
+BYTES_PER_NAME = 176  # Of a word that is a number: string, place in the index, count, and twice that in counting.
 
 
 def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -71,12 +71,12 @@ def tiling_of(counts: NDArray[np.int64], config: TrainConfig, trained: float | N
 
 
 class Replica:
-    """V and U as they are, the tables that noise words and kept tokens are drawn from, and the workers.
+    """V and U, the tables that noise words and kept tokens are drawn from, and the workers.
 
     Attributes:
         model: V and U, both with rows of whole cache lines.
-        sampling: what is drawn, by the counts of the vocabulary.
-        workers: streams, scratch and tallies of the workers; their tiling is None where the pair kernel trains.
+        sampling: noise table, subsampling thresholds and window, from the counts of the vocabulary.
+        workers: streams, scratch and tallies of the workers; their tiling is None if the pair kernel trains.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class Replica:
         Args:
             counts: int64 ``(n_words,)``, occurrences of each word.
             config: options of the run.
-            number: of this replica among those of a training; it decides the random streams of the workers.
-            tiling: tiles to use; None for those that fit the vocabulary, or the pair kernel where none do.
+            number: the number of this replica in a training; it decides the random streams of the workers.
+            tiling: the tiling to use; None for one that fits the vocabulary, or for the pair kernel if none fits.
         """
         model = initial_matrices(len(counts), config.vector_size, config.seed)
         self.model = Model(*model, config.vector_size)
@@ -130,25 +130,25 @@ class Replica:
     def _settings(self, rate: Rate) -> tuple[Model, Sampling, Rate, Workers]:
         return self.model, self.sampling, rate, self.workers
 
-    def start_from(self, given: Embeddings, vocab: Vocab) -> dict[str, int]:
-        """Copy the rows of words that ``given`` has into V, and into U if it has outside rows.
+    def start_from(self, source: Embeddings, vocab: Vocab) -> dict[str, int]:
+        """Copy the rows of words in ``source`` into V, and into U if ``source`` has outside rows.
 
         Returns:
-            How many words there are, and how many of them start from given rows.
+            The number of words, and the number of words that start from rows of ``source``.
 
         Raises:
             ConfigError: no common word, or a value that is not finite.
         """
-        pairs = [(row, given.vocab.index[word]) for row, word in enumerate(vocab.words) if word in given.vocab.index]
+        pairs = [(row, source.vocab.index[word]) for row, word in enumerate(vocab.words) if word in source.vocab.index]
         if not pairs:
             raise ConfigError("init_from has no word of this corpus: check the language, and upper and lower case")
-        rows, given_rows = np.array(pairs, np.int64).T
+        rows, source_rows = np.array(pairs, np.int64).T
         V, U, columns = self.model
         for start in range(0, len(rows), COPIED_ROWS):
             block = slice(start, start + COPIED_ROWS)
-            V[rows[block], :columns] = given.vectors[given_rows[block]]
-            if given.outside is not None:
-                U[rows[block], :columns] = given.outside[given_rows[block]]
+            V[rows[block], :columns] = source.vectors[source_rows[block]]
+            if source.outside is not None:
+                U[rows[block], :columns] = source.outside[source_rows[block]]
         if not self.is_finite():
             raise ConfigError("init_from holds a value that is not finite: repair the vectors")
         return {"words": len(vocab), "words_taken": len(rows)}
@@ -156,7 +156,7 @@ class Replica:
     def restore(self, saved: Embeddings, streams: NDArray[np.uint64] | None = None) -> None:
         """Put the matrices and random streams of a run in place.
 
-        A worker more than the run had keeps the stream that it would have had from the start.
+        If there are more workers than the run had, the additional ones keep their initial streams.
         """
         V, U, columns = self.model
         V[:, :columns] = saved.vectors
@@ -170,6 +170,6 @@ class Replica:
         return all_finite(self.model.V) and all_finite(self.model.U)
 
     def embeddings(self, vocab: Vocab, metadata: dict[str, Any], metrics: Any = ()) -> Embeddings:
-        """Return V and U as embeddings, which see what training does to them."""
+        """Return embeddings that are views of V and U: training changes them."""
         V, U, columns = self.model
         return Embeddings(vocab, V[:, :columns], U[:, :columns], metadata, metrics)

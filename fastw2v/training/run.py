@@ -1,6 +1,6 @@
-"""What every run is asked for, says and records, on one machine or on many.
+"""The arguments, messages and records of every run, on one machine or on several.
 
-`Run` holds the arguments and finds the run to resume. The functions are those steps before, during and after training
+`Run` holds the arguments and finds the run to resume. The functions are the steps before, during and after training
 that `driver` and `distributed` share.
 """
 
@@ -82,7 +82,7 @@ class Run:
     callbacks: Sequence[Callback]
     progress: bool
     on_nodes: bool = False  # True for `distributed.train_ray`
-    vectors: Embeddings | None = field(init=False)  # those of init_from, opened before hours go into the corpus
+    vectors: Embeddings | None = field(init=False)  # The vectors of init_from; bad ones fail before the corpus is read.
 
     def __post_init__(self) -> None:
         if not isinstance(self.callbacks, Sequence) or not all(map(callable, self.callbacks)):
@@ -94,15 +94,15 @@ class Run:
             raise ConfigError("resume needs an output: the model folder of the run")
         if not isinstance(self.init_from, str | PathLike | Embeddings | None):
             raise ConfigError(f"init_from is {self.init_from!r:.60}: give embeddings, or the path of a model folder")
-        given = load(self.init_from) if isinstance(self.init_from, str | PathLike) else self.init_from
-        object.__setattr__(self, "vectors", given)
+        vectors = load(self.init_from) if isinstance(self.init_from, str | PathLike) else self.init_from
+        object.__setattr__(self, "vectors", vectors)
 
-    def start(self, partial: Path | None, given: dict[str, Any]) -> tuple[State | None, dict[str, Any], TrainConfig]:
-        """Return the state to resume from, None for a new run; the options that were given; and those to train with.
+    def start(self, partial: Path | None, explicit: dict[str, Any]) -> tuple[State | None, dict[str, Any], TrainConfig]:
+        """Return the state to resume (None for a new run), the explicit options, and the options to train with.
 
         Args:
             partial: the staging folder, if there is an output.
-            given: the options that the caller gave. A run that was killed before its first checkpoint adds its own.
+            explicit: the options that the caller gave. A run that was killed before its first checkpoint adds its own.
         """
         state = None
         if self.resume:
@@ -110,7 +110,7 @@ class Run:
             if cut := cut_before_saved(partial):
                 if cut[1] and self.vectors is None:
                     raise ConfigError(f"the run in {self.output} started from given vectors: give init_from again")
-                given = cut[0] | given
+                explicit = cut[0] | explicit
                 say(self.progress, f"the run in {self.output} ended before its first checkpoint: it starts again")
             else:
                 state = read_state(partial.parent)
@@ -129,7 +129,7 @@ class Run:
                 f"{self.output} holds an unfinished run, at token {token}: the first checkpoint of this new run "
                 "replaces it; use --resume to continue it instead",
             )
-        config = TrainConfig(**given)
+        config = TrainConfig(**explicit)
         if state is None:
             if self.vectors is not None and self.vectors.vector_size != config.vector_size:
                 raise ConfigError(
@@ -137,19 +137,19 @@ class Run:
                     "make them equal"
                 )
             if partial is not None:
-                note_new_run(partial, {name: getattr(config, name) for name in given}, self.vectors is not None)
-            return None, given, config
+                note_new_run(partial, {name: getattr(config, name) for name in explicit}, self.vectors is not None)
+            return None, explicit, config
         if self.vectors is not None:
             say(self.progress, f"init_from is ignored: {self.output} holds a run, which is resumed")
-        for name, value in given.items():
+        for name, value in explicit.items():
             of_run = getattr(state.config, name)
             if name not in ("epochs", "workers") and getattr(config, name) != of_run:
                 raise ConfigError(
                     f"{name} is {value!r}, but {self.output} was trained with {of_run!r}: "
                     "leave it out to resume that run, or train into another folder"
                 )
-        changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in given}
-        return state, given, replace(state.config, **changed)
+        changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in explicit}
+        return state, explicit, replace(state.config, **changed)
 
 
 def output_folder(output: str | PathLike[str] | None) -> Any:
@@ -158,7 +158,7 @@ def output_folder(output: str | PathLike[str] | None) -> Any:
 
 
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given a value; None does not count where it stands for a default."""
+    """Return the options that have a value; None does not count if it stands for a default."""
     return {
         name: value
         for name, value in options.items()
@@ -167,7 +167,7 @@ def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_names(function: str, options: Iterable[str], known: type) -> None:
-    """Raise TypeError for an option that no training has; ``known`` is a class of `config` with options as keys."""
+    """Raise TypeError for an unknown option; ``known`` is a class whose keys are options, such as `TrainOptions`."""
     for name in options:
         if name not in known.__annotations__ and name not in IdOptions.__annotations__:
             names = ", ".join({**IdOptions.__annotations__, **known.__annotations__})
@@ -175,7 +175,7 @@ def check_names(function: str, options: Iterable[str], known: type) -> None:
 
 
 def place_of(now: Progress, before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the place of any run as model.json has it; ``before`` is what it had after the last chunk or round."""
+    """Return the progress of any run for model.json; ``before`` is its progress after the last chunk or round."""
     return {
         "complete": now.tokens == now.tokens_total,
         "epoch": now.epoch,
@@ -189,10 +189,10 @@ def place_of(now: Progress, before: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def begin(run: Run, corpus: Corpus, config: TrainConfig, state: State | None, sizes: dict[str, int]) -> int:
-    """Return how many tokens of the run are done; if that is all of them, report it and clear up.
+    """Return how many tokens of the run are done; if all are, report it and clean up.
 
     Args:
-        run: what was asked.
+        run: its arguments.
         corpus: the corpus.
         config: options of the run.
         state: the run to resume; None for a new one.
@@ -208,7 +208,7 @@ def begin(run: Run, corpus: Corpus, config: TrainConfig, state: State | None, si
     if state.tokens == total:
         epochs = counted(config.epochs, "epoch")
         say(run.progress, f"{run.output} is already complete ({epochs}); use a larger --epochs to continue")
-        finish(state.folder, state.embeddings.metadata["progress"])  # a run that was killed at its end did not
+        finish(state.folder, state.embeddings.metadata["progress"])  # A run that was killed at its end did not.
     return state.tokens
 
 
@@ -239,13 +239,13 @@ def summary(corpus: Corpus) -> str:
 
 
 def mean_loss(tally: NDArray[np.float64]) -> float | None:
-    """Return the loss per pair in nats; None where there was no pair."""
+    """Return the loss per pair in nats; None if there was no pair."""
     return float(tally[LOSS] / tally[LOSS_PAIRS]) if tally[LOSS_PAIRS] else None
 
 
 @contextmanager
 def checkpoint_named(checkpoints: Checkpoints | None) -> Iterator[None]:
-    """Have a `DivergedError` name the last checkpoint of the run."""
+    """Make a `DivergedError` name the last checkpoint of the run."""
     try:
         yield
     except DivergedError as error:
@@ -254,7 +254,7 @@ def checkpoint_named(checkpoints: Checkpoints | None) -> Iterator[None]:
 
 
 def check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool = False, names: bool = False) -> None:
-    """Report the memory that a training will take, and refuse if less is free; see `memory_bill`.
+    """Report the memory that a training will take, and raise if less is free; see `memory_bill`.
 
     A run that is ``saved`` copies V and U while a checkpoint is written, but only if they are large
     (`goes_into_page_cache`) and that memory is free then.
@@ -276,7 +276,7 @@ def check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool 
 
 
 def _check_threads(workers: int, progress: bool) -> None:
-    """Report it if there are more workers than can run at once: that is allowed, and no faster."""
+    """Report if there are more workers than can run at once: that is allowed, but no faster."""
     cores = usable_cores()
     if workers > cores:
         say(
