@@ -51,7 +51,7 @@ def download(
     progress: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> str:
-    """Download ``url`` to ``path`` and return its SHA-256; go on where an earlier call was cut off.
+    """Download ``url`` to ``path`` and return its SHA-256; resume where an earlier call was cut off.
 
     Args:
         url: http or https.
@@ -121,7 +121,7 @@ def _get_all(url: str, part: Path, state: Path, size: int | None, progress: bool
                 most = max(most, has)
                 if fruitless >= ATTEMPTS:
                     raise CorpusError(
-                        f"{url}: {cut}, {ATTEMPTS} times in a row; run again to go on from {has:,} bytes"
+                        f"{url}: {cut}, {ATTEMPTS} times in a row; run again to resume from {has:,} bytes"
                     ) from None
                 pause = PAUSE * 2 ** (fruitless - 1)
                 tell(f"{cut}; again in {pause:g} s from {has:,} bytes")
@@ -190,7 +190,7 @@ def _get_rest(url: str, part: Path, state: Path, size: int | None, shown: Any, t
                 part.unlink(missing_ok=True)
                 raise _CutError("the file has changed on the server")
             if shown.n != has:
-                tell(f"going on from {has:,} bytes")
+                tell(f"resuming from {has:,} bytes")
         else:
             if has:
                 tell("the file has changed, or the server can't send the rest alone: from the start")

@@ -2,7 +2,7 @@
 
 The archive is downloaded and checked (`download`), its members are read one block after the other and never unpacked
 by the names they carry, and the text takes its place when it is complete. Until then everything is in
-``OUTPUT.partial``, which the next call goes on from.
+``OUTPUT.partial``, from which the next call resumes.
 """
 
 import gzip
@@ -200,7 +200,7 @@ def fetch(
 
 @contextmanager
 def _unfinished(output: Path) -> Iterator[Path]:
-    """Yield the folder beside ``output`` for what is not finished; keep it if there is a download to go on from."""
+    """Yield the folder beside ``output`` for unfinished files; keep it if it has a download to resume."""
     folder = output.with_name(output.name + ".partial")
     lock = None
     try:

@@ -3,7 +3,8 @@
 The kind of text that text8 is, which Mahoney's wikifil made of the same encyclopedia, by rules of our own. Kept is what
 a reader sees as prose: paragraphs, headings, list items, the labels of links, the captions of pictures. Dropped are
 redirects, templates, tables, references, formulas, comments, tags, addresses, categories and links to other languages.
-Accents are taken off («café» is «cafe»); any other character that is no letter or digit separates words. Where wikifil
+Accents are removed (`café` becomes `cafe`).
+Any other character that is no letter or digit separates words. Where wikifil
 has one line for everything, a line here is a paragraph, heading or list item.
 """
 

@@ -592,7 +592,7 @@ checkpoint.publish = publish
     [(True, 17), pytest.param(True, 1, marks=pytest.mark.long), pytest.param(False, 1, marks=pytest.mark.long)],
 )
 def test_killed_at_any_step_of_saving(tmp_path, had, every):
-    """Where a finished model stood, it stands there or in «previous» until the run that replaces it is finished."""
+    """Where a finished model stood, it stands there or in 'previous' until the run that replaces it is finished."""
     text = tmp_path / "text"
     text.write_text("".join(" ".join(sentence) + "\n" for sentence in corpus(400)))
     whole = fastw2v.train(text, **QUICK)

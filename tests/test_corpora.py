@@ -153,7 +153,7 @@ def test_cut_connections_are_resumed_at_once(server, source, tmp_path):
 def test_interrupted_download_is_resumed_by_the_next_run(server, source, tmp_path):
     server.cuts = [20_000] + [0] * 10
     output = tmp_path / "out.txt"
-    with pytest.raises(CorpusError, match=r"4 times in a row; run again to go on from 20,000 bytes"):
+    with pytest.raises(CorpusError, match=r"4 times in a row; run again to resume from 20,000 bytes"):
         fetch.fetch(source, output)
     assert not output.exists()
     assert sorted(path.name for path in (tmp_path / "out.txt.partial").iterdir()) == ["archive.json", "archive.part"]
@@ -162,7 +162,7 @@ def test_interrupted_download_is_resumed_by_the_next_run(server, source, tmp_pat
     said = []
     fetch.fetch(source, output, say=said.append)
     assert server.asked[-1] == "bytes=20000-"
-    assert said == ["going on from 20,000 bytes"]
+    assert said == ["resuming from 20,000 bytes"]
     assert output.read_bytes() == WORDS + b"\n"
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
 

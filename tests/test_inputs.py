@@ -242,7 +242,7 @@ def test_ctrl_c_while_waiting_for_standard_input(tmp_path):
         process.kill()
     assert process.returncode == 130, said
     assert b"interrupted; nothing was written" in said
-    assert said.count(b"\n") <= 2  # «reading the corpus ...» perhaps
+    assert said.count(b"\n") <= 2  # 'reading the corpus ...' perhaps
     assert not (tmp_path / "m").exists()
 
 
