@@ -1,4 +1,4 @@
-"""Corpora: downloads against a server of our own, clean-up, and planted answers that a training finds."""
+"""Corpora: downloads from a local server, removal of markup, and planted answers that a training finds."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Server(ThreadingHTTPServer):
-    """One file, and faults on demand; what was asked is in ``asked``."""
+    """One file, with faults on demand; ``asked`` records the requests."""
 
     daemon_threads = True
 
@@ -153,7 +153,7 @@ def test_cut_connections_are_resumed_at_once(server, source, tmp_path):
 def test_interrupted_download_is_resumed_by_the_next_run(server, source, tmp_path):
     server.cuts = [20_000] + [0] * 10
     output = tmp_path / "out.txt"
-    with pytest.raises(CorpusError, match=r"4 times in a row; run again to go on from 20,000 bytes"):
+    with pytest.raises(CorpusError, match=r"4 times in a row; run again to resume from 20,000 bytes"):
         fetch.fetch(source, output)
     assert not output.exists()
     assert sorted(path.name for path in (tmp_path / "out.txt.partial").iterdir()) == ["archive.json", "archive.part"]
@@ -162,7 +162,7 @@ def test_interrupted_download_is_resumed_by_the_next_run(server, source, tmp_pat
     said = []
     fetch.fetch(source, output, say=said.append)
     assert server.asked[-1] == "bytes=20000-"
-    assert said == ["going on from 20,000 bytes"]
+    assert said == ["resuming from 20,000 bytes"]
     assert output.read_bytes() == WORDS + b"\n"
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
 
@@ -218,7 +218,7 @@ def test_server_without_ranges_starts_again(server, source, tmp_path, cut):
     said = []
     fetch.fetch(source, tmp_path / "out.txt", say=said.append)
     assert (tmp_path / "out.txt").read_bytes() == WORDS + b"\n"
-    assert any("from the start" in line for line in said)
+    assert any("restarting" in line for line in said)
 
 
 def test_server_that_always_cuts_at_the_same_place_is_given_up(server, source, tmp_path):
@@ -329,7 +329,7 @@ def test_nobody_there(source, tmp_path, monkeypatch):
     with pytest.raises(CorpusError, match="no connection"):
         fetch.fetch(source, tmp_path / "out.txt", url="http://127.0.0.1:1/x")
     for address in ("file:///etc/passwd", "ftp://x/y", "text8.zip"):
-        with pytest.raises(CorpusError, match="not one of HTTP"):
+        with pytest.raises(CorpusError, match="not an HTTP address"):
             fetch.fetch(source, tmp_path / "out.txt", url=address)
     assert list(tmp_path.iterdir()) == []
 

@@ -163,9 +163,8 @@ class _Streams(io.RawIOBase):
                         raise EOFError
                     return 0
             if self._stream is None:
-                self._compressed = self._compressed.lstrip(
-                    b"\0"
-                )  # This is padding, as on tapes; no stream starts with it.
+                # Skip padding, as on tapes; no stream starts with it.
+                self._compressed = self._compressed.lstrip(b"\0")
                 if not self._compressed:
                     continue
                 self._stream = self._decompressor()
