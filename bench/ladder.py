@@ -29,7 +29,7 @@ from .timing import Ids, Timing
 HELP = "from NumPy to all workers of the fastest kernel, rung by rung"
 
 REFERENCE_TOKENS, PAIRS_TOKENS, TILES_TOKENS = 4_000, 100_000, 2_000_000
-QUICK = 50  # divides the tokens of --quick
+QUICK = 50  # divisor of the tokens with --quick
 
 
 class Rung(NamedTuple):
@@ -173,11 +173,11 @@ def climb(
 
 
 def corpus_for(path: Path | None, tokens: int, config: TrainConfig, n_words: int = 80_000) -> Ids:
-    """Return the first ``tokens`` tokens of a text or prepared folder with the words of all, or synthetic ones.
+    """Return the first ``tokens`` tokens of a text or prepared folder, with its whole vocabulary, or synthetic ones.
 
     Args:
         path: the text or the folder; None for a synthetic corpus.
-        tokens: how many.
+        tokens: their number.
         config: gives the tables of the corpus.
         n_words: size of the vocabulary of a synthetic corpus.
     """
@@ -239,7 +239,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vector-size", type=int, default=100, metavar="N", help="default: 100")
     parser.add_argument("--tokens", type=int, default=8_000_000, metavar="N", help="for the kernels (default: 8000000)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")
-    parser.add_argument("--quick", action="store_true", help="a fiftieth of the tokens, once: does it run?")
+    parser.add_argument("--quick", action="store_true", help="trial run: a fiftieth of the tokens, once")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -294,8 +294,8 @@ def write(
 ) -> Planted:
     """Write a text, and beside it the questions with their answers; the module describes the text.
 
-    For OUTPUT ``a.txt`` the questions are ``a.analogies.txt`` (as questions-words.txt) and ``a.similarity.tsv``. Files of
-    these names are replaced once all three are complete.
+    For OUTPUT ``a.txt`` the questions are ``a.analogies.txt`` (as questions-words.txt) and ``a.similarity.tsv``. Files
+    of these names are replaced once all three are complete.
 
     Args:
         output: the text file.

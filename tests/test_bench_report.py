@@ -70,7 +70,8 @@ def test_pages_and_pictures_are_what_the_results_say():
 
 #: A number with a unit of speed, memory, time or quality, or a ratio in words: only a result may state one.
 FIGURE = re.compile(
-    r"\d[\d.,]*\s*(?:x\b|times|-?fold|%|per cent|points?\b|[kMGT]i?B\b|GFLOP|(?:tokens|words)(?:/s| (?:a|per) second)|M\b"
+    r"\d[\d.,]*\s*(?:x\b|times|-?fold|"
+    r"%|per cent|points?\b|[kMGT]i?B\b|GFLOP|(?:tokens|words)(?:/s| (?:a|per) second)|M\b"
     r"|[mb]illion|[mn]?s\b|(?:seconds?|minutes?|hours?)\b)"
     r"|\b(?:two|three|four|five|six|seven|eight|nine|ten|twenty|hundred|many) times (?:as|more|less|fewer|faster)\b"
     r"|\b(?:twice|thrice|half) (?:as|the)\b|\b(?:two|three|four|five|ten|twenty|hundred)-?fold\b",
