@@ -1,4 +1,4 @@
-"""The bench suite: ``python -m bench COMMAND``; results go to ``bench/results/``, one JSON object a line."""
+"""The bench suite: ``python -m bench COMMAND``; results go to ``bench/results/``, one JSON object per line."""
 
 import os
 

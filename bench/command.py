@@ -1,4 +1,4 @@
-"""One command of this package in a process of its own: its seconds and its peak memory, as a user sees them."""
+"""Run one command of this package in its own process, and measure its seconds and peak memory as a user sees them."""
 
 import subprocess
 import sys
@@ -21,11 +21,11 @@ def peak_and_messages(*arguments: str | Path, stderr: int | None = None) -> tupl
     """Run ``fastw2v ARGUMENTS`` and return its peak memory in MB of 2^20 bytes, and its output on stderr.
 
     Args:
-        arguments: of the command.
+        arguments: arguments of the command.
         stderr: as for `subprocess.run`; by default the output is shown and not returned.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: the command failed.
     """
     command = [sys.executable, "-c", PEAK, *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
@@ -38,7 +38,7 @@ def cost(*arguments: str | Path) -> dict[str, float]:
     """Run ``fastw2v ARGUMENTS`` and return its ``seconds`` and ``peak_rss_mb``; its output on stderr is shown.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: the command failed.
     """
     began = time.perf_counter()
     peak, _ = peak_and_messages(*arguments)

@@ -31,8 +31,8 @@ D = 100
 N_WORDS = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 NEGATIVES = (1, 2, 5, 10, 20, 40)
 AT_WORDS = 30_000
-LARGEST_REFERENCE = 100_000  # words of the softmax reference: beyond it needs gigabytes for one pair's gradients
-SECONDS = 0.3  # for each repeat of a point
+LARGEST_REFERENCE = 100_000  # words of the softmax reference: more need gigabytes for one pair's gradients
+SECONDS = 0.3  # per repeat of a point
 QUICK_WORDS, QUICK_NEGATIVES, QUICK_SECONDS = (1_000, 10_000), (1, 5), 0.02
 
 Floats = NDArray[np.float32]
@@ -132,7 +132,7 @@ def random_pairs(n_words: int, pairs: int, negative: int) -> tuple[NDArray[np.in
 
 
 def nanoseconds(steps_of: Callable[[int], object], seconds: float) -> float:
-    """Return the time of a pair, of as many as take about ``seconds``."""
+    """Return the time per pair, measured on as many pairs as take about ``seconds``."""
     count = 1
     while True:
         began = time.perf_counter()
@@ -171,7 +171,7 @@ def compiled_pair(method: str, n_words: int, negative: int, seconds: float) -> f
         else:
             sampled_steps(V, U, pairs, negatives, alpha, grad)
 
-    run(1)  # compiles
+    run(1)  # This call compiles.
     return nanoseconds(run, seconds)
 
 
@@ -249,7 +249,7 @@ def table(result: report.Record, axis: str) -> str:
 def section(result: report.Record) -> str:
     """Return both tables of a result."""
     return (
-        f"Nanoseconds a pair, negative {TrainConfig().negative}:\n\n{table(result, 'n_words')}\n\n"
+        f"Nanoseconds per pair, negative {TrainConfig().negative}:\n\n{table(result, 'n_words')}\n\n"
         f"The same with {AT_WORDS:,} words:\n\n{table(result, 'negative')}\n\nMedians of {result['repeats']}, one "
         f"worker, vector_size {D}. {report.source(result)}"
     )
@@ -269,17 +269,19 @@ def figures() -> dict[str, Figure]:
         name: {"n_words": list(map(int, of)), "ns": [each["median"] for each in of.values()]}
         for name, of in result["nanoseconds"]["n_words"].items()
     }
-    text = "Nanoseconds a pair over the number of words: the naive softmax grows with it, negative sampling hardly does"
+    text = (
+        "Nanoseconds per pair over the number of words: the naive softmax grows with it, negative sampling hardly does"
+    )
     return {"complexity": Figure(text, lines, draw, size=(8, 4))}
 
 
 def draw(canvas: Any, data: Any) -> None:
-    """Draw a line a method, both axes logarithmic."""
+    """Draw one line per method, with logarithmic axes."""
     axes = canvas.subplots()
     for colour, (name, line) in zip(COLOURS, data.items(), strict=False):
         axes.loglog(line["n_words"], line["ns"], "o-", color=colour, label=name)
     axes.set_xlabel("words in the vocabulary")
-    axes.set_ylabel("nanoseconds a pair, one worker")
+    axes.set_ylabel("nanoseconds per pair, one worker")
     axes.set_title("The cost of one pair")
     axes.legend(fontsize=9)
 
@@ -287,7 +289,7 @@ def draw(canvas: Any, data: Any) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")
-    parser.add_argument("--quick", action="store_true", help="few points, once: does it run?")
+    parser.add_argument("--quick", action="store_true", help="trial run: few points, once")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -36,18 +36,18 @@ HELP = "merged replicas: their scores, and nodes on Ray beside one node"
 EPOCHS = 5
 PARTS = ("merging", "ray")
 
-# --------------------------------------------------------------------------------------------------- what is measured
+# ------------------------------------------------------------------------------------------------------ measurements
 
-ROUNDS, HOT_ROWS, FULL_EVERY = 6, 8192, 6  # rounds of an epoch, times the nodes
+ROUNDS, HOT_ROWS, FULL_EVERY = 6, 8192, 6  # rounds per epoch, times the nodes
 PASS_ROWS = 100_000
-ONE = {"nodes": 1}  # the plan of no replicas
+ONE = {"nodes": 1}  # the plan without replicas
 
 
 def passes(repeats: int, rows: int = PASS_ROWS, columns: int = 100, nodes: int = 4) -> dict[str, Any]:
     """Time what a node does with its rows in a round, on one thread: take all, merge ``nodes`` times a part, add all.
 
     Returns:
-        milliseconds: of each step, of `merging.mean`; bytes_per_s: of rows that passed, each step's counted once.
+        milliseconds: of each step, of `merging.mean`; bytes_per_s: bytes of rows processed, counted once per step.
     """
     rng = np.random.default_rng(0)
     base, current, out = (rng.random((rows, columns), np.float32) for _ in range(3))
@@ -59,7 +59,7 @@ def passes(repeats: int, rows: int = PASS_ROWS, columns: int = 100, nodes: int =
         "add": lambda: add_delta(base, out, current),
     }
     times: dict[str, list[float]] = {name: [] for name in steps_of}
-    for repeat in range(repeats + 1):  # the first compiles
+    for repeat in range(repeats + 1):  # The first call compiles.
         for name, step in steps_of.items():
             began = time.perf_counter()
             step()
@@ -96,12 +96,12 @@ def train(prepared: Path, corpus: Corpus, config: TrainConfig, plan: Plan | None
 
 
 def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dict[str, Any]:
-    """Train on nodes of Ray's, each with its share of the cores (at least one); return what the rounds recorded.
+    """Train on Ray nodes, each with its share of the cores (at least one); return the records of the rounds.
 
     Returns:
-        seconds: of the whole call, Ray's start included; tokens_per_s: from the first round's start to the last one's
-        end; exchanging: share of that in which nodes exchanged rows; rounds and bytes: of an epoch, bytes between all
-        nodes.
+        seconds: time of the whole call, with Ray's start; tokens_per_s: from the first round's start to the last one's
+        end; exchanging: the share of that time in which nodes exchanged rows; rounds and bytes: per epoch, bytes
+        between all nodes.
     """
     from fastw2v.distributed import train_ray
 
@@ -129,7 +129,7 @@ def on_ray(prepared: Path, output: Path, config: TrainConfig, nodes: int) -> dic
 
 
 def newest_runs(part: str) -> list[Record]:
-    """Return the runs on the text and vector_size that were run last."""
+    """Return the runs with the text and vector_size of the last run."""
     lines = [line for line in report.full_records("distributed") if line["part"] == part]
 
     def setting(line: Record) -> tuple[object, ...]:
@@ -139,7 +139,7 @@ def newest_runs(part: str) -> list[Record]:
 
 
 def points(lines: list[Record]) -> list[Point]:
-    """Return the runs by plan, in the order of nodes, then as they were run first.
+    """Return the runs by plan, in the order of nodes, then of their first runs.
 
     All runs of a seed have scores; the newest has times.
     """
@@ -160,7 +160,7 @@ def one_node(found: list[Point]) -> Point | None:
 
 
 def score_cells(point: Point, one: Point | None, names: Iterable[str]) -> list[str]:
-    """Return mean scores with spreads, and how far each is from those of one node."""
+    """Return mean scores with spreads, and their differences from those of one node."""
     cells = []
     for name in names:
         difference = f", {point.mean(name) - one.mean(name):+.1f}" if one not in (None, point) else ""
@@ -179,7 +179,7 @@ def merging_table(lines: list[Record]) -> str:
             which = f"{plan['hot_rows']:,} / {plan['full_every']}"
             how = [plan.get("merge", "mean"), f"{plan['rate']:.3g}", f"{plan['rounds']}", which]
         rows.append([str(plan["nodes"]), *how, *score_cells(point, one, names), str(len(point.lines))])
-    header = ["nodes", "merge", "alpha times", "rounds an epoch", "hot rows / all every", *names.values(), "seeds"]
+    header = ["nodes", "merge", "alpha times", "rounds per epoch", "hot rows / all every", *names.values(), "seeds"]
     return report.markdown(header, rows)
 
 
@@ -223,7 +223,7 @@ def ray_table(lines: list[Record]) -> str:
             str(len(point.lines)),
         ])  # fmt: skip
     header = [
-        "nodes", "M tokens/s", "% of one node", "exchanging, %", "rounds an epoch", "MB a round, all nodes",
+        "nodes", "M tokens/s", "% of one node", "exchanging, %", "rounds per epoch", "MB per round, all nodes",
         *names.values(), "seeds",
     ]  # fmt: skip
     return report.markdown(header, rows)
@@ -236,7 +236,7 @@ def passes_table(line: Record) -> str:
         f"{report.medians(['pass', 'milliseconds'], found['milliseconds'])}\n\nEach node takes the delta of "
         f"all rows, merges its part of the rows of {found['nodes']} nodes, and adds the merged delta. One thread, "
         f"{found['rows']:,} rows of {found['columns']} columns; all passes together process "
-        f"{report.number(found['bytes_per_s']['median'] / 1e9)} GB of rows a second. {report.source(line)}"
+        f"{report.number(found['bytes_per_s']['median'] / 1e9)} GB of rows per second. {report.source(line)}"
     )
 
 
@@ -281,7 +281,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
     parser.add_argument("--vector-size", type=int, default=TrainConfig().vector_size, metavar="N", help="default: 100")
     quality.add_files(parser)
-    parser.add_argument("--quick", action="store_true", help=f"{peers.QUICK_TOKENS:,} words, one epoch: does it run?")
+    parser.add_argument("--quick", action="store_true", help=f"trial run: {peers.QUICK_TOKENS:,} words, one epoch")
 
 
 def command_of(arguments: argparse.Namespace) -> str:
@@ -298,7 +298,7 @@ def command_of(arguments: argparse.Namespace) -> str:
 def run(arguments: argparse.Namespace) -> None:
     """Train by every plan with every seed, and record each run; the merging passes are timed first."""
     if "ray" in arguments.parts and importlib.util.find_spec("ray") is None:
-        print("without Ray there is no part ray: pip install -e '.[ray]'")
+        print("the part ray needs Ray: pip install -e '.[ray]'")
         arguments.parts = [part for part in arguments.parts if part != "ray"]
     seeds = arguments.seeds[:1] if arguments.quick else arguments.seeds
     command, plans = command_of(arguments), plans_of(arguments)

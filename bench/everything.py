@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", type=Path, nargs="?", help="a text file (default: synthetic, each command its own)")
     for name in EVALUATION:
         parser.add_argument(f"--{name}", type=Path, action="append", default=[], help="passed to quality; repeatable")
-    parser.add_argument("--quick", action="store_true", help="does everything run?")
+    parser.add_argument("--quick", action="store_true", help="trial run of everything")
 
 
 def command(name: str, parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> list[str]:

@@ -32,7 +32,7 @@ STYLE: dict[str, Any] = {
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
     "legend.frameon": False,
-    "svg.hashsalt": "fastw2v",  # the same picture is the same file
+    "svg.hashsalt": "fastw2v",  # The same picture gives the same file.
     "svg.fonttype": "path",
 }
 
@@ -42,7 +42,7 @@ class Figure(NamedTuple):
 
     Attributes:
         text: a sentence that describes it to people who cannot see it.
-        data: all that is drawn, as JSON can hold it.
+        data: all drawn values, as JSON can hold them.
         draw: draws the data into an empty ``matplotlib.figure.Figure`` with constrained layout.
         size: width and height in inches.
         png: whether to write a PNG file too, for pages that show no SVG.
@@ -56,7 +56,7 @@ class Figure(NamedTuple):
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """The kinds of file it is kept as."""
+        """The kinds of files it is stored as."""
         return (".svg", ".png") if self.png else (".svg",)
 
 

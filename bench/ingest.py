@@ -1,7 +1,7 @@
-"""``ingest``: from text to ids, beside gensim's scan for a vocabulary and beside `gzip -dc`, in turn.
+"""``ingest``: from text to ids, beside gensim's vocabulary scan and beside `gzip -dc`, in turn.
 
 - fastw2v: `prepare` with 1 and 2 workers writes the vocabulary and all ids to the disk and synchronises it. Its kernels
-  are compiled before.
+  are already compiled.
 - gensim: `Word2Vec.scan_vocab(corpus_file=...)` only counts words, on one thread.
 - gzip: `gzip -dc` of the same text, whose output is discarded, beside `prepare` of that archive.
 
@@ -35,14 +35,14 @@ SYNTHETIC = {"tokens": 20_000_000, "words": 80_000}  # about the size of real20m
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return how long a call takes."""
+    """Return the seconds of a call."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def systems(text: Path, packed: Path, output: Path) -> dict[str, Callable[[], object]]:
-    """Return what is timed, by name."""
+    """Return the timed calls by name."""
 
     def ours(corpus: Path, workers: int) -> Callable[[], object]:
         return lambda: prepare(corpus, output, workers=workers, progress=False)
@@ -70,7 +70,7 @@ RATIOS = {
 
 
 def measure(text: Path, packed: Path, scratch: Path, rounds: int) -> dict[str, Any]:
-    """Time everything once a round; return seconds, and ratios within each round."""
+    """Time everything once per round; return seconds, and ratios within each round."""
     timed = systems(text, packed, scratch / "prepared")
     for name, work in timed.items():
         if name.startswith("fastw2v"):
@@ -123,8 +123,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("corpus", type=Path, nargs="?", help="a text file, one sentence per line (default: synthetic)")
     parser.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="times each is run (default: 5)")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_TOKENS} words, one round: does it run?")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds (default: 5)")
+    parser.add_argument("--quick", action="store_true", help=f"trial run: {QUICK_TOKENS} words, one round")
 
 
 def run(arguments: argparse.Namespace) -> None:

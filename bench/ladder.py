@@ -28,7 +28,7 @@ from .timing import Ids, Timing
 HELP = "from NumPy to all workers of the fastest kernel, rung by rung"
 
 REFERENCE_TOKENS, PAIRS_TOKENS, TILES_TOKENS = 4_000, 100_000, 2_000_000
-QUICK = 50  # divides the tokens of --quick
+QUICK = 50  # divisor of the tokens with --quick
 
 
 class Rung(NamedTuple):
@@ -236,7 +236,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vector-size", type=int, default=100, metavar="N", help="default: 100")
     parser.add_argument("--tokens", type=int, default=8_000_000, metavar="N", help="for the kernels (default: 8000000)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")
-    parser.add_argument("--quick", action="store_true", help="a fiftieth of the tokens, once: does it run?")
+    parser.add_argument("--quick", action="store_true", help="trial run: a fiftieth of the tokens, once")
 
 
 def run(arguments: argparse.Namespace) -> None:

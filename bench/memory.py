@@ -24,14 +24,14 @@ from .steps import steps
 HELP = "peak memory over vocabulary and vector_size, beside the bill printed before training"
 POINTS = ((10_000, 100), (100_000, 50), (100_000, 100), (100_000, 300), (300_000, 100), (1_000_000, 100))
 QUICK_POINTS = ((1_000, 50), (3_000, 100))
-TOKENS_A_WORD = 10
+TOKENS_PER_WORD = 10
 
 
 def write_text(path: Path, n_words: int) -> None:
-    """Write `TOKENS_A_WORD` times every word, in random order, 20 words a line."""
+    """Write `TOKENS_PER_WORD` times every word, in random order, 20 words per line."""
     rng = np.random.default_rng(1)
     with open(path, "w") as file:
-        for _ in range(TOKENS_A_WORD):
+        for _ in range(TOKENS_PER_WORD):
             words = [f"w{word}" for word in rng.permutation(n_words)]
             file.writelines(" ".join(words[i : i + 20]) + "\n" for i in range(0, n_words, 20))
 
@@ -40,7 +40,7 @@ def peak_and_bill(text: Path, folder: Path, vector_size: int) -> dict[str, float
     """Train an epoch and return the peak of the process, and the bill that it printed, in MB (10^6 bytes).
 
     Raises:
-        SystemExit: it fails, or prints no bill.
+        SystemExit: the command fails, or prints no bill.
     """
     options = (f"--vector-size={vector_size}", "--min-count=1", "--epochs=1")
     peak, messages = peak_and_messages("train", text, "-o", folder / "model", *options, stderr=subprocess.PIPE)
@@ -79,7 +79,7 @@ def table(result: report.Record) -> str:
     header = ["words", "vector_size", "V and U, MB", "the bill says, MB", "peak, MB"]
     return (
         f"{report.markdown(header, rows)}\n\nThe line through the peaks: {report.number(result['constant_mb'])} MB and "
-        f"{result['factor']:.2f} bytes for each byte of V and U. {TOKENS_A_WORD} tokens a word, one epoch. "
+        f"{result['factor']:.2f} bytes for each byte of V and U. {TOKENS_PER_WORD} tokens per word, one epoch. "
         f"{report.source(result)}"
     )
 
@@ -91,7 +91,7 @@ def blocks() -> dict[str, str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--quick", action="store_true", help="two small models: does it run?")
+    parser.add_argument("--quick", action="store_true", help="trial run: two small models")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """``parity``: the differences between the programs when their options are the same.
 
-Some differences come from reading their sources (`READ`). The others come from runs with options that make the answer
+Some differences come from the programs' sources (`READ`). The others come from runs with options that make the answer
 visible in the saved vectors:
 
 - Initial scale: one epoch with a learning rate of 1e-12 leaves V unchanged. The results are the largest element times
@@ -150,7 +150,7 @@ def initial_rows(system: System, folder: Path) -> NDArray[np.float32]:
 
 
 def rate_at_shares(alphas: NDArray[np.float32], pieces: int) -> list[float]:
-    """Return the medians of the learning rate around each of `SHARES` of the pieces; one value a sentence is given."""
+    """Return the medians of the learning rate around each of `SHARES` of the pieces; from one value per sentence."""
     share = np.arange(len(alphas)) * pieces / len(alphas) % 1
     return [round(float(np.median(alphas[np.abs(share - at) < BIN / 2])), 5) for at in SHARES]
 
@@ -212,7 +212,7 @@ def words_in(path: Path) -> list[bytes]:
 
 
 def saved_words(system: System, folder: Path, line: bytes) -> list[bytes] | None:
-    """Return the vocabulary a program saves of a text with this line in it; None where it fails."""
+    """Return the vocabulary that a program saves from a text with this line; None if it fails."""
     text = folder / "corpus.txt"
     others = b"".join(b" ".join(b"other%d" % (i * j % 997) for i in range(12)) + b"\n" for j in range(1000))
     text.write_bytes(others + line * 20 + others)

@@ -1,4 +1,4 @@
-"""``peak``: the most float32 operations per second that the cores of this machine can do, measured.
+"""``peak``: the measured maximum of float32 operations per second on the cores of this machine.
 
 The loop has twelve independent chains ``a = a * m + b`` on the widest vectors of the processor. A fused multiply-add
 takes about four cycles and two start in every cycle, so at least eight chains keep the units busy. Twelve chains and
@@ -117,7 +117,7 @@ def measure(workers: int, steps: int = STEPS, repeats: int = REPEATS) -> float:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: 5")
-    parser.add_argument("--quick", action="store_true", help="one repeat: does it run?")
+    parser.add_argument("--quick", action="store_true", help="trial run: one repeat")
 
 
 def table(record: report.Record) -> str:

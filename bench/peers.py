@@ -85,7 +85,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--systems", nargs="+", choices=systems.SYSTEMS, metavar="NAME", help=f"default: all available ones of {names}"
     )
     parser.add_argument("--pword2vec", type=Path, metavar="PROGRAM", help="a compiled pWord2Vec to compare too")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_TOKENS:,} words, once: does it run?")
+    parser.add_argument("--quick", action="store_true", help=f"trial run: {QUICK_TOKENS:,} words, once")
 
 
 def choice_of(arguments: argparse.Namespace) -> str:
@@ -100,7 +100,7 @@ def choice_of(arguments: argparse.Namespace) -> str:
 
 
 def tokens_of(arguments: argparse.Namespace) -> int | None:
-    """Return how many words of the text to take."""
+    """Return the number of words to take from the text."""
     return min(arguments.tokens or QUICK_TOKENS, QUICK_TOKENS) if arguments.quick else arguments.tokens
 
 
@@ -133,8 +133,8 @@ def run_all(
         text: the corpus; the programs run in its folder.
         sizes: facts about the text, for the results.
         configs: one for each round.
-        quick: whether the runs are a trial only.
-        look: returns what to record of the vectors of a run.
+        quick: whether this is a trial run.
+        look: returns the facts to record about the vectors of a run.
 
     Returns:
         The results, in their order.
@@ -185,7 +185,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_choice(parser)
     parser.add_argument("--vector-size", type=int, action="append", metavar="N", help="repeat for more (default: 100)")
     parser.add_argument("--epochs", type=int, default=1, metavar="N", help="epochs of a run (default: 1)")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="times each is run (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds (default: 3)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -234,13 +234,13 @@ def seconds_outside(line: Record) -> float | None:
 
 
 def ratios(found: list[Couple], figure: Callable[[Record], float | None]) -> list[float]:
-    """Return a figure of the peer's runs over that of ours beside it, where both have it."""
+    """Return a figure of the peer's runs over that of ours beside it, if both have it."""
     figures = [(figure(its), figure(our)) for its, our in found]
     return [its / our for its, our in figures if its is not None and our is not None]
 
 
 def median_text(found: list[float], show: Callable[[float], str] = report.number) -> str:
-    """Return the median with the largest minus the smallest of several in brackets, or nothing of nothing."""
+    """Return the median, with the largest minus the smallest of several in brackets; an empty text for none."""
     spread = f" ({show(max(found) - min(found))})" if len(found) > 1 else ""
     return f"{show(statistics.median(found))}{spread}" if found else ""
 
@@ -316,7 +316,7 @@ def table(lines: list[Record]) -> str:
 
 
 def blocks() -> dict[str, str]:
-    """Return the table of the newest batch of each vector_size, and what was compared in them."""
+    """Return the table of the newest batch of each vector_size, and the sources of the programs."""
     lines = report.full_records("peers")
     if not lines:
         return {}

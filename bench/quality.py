@@ -6,7 +6,7 @@ time and peak memory are those that a user sees. In a round fastw2v runs several
 count, and the times of all. Several numbers of epochs give the curve of score against time; each is a run of its own
 with its own schedule of the learning rate.
 
-Every run is a line of its own, so a bench of hours can be divided by systems, epochs and seeds.
+Every run is its own line of results, so a bench of hours can be divided by systems, epochs and seeds.
 """
 
 import argparse
@@ -39,7 +39,7 @@ LABELS = {"wordsim353": "WordSim-353", SIMLEX: "SimLex-999", ANALOGIES: "Google 
 
 
 def score_facts(score: float | None, attempted: int, total: int) -> dict[str, Any]:
-    """Return one score in per cent, and how many questions of its file were attempted."""
+    """Return one score in per cent, and the number of attempted questions of its file."""
     return {"score": None if score is None else round(100 * score, 2), "attempted": attempted, "total": total}
 
 
@@ -131,7 +131,7 @@ class Point(NamedTuple):
     timed: list[Record]
 
     def figures(self, name: str) -> list[float]:
-        """Return the scores of one file, one a seed, or ``peak_rss_mb``, or the times.
+        """Return the scores of one file, one per seed, or ``peak_rss_mb``, or the times.
 
         ``words_per_s`` are the words of the text times the epochs over the seconds of the whole command.
         """
@@ -287,17 +287,17 @@ def time_to_score(found: list[Point]) -> str:
 
 
 def speed_deficits(found: list[Point]) -> list[str]:
-    """Return where a peer trains more tokens a second than our default, or saves its vectors sooner."""
+    """Return the peers that train more tokens per second than our default, or save their vectors sooner."""
     remarks = []
     for ours, peer in opponents(found):
-        for name, what, sign in (("tokens_per_s", "tokens a second in training", -1), ("seconds", "seconds", 1)):
+        for name, what, sign in (("tokens_per_s", "tokens per second in training", -1), ("seconds", "seconds", 1)):
             if sign * (ours.median(name) - peer.median(name)) > 0:
                 remarks.append(f"{peer.system} is ahead on {what} after {epochs_text(peer)}")
     return remarks
 
 
 def ingest_deficits(found: list[Point]) -> list[str]:
-    """Return which peers take less time outside training, of runs beside each other."""
+    """Return the peers that take less time outside training, of runs beside each other."""
     remarks = []
     for _, peer in opponents(found):
         shares = peers.ratios(run_pairs(found, peer), peers.seconds_outside)
@@ -331,7 +331,7 @@ def time_deficits(found: list[Point]) -> list[str]:
 
 
 def memory_deficits(found: list[Point]) -> list[str]:
-    """Return which peers take less memory."""
+    """Return the peers that take less memory."""
     remarks = []
     for ours, peer in opponents(found):
         our_peak, peer_peak = ours.median("peak_rss_mb"), peer.median("peak_rss_mb")
@@ -402,7 +402,7 @@ def epochs_text(point: Point) -> str:
 
 
 def deficits(found: list[Point]) -> str:
-    """Return in plain words where our default is not ahead of every peer."""
+    """Return, in plain words, the measures on which our default is not ahead of every peer."""
     aspects = {
         "Speed": speed_deficits(found),
         "Ingest": ingest_deficits(found),
@@ -505,11 +505,11 @@ def speed(found: list[Point]) -> Figure:
         f"{config['vector_size']}, {config['workers']} workers"
     )
     speeds = ", ".join(f"{bar['system']} {bar['median']:.2f}" for bar in bars)
-    return Figure(f"{title}, million words a second: {speeds}", {"title": title, "bars": bars}, draw_speed, png=True)
+    return Figure(f"{title}, million words per second: {speeds}", {"title": title, "bars": bars}, draw_speed, png=True)
 
 
 def draw_speed(canvas: Any, data: Any) -> None:
-    """Draw a bar a system, the fastest above, with a line from the slowest to the fastest run."""
+    """Draw one bar per system, the fastest on top, with a line from the slowest to the fastest run."""
     axes = canvas.subplots()
     bars = data["bars"][::-1]
     colours = [OURS if is_ours(bar["system"]) else GREY for bar in bars]
@@ -524,7 +524,7 @@ def draw_speed(canvas: Any, data: Any) -> None:
         axes.annotate(label, (bar["most"], place), (6, 0), textcoords="offset points", va="center")
     axes.set_xlim(0, 1.12 * max(bar["most"] for bar in bars))
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("million words a second: words of the text x epochs / seconds of the whole command")
+    axes.set_xlabel("million words per second: words of the text x epochs / seconds of the whole command")
     axes.set_title(data["title"])
 
 
@@ -540,14 +540,14 @@ def over_time(found: list[Point]) -> Figure:
                     "least": min(scores), "most": max(scores),
                 })  # fmt: skip
     text = (
-        f"{LABELS[ANALOGIES]} over the seconds of the whole command, a line a system through its numbers of epochs; "
-        f"means of the seeds, lines from the lowest to the highest"
+        f"{LABELS[ANALOGIES]} over the seconds of the whole command, one line per system through its numbers of "
+        f"epochs; means of the seeds, lines from the lowest to the highest"
     )
     return Figure(text, lines, draw_over_time, size=(8, 3.7), png=True)
 
 
 def draw_over_time(canvas: Any, data: Any) -> None:
-    """Draw a line a system, with a logarithmic axis of seconds and the epochs at each point."""
+    """Draw one line per system, with a logarithmic axis of seconds and the epochs at each point."""
     axes = canvas.subplots()
     for colour, (system, dots) in zip(itertools.cycle(COLOURS), data.items(), strict=False):
         seconds, means = [dot["seconds"] for dot in dots], [dot["mean"] for dot in dots]

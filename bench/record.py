@@ -35,7 +35,7 @@ def machine() -> dict[str, Any]:
 
 
 def blas() -> dict[str, Any]:
-    """Return what multiplies NumPy's matrices, on how many threads, and whether the environment forces its kernels."""
+    """Return NumPy's BLAS, its number of threads, and whether the environment forces its kernels."""
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     facts = {"library": f"{built.get('name')} {built.get('version')}"}
     facts |= {name: os.environ.get(name) for name in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")}

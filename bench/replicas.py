@@ -29,9 +29,9 @@ class Plan(NamedTuple):
     """How replicas train and when they are merged.
 
     Attributes:
-        nodes: how many replicas.
-        rate: times the learning rate of the options that nodes train with.
-        rounds: of an epoch.
+        nodes: number of replicas.
+        rate: factor on the learning rate of the options.
+        rounds: rounds per epoch.
         hot_rows: the most frequent words, whose rows are merged at the end of every round.
         full_every: after so many rounds all rows are merged, and at the end of every epoch.
     """
@@ -49,7 +49,7 @@ class Plan(NamedTuple):
 
 
 def train(corpus: Corpus, config: TrainConfig, plan: Plan) -> Embeddings:
-    """Train all epochs on ``plan.nodes`` replicas of one worker each; return the model they end in."""
+    """Train all epochs on ``plan.nodes`` replicas of one worker each; return the final model."""
     config = replace(config, alpha=plan.rate * config.alpha)
     n_tokens, n_words, size = len(corpus.ids), len(corpus.vocab), config.vector_size
     replicas = [Replica(corpus.vocab.counts, config, number) for number in range(plan.nodes)]
@@ -60,7 +60,7 @@ def train(corpus: Corpus, config: TrainConfig, plan: Plan) -> Embeddings:
     step = (config.min_alpha - config.alpha) / (n_tokens * config.epochs)
 
     def train_range(node: int, start: int, stop: int, before: int) -> None:
-        """``before``: tokens that all nodes together had behind them when the round began."""
+        """``before``: tokens that all nodes together had trained when the round began."""
         alpha = config.alpha + step * (before - plan.nodes * start)
         replicas[node].train(text, start, stop, Rate(alpha, step * plan.nodes))
 

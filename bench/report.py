@@ -1,6 +1,6 @@
 """``report``: blocks of README and docs, RESULTS.md and the pictures, from the newest results in ``bench/results/``.
 
-A block is what stands between ``<!-- bench:NAME -->`` and ``<!-- /bench -->`` in README or a page of ``docs/``.
+A block is the text between ``<!-- bench:NAME -->`` and ``<!-- /bench -->`` in README or a page of ``docs/``.
 RESULTS.md has every block, in the order of the commands. A picture is drawn again only if its data have changed or its
 file is missing; matplotlib is needed only then.
 """
@@ -145,7 +145,7 @@ def results_page(modules: Mapping[str, ModuleType]) -> str:
 
 
 def pages(modules: Mapping[str, ModuleType], root: Path) -> dict[Path, str]:
-    """Return what README.md, the pages of docs and RESULTS.md should be."""
+    """Return the expected text of README.md, the pages of docs and RESULTS.md."""
     blocks = collect(modules)
     found = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     wanted = {path: with_blocks(path.name, path.read_text(), blocks) for path in found}
@@ -174,7 +174,7 @@ def run(arguments: argparse.Namespace, modules: Mapping[str, ModuleType], root: 
     if arguments.check:
         if changed:
             names = ", ".join(path.name for path in changed)
-            sys.exit(f"not what the results say: {names}; run: python -m bench report")
+            sys.exit(f"not up to date with the results: {names}; run: python -m bench report")
         return
     for path, text in wanted.items():
         if path in changed:
@@ -184,6 +184,6 @@ def run(arguments: argparse.Namespace, modules: Mapping[str, ModuleType], root: 
             try:
                 figure.write(of, name, PICTURES)
             except ImportError:
-                sys.exit(f"{name} has to be drawn, and matplotlib is not installed: pip install -e '.[bench]'")
+                sys.exit(f"{name} must be drawn, and matplotlib is not installed: pip install -e '.[bench]'")
     for path in changed:
         print(f"wrote {path.name}")

@@ -40,15 +40,15 @@ LENGTHS = (30_000_000, 100_000_000, 300_000_000)
 WORKERS_TOKENS = {"pair": 2_000_000, "tile": 8_000_000}
 VECTOR_SIZES = (100, 300)
 WORDS = (80_000, 1_000_000)  # of the synthetic texts for the workers
-QUICK = 100  # divides tokens and words
+QUICK = 100  # divisor of tokens and words
 
 Steps = Callable[[str], None]  # ends a step of the progress bar with a line about it
 
 
 def found(model: Path, text: Path, planted: synthetic.Planted) -> dict[str, float]:
-    """Return how much of what was planted a model found, in per cent (of twins and questions), or times 100."""
+    """Return the share of the planted answers that a model found, in per cent (twins and questions), or times 100."""
     embeddings = load(model)
-    seen = [a for pair in planted.twins for a in pair if a in embeddings]  # a short text lacks some words
+    seen = [a for pair in planted.twins for a in pair if a in embeddings]  # A short text lacks some words.
     nearest = {a: embeddings.most_similar(a, topn=1)[0][0] for a in seen}
     mutual = [nearest.get(a) == b and nearest.get(b) == a for a, b in planted.twins]
     analogies, similarities = synthetic.answer_paths(text)
@@ -137,7 +137,7 @@ def table(result: report.Record) -> str:
         exponent = fit.exponent_text(result["growth"][step]) if step in result["growth"] else ""
         rows.append([f"{label}: seconds", *(report.number(length[step]["seconds"]) for length in lengths), exponent])
         rates = [1e3 * length[step]["seconds"] / (length["tokens"] / 1e6) for length in lengths]
-        rows.append([f"{label}: ns a token", *(report.number(rate) for rate in rates), ""])
+        rows.append([f"{label}: ns per token", *(report.number(rate) for rate in rates), ""])
         peaks = [report.number(length[step]["peak_rss_mb"]) for length in lengths]
         rows.append([f"{label}: peak memory, MB", *peaks, ""])
     for what, label in (
@@ -268,7 +268,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scratch", type=Path, metavar="DIR", help="folder for the texts (default: that of tempfile)")
     parser.add_argument("--score-tokens", type=int, metavar="N", help="score the first N words only (default: all)")
     quality.add_files(parser)
-    parser.add_argument("--quick", action="store_true", help="a hundredth of all, once: does it run?")
+    parser.add_argument("--quick", action="store_true", help="trial run: a hundredth of everything, once")
 
 
 def command_of(arguments: argparse.Namespace) -> str:
@@ -322,7 +322,7 @@ def run_workers(arguments: argparse.Namespace) -> dict[str, Any]:
 def run_scores(arguments: argparse.Namespace) -> dict[str, Any]:
     """Score the vectors of every number of workers; return nothing without evaluation files."""
     if arguments.corpus and not arguments.similarity + arguments.analogies:
-        print("scores need --similarity or --analogies for a text of your own: skipped")
+        print("scores of your own text need --similarity or --analogies: skipped")
         return {}
     seeds = 1 if arguments.quick else arguments.repeats
     tokens = peers.QUICK_TOKENS if arguments.quick else arguments.score_tokens

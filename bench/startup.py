@@ -52,7 +52,7 @@ def seconds_of(command: list[str], environment: dict[str, str]) -> float:
     """Run a command in a new process and return its wall time.
 
     Raises:
-        SystemExit: it fails.
+        SystemExit: the command fails.
     """
     began = time.perf_counter()
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
@@ -63,7 +63,7 @@ def seconds_of(command: list[str], environment: dict[str, str]) -> float:
 
 
 def measure(repeats: int) -> dict[str, Any]:
-    """Run every command once a repeat."""
+    """Run every command once per repeat."""
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as temporary:
         text = Path(temporary) / "text.txt"
@@ -96,7 +96,7 @@ def blocks() -> dict[str, str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: 5")
-    parser.add_argument("--quick", action="store_true", help="once: does it run?")
+    parser.add_argument("--quick", action="store_true", help="trial run: once")
 
 
 def run(arguments: argparse.Namespace) -> None:

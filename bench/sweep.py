@@ -159,7 +159,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=int, default=2_000_000, metavar="N", help="of a run (default: 2000000)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")
     parser.add_argument(
-        "--quick", action="store_true", help="few points of a fiftieth of the tokens, once: does it run?"
+        "--quick", action="store_true", help="trial run: few points with a fiftieth of the tokens, once"
     )
 
 

@@ -130,7 +130,7 @@ class System(NamedTuple):
     timer: Callable[[str, Job], float | None] = seconds_by_message
 
 
-# -------------------------------------------------------------------------------------- what is fetched and compiled
+# ----------------------------------------------------------------------------------------- downloads and compilation
 
 
 def fetch(package: str) -> Path:
@@ -184,9 +184,9 @@ def compile_files(compiler: str, flags: tuple[str, ...], files: list[Path], outp
 def build(
     package: str, inside: str, compiler: str, flags: tuple[str, ...], pattern: str
 ) -> tuple[Path, dict[str, str]]:
-    """Fetch and compile a program; return it and what it was made from.
+    """Fetch and compile a program; return it and its origin.
 
-    What an earlier call compiled is used again if source, compiler, flags and processor are the same.
+    The result of an earlier call is reused if source, compiler, flags and processor are the same.
 
     Raises:
         SystemExit: it can't be fetched or compiled.
@@ -211,7 +211,7 @@ def build(
 
 @functools.cache
 def clock() -> Path:
-    """Return the library that takes the time of threads, compiled."""
+    """Return the compiled library that times threads."""
     CACHE.mkdir(parents=True, exist_ok=True)
     source, library = CACHE / "clock.c", CACHE / "clock.so"
     source.write_text(CLOCK)
@@ -256,7 +256,7 @@ def word2vec_c() -> System:
 
 
 def fasttext_with(own: Callable[[TrainConfig], dict[str, Any]]) -> System:
-    """Return fastText's skip-gram with further options."""
+    """Return the command of fastText's skip-gram with further options."""
     program, made = build("fasttext", "/src", "g++", CPP_FLAGS, "*.cc")
 
     def command(job: Job) -> list[str]:
@@ -366,7 +366,7 @@ def selection(names: list[str] | None, pword2vec_path: Path | None) -> dict[str,
 
 
 def busy_seconds() -> float:
-    """Return the seconds that all cores together have been busy since the machine started; 0 where it is not known."""
+    """Return the busy seconds of all cores together since the machine started; 0 if unknown."""
     try:
         with open("/proc/stat") as stat:
             fields = [int(field) for field in stat.readline().split()[1:]]
@@ -377,7 +377,7 @@ def busy_seconds() -> float:
 
 
 def resident_peak(process: int) -> float:
-    """Return the peak of a running process's resident memory in MB; 0 when it has none any more."""
+    """Return the peak resident memory of a running process in MB; 0 after it has ended."""
     with contextlib.suppress(OSError), open(f"/proc/{process}/status") as status:
         for line in status:
             if line.startswith("VmHWM"):
@@ -386,10 +386,10 @@ def resident_peak(process: int) -> float:
 
 
 def run_once(system: System, job: Job) -> dict[str, Any]:
-    """Run a system's command and return what the module's docstring lists.
+    """Run a system's command and return the measures that the module's docstring lists.
 
     Raises:
-        SystemExit: it fails; its last lines are shown.
+        SystemExit: the command fails; its last lines are shown.
     """
     vectors = job.folder / system.vectors
     if vectors.is_dir():
@@ -423,7 +423,7 @@ def run_once(system: System, job: Job) -> dict[str, Any]:
 
 
 def load_vectors(system: System, job: Job) -> fastw2v.Embeddings:
-    """Read what a run left, all rows in the order in which they stand there."""
+    """Read the vectors of a run, all rows in their order in the file."""
     path = job.folder / system.vectors
     return fastw2v.load(path) if path.is_dir() else fastw2v.load_word2vec_format(path, binary=path.suffix == ".bin")
 

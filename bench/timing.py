@@ -1,4 +1,4 @@
-"""What several commands share: corpora of ids, kernels behind one call, runs in the driver's chunks, summaries.
+"""Shared parts of several commands: corpora of ids, kernels behind one call, runs in the driver's chunks, summaries.
 
 Operations counted: 6 * vector_size for each (centre, target) term that is computed, which are the dot product (2 d)
 and the two updates (2 d each); nothing for padding, the sigmoid, random numbers or reading. Terms: ``pairs * (1 +

@@ -3,10 +3,10 @@
 Two formulations, each written for speed:
 
 - `train_pairs`: some hundred (centre, outside) pairs at once, K noise words for each, as in word2vec.c. Rows are
-  gathered (1 of V, 1 + K of U a pair), logits and gradients are batched matrix products, gradients are added by row.
+  gathered (1 of V, 1 + K of U per pair), logits and gradients are batched matrix products, gradients are added by row.
 - `train_tiles`, the fastest we found, seven times as fast: the tile kernel's idea. A tile is T consecutive kept tokens
   as centres, the context rows around them and N noise words that all its centres share, with weight K / N * (pairs of
-  the centre whose context word is another), so that the expected gradient is that of K noise words a pair. All logits
+  the centre whose context word is another), so that the expected gradient is that of K noise words per pair. All logits
   of a tile are one T x (T + 2 window + N) matrix product, contexts included: BLAS computes the unused ones faster than
   NumPy could gather the used ones. Several tiles make a batch.
 
@@ -185,7 +185,7 @@ def tiles_step(
         tokens: the tiles' centres, with ``window`` tokens before and after, ``(tiles * T + 2 * window,)``.
         used: ``(tiles, T, 2 * window + 1)``, see `Windows`; T >= 2 * window.
         negatives: noise words that a tile's centres share, ``(tiles, N)``.
-        negative: noise words a pair, K.
+        negative: noise words per pair, K.
         alpha: learning rate.
     """
     n_tiles, size, reach = used.shape

@@ -1,4 +1,4 @@
-"""``python -m corpora``: text to train on. Every user error is one line and exit code 2; Ctrl-C ends with 130."""
+"""``python -m corpora``: text to train on. A user error prints one line and exits with 2; Ctrl-C exits with 130."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ from fastw2v.text import pydocs
 from . import fetch, synthetic
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     screen = Screen()
     screen.write(f"corpora: {text}\n")
     screen.flush()
@@ -25,19 +25,19 @@ def _list(arguments: argparse.Namespace) -> None:
     for source in fetch.SOURCES.values():
         size = "unknown" if source.size is None else f"{source.size / 1e6:,.0f} MB"
         rows.append((f"fetch {source.name}", source.words, size, source.licence, source.use))
-    rows.append(("synthetic", "as many as you say", "none", "none needed", "right answers known; any size"))
-    rows.append(("pydocs", "about 0.3 million", "none", "PSF (Python's own docs)", "the demo; real English at hand"))
+    rows.append(("synthetic", "any number", "none", "none needed", "known right answers; any size"))
+    rows.append(("pydocs", "about 0.3 million", "none", "PSF (Python's own docs)", "the demo; real English offline"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]))
-    print("\nAddresses and sums: python -m corpora fetch --help")
+    print("\nAddresses and checksums: python -m corpora fetch --help")
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
     source = fetch.SOURCES[arguments.name]
     output = fetch.default_output(source.name, arguments.output)
     fetched = fetch.fetch(
-        source, output, url=arguments.url, sha256=arguments.sha256, progress=not arguments.quiet, say=_say
+        source, output, url=arguments.url, sha256=arguments.sha256, progress=not arguments.quiet, say=_report
     )
     if arguments.sha256 is None and source.sha256 is None:
         print(f"SHA-256 of the archive, not known before: {fetched.sha256} (pin it with --sha256)")
@@ -65,7 +65,7 @@ def _pydocs(arguments: argparse.Namespace) -> None:
 
 
 def _sums() -> str:
-    lines = ["what is fetched, and how it is checked:"]
+    lines = ["sources and checksums:"]
     for source in fetch.SOURCES.values():
         sums = f"SHA-256 {source.sha256 or 'not known; printed after download, pin with --sha256'}"
         if source.member_sha256:
@@ -80,19 +80,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=_list)
     commands = parser.add_subparsers(metavar="COMMAND")
 
-    sub = commands.add_parser("list", help="what there is (also without a command)")
+    sub = commands.add_parser("list", help="list the corpora (also without a command)")
     sub.set_defaults(run=_list)
 
     sub = commands.add_parser(
         "fetch",
-        help="download a well-known corpus and make it text",
+        help="download a well-known corpus and convert it to text",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_sums(),
     )
     sub.add_argument("name", choices=fetch.SOURCES, metavar="NAME", help=", ".join(fetch.SOURCES))
-    sub.add_argument("-o", "--output", type=Path, metavar="FILE", help="a file, or a folder (default: NAME.txt)")
+    sub.add_argument("-o", "--output", type=Path, metavar="FILE", help="file or folder to write to (default: NAME.txt)")
     sub.add_argument("--url", help="another address of the same archive")
-    sub.add_argument("--sha256", metavar="HEX", help="what the archive must hash to (default: as below)")
+    sub.add_argument("--sha256", metavar="HEX", help="expected SHA-256 of the archive (default: as below)")
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
     sub.set_defaults(run=_fetch)
 
@@ -102,10 +102,10 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--words", type=number_parser(int), required=True, metavar="V", help="size of the vocabulary")
     for name, kind, default, text in (
         ("seed", int, 1, "origin of all random numbers"),
-        ("exponent", float, 1.0, "of Zipf's law"),
+        ("exponent", float, 1.0, "exponent of Zipf's law"),
         ("noise", float, 0.1, "share of tokens outside their sentence's topic"),
         ("twins", int, 100, "pairs of words with the same contexts"),
-        ("sections", int, 4, "of analogies"),
+        ("sections", int, 4, "sections of analogies"),
         ("rows", int, 20, "pairs of words in a section"),
     ):
         sub.add_argument(
@@ -114,7 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
     sub.set_defaults(run=_synthetic)
 
-    sub = commands.add_parser("pydocs", help="the documentation inside this Python; what the demo trains on")
+    sub = commands.add_parser("pydocs", help="the documentation inside this Python, on which the demo trains")
     sub.add_argument("output", type=Path, metavar="OUTPUT", help="text file to write")
     sub.set_defaults(run=_pydocs)
     return parser
@@ -122,4 +122,4 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    return run_command(build_parser, argv, _say, lambda error: "out of memory: give fewer --words")
+    return run_command(build_parser, argv, _report, lambda error: "out of memory: give fewer --words")

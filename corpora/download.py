@@ -1,8 +1,8 @@
-"""A file over HTTP that may be large: resumed where it was cut, checked, and in its place only when it is whole.
+"""Download a large file over HTTP, resume after a cut, check it, and put only a complete file in its place.
 
-What has arrived is in ``NAME.part``; ``NAME.json`` says of which file it is a part (address, length, and the server's
-ETag or date). Going on asks for the rest of that very file (``Range`` with ``If-Range``); where the server has another
-file by now, or can't send parts, it starts again.
+``NAME.part`` holds the bytes received so far. ``NAME.json`` identifies the file they belong to by its address, length,
+and the server's ETag or date. A resumed download requests the rest of that same file (``Range`` with ``If-Range``). If
+the server has a different file now, or can't send parts, the download restarts.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from fastw2v.errors import CorpusError
 from fastw2v.screen import bar
 
 TIMEOUT = 60.0  # seconds without a byte
-ATTEMPTS = 4  # in a row that bring nothing new
+ATTEMPTS = 4  # attempts in a row that bring nothing new
 PAUSE = 1.0  # seconds before the second attempt; doubled for each further one
 _CHUNK = 1 << 18
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -33,7 +33,7 @@ class _CutError(Exception):
 
 
 class _NoSuchPartError(_CutError):
-    """The server has nothing after the bytes that are here."""
+    """The server has nothing after the bytes received so far."""
 
 
 def sha256_of(path: Path) -> str:
@@ -55,19 +55,20 @@ def download(
 
     Args:
         url: http or https.
-        path: does not exist until the file is whole and checked. Beside it are ``.part`` and ``.json`` until then.
-        size: bytes it must have.
-        sha256: what it must hash to, in hexadecimal.
+        path: the file to write; it appears only when it is complete and checked. Until then ``.part`` and ``.json`` are
+            beside it.
+        size: expected number of bytes.
+        sha256: expected SHA-256, in hexadecimal.
         progress: show a bar.
-        say: told what happens that a user may want to know.
+        say: called with remarks for the user.
 
     Raises:
-        CorpusError: the address is wrong, the file is not what it should be (what came is removed), or it did not
-            come (what came is kept for the next call).
+        CorpusError: the address is wrong; the file has the wrong size or SHA-256 (then it is removed); or the download
+            did not finish (then the received bytes are kept for the next call).
         OSError: the file can't be written.
     """
     if not re.match(r"https?://[^/]", url):
-        raise CorpusError(f"the address {url!r:.200} is not one of HTTP: expected http://... or https://...")
+        raise CorpusError(f"the address {url!r:.200} is not an HTTP address: expected http://... or https://...")
     part, state = path.with_name(path.name + ".part"), path.with_name(path.name + ".json")
     if not path.exists():
         _get_all(url, part, state, size, progress, say)
@@ -75,10 +76,10 @@ def download(
     try:
         if size is not None and (has := arrived.stat().st_size) != size:
             raise _wrong_size(url, has, size)
-        found = sha256_of(arrived)
-        if sha256 is not None and found != sha256.lower():
+        digest = sha256_of(arrived)
+        if sha256 is not None and digest != sha256.lower():
             raise CorpusError(
-                f"{url} has SHA-256 {found}, expected {sha256.lower()}: what came was removed; run again, "
+                f"{url} has SHA-256 {digest}, expected {sha256.lower()}: the download was removed; run again, "
                 "or pin the new value with --sha256 if you know that the source has changed"
             )
     except CorpusError:
@@ -92,28 +93,28 @@ def download(
             os.fsync(file.fileno())
         os.replace(part, path)
         state.unlink(missing_ok=True)
-    return found
+    return digest
 
 
-def _wrong_size(url: str, found: int, size: int) -> CorpusError:
+def _wrong_size(url: str, actual: int, size: int) -> CorpusError:
     return CorpusError(
-        f"{url} has {found:,} bytes, expected {size:,}: it is another file by now, or an answer in its place; "
-        "look at the address, and pin the new file with --sha256 if it is the right one"
+        f"{url} has {actual:,} bytes, expected {size:,}: the server has a different file now, or sent an error page; "
+        "check the address, and pin the new file with --sha256 if it is the right one"
     )
 
 
 def _get_all(url: str, part: Path, state: Path, size: int | None, progress: bool, say: Callable[[str], None]) -> None:
-    """Try until everything is there, or `ATTEMPTS` in a row have brought nothing new."""
+    """Try until the file is complete, or `ATTEMPTS` in a row have brought nothing new."""
     most, fruitless = -1, 0
     with bar(size, "B", part.stem, progress) as shown:
 
-        def tell(text: str) -> None:
+        def announce(text: str) -> None:
             shown.clear()
             say(text)
 
         while True:
             try:
-                _get_rest(url, part, state, size, shown, tell)
+                _get_rest(url, part, state, size, shown, announce)
                 return
             except _CutError as cut:
                 has = part.stat().st_size if part.exists() else 0
@@ -124,7 +125,7 @@ def _get_all(url: str, part: Path, state: Path, size: int | None, progress: bool
                         f"{url}: {cut}, {ATTEMPTS} times in a row; run again to resume from {has:,} bytes"
                     ) from None
                 pause = PAUSE * 2 ** (fruitless - 1)
-                tell(f"{cut}; again in {pause:g} s from {has:,} bytes")
+                announce(f"{cut}; retrying in {pause:g} s from {has:,} bytes")
                 time.sleep(pause)
 
 
@@ -147,7 +148,7 @@ def _open(url: str, headers: dict[str, str]) -> Any:
 
 
 def _validator(headers: Any) -> str | None:
-    """Return what names this version of the file: an ETag, unless it is a weak one, or the date."""
+    """Return an identifier of this version of the file: its ETag, or its date if the ETag is weak or missing."""
     tag: str | None = headers.get("ETag")
     date: str | None = headers.get("Last-Modified")
     return tag if tag and not tag.startswith("W/") else date
@@ -155,18 +156,18 @@ def _validator(headers: Any) -> str | None:
 
 def _read_state(state: Path) -> dict[str, Any]:
     with suppress(OSError, ValueError):
-        found = json.loads(state.read_text("utf-8"))
-        if isinstance(found, dict):
-            return found
+        record = json.loads(state.read_text("utf-8"))
+        if isinstance(record, dict):
+            return record
     return {}
 
 
-def _get_rest(url: str, part: Path, state: Path, size: int | None, shown: Any, tell: Callable[[str], None]) -> None:
-    """Ask once for what is missing, and append it.
+def _get_rest(url: str, part: Path, state: Path, size: int | None, shown: Any, report: Callable[[str], None]) -> None:
+    """Request the missing bytes once, and append them.
 
     Raises:
-        _CutError: it did not come, or not all of it.
-        CorpusError: the server has something else.
+        _CutError: not all bytes arrived.
+        CorpusError: the server has a different file.
     """
     known = _read_state(state)
     has = part.stat().st_size if part.exists() and known.get("url") == url else 0
@@ -190,10 +191,10 @@ def _get_rest(url: str, part: Path, state: Path, size: int | None, shown: Any, t
                 part.unlink(missing_ok=True)
                 raise _CutError("the file has changed on the server")
             if shown.n != has:
-                tell(f"resuming from {has:,} bytes")
+                report(f"resuming from {has:,} bytes")
         else:
             if has:
-                tell("the file has changed, or the server can't send the rest alone: from the start")
+                report("the file has changed, or the server can't send only the rest: restarting")
             has = 0
             length = response.headers.get("Content-Length")
             total = int(length) if length and length.isdigit() else None

@@ -1,8 +1,8 @@
-"""Well-known corpora, from their source to text that ``fastw2v train`` reads, a sentence or paragraph a line.
+"""Fetch well-known corpora and convert them to text for ``fastw2v train``, one sentence or paragraph per line.
 
-The archive is downloaded and checked (`download`), its members are read one block after the other and never unpacked
-by the names they carry, and the text takes its place when it is complete. Until then everything is in
-``OUTPUT.partial``, from which the next call resumes.
+`download` downloads and checks the archive. Its members are read block by block and never unpacked under the names that
+they carry. The text is put in its place when it is complete. Until then everything is in ``OUTPUT.partial``, from which
+the next call resumes.
 """
 
 import gzip
@@ -30,7 +30,7 @@ from .strip_markup import paragraphs
 fcntl: ModuleType | None
 try:
     import fcntl
-except ImportError:  # Windows: two runs at once are not noticed
+except ImportError:  # On Windows, two runs at once are not noticed.
     fcntl = None
 
 _BLOCK = 1 << 20
@@ -58,19 +58,19 @@ def wikitext_prose(stream: IO[bytes]) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a corpus comes from and what is in it.
+    """The source of a corpus and a description of it.
 
     Attributes:
-        name: as given to ``fetch``.
-        words: how many, in words.
-        licence: of the text.
-        use: what it is good for.
-        url: of the archive, a zip or a tar.gz.
-        size: of the archive in bytes.
-        sha256: of the archive; None where nobody has published it.
-        members: pattern of the names in the archive that are taken, in the archive's order.
-        to_text: turns a member into pieces of text that end in a newline together.
-        member_sha256: of the only member, unpacked.
+        name: its name for ``fetch``.
+        words: their number, as text.
+        licence: licence of the text.
+        use: its purpose.
+        url: address of the archive, a zip or a tar.gz.
+        size: size of the archive in bytes.
+        sha256: SHA-256 of the archive; None if nobody has published it.
+        members: pattern of the names of the members to read, in the archive's order.
+        to_text: turns a member into pieces of text.
+        member_sha256: SHA-256 of the only member, unpacked.
     """
 
     name: str
@@ -140,7 +140,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was written: the text's lines, words and bytes, and the archive's SHA-256."""
+    """The result: the text's lines, words and bytes, and the archive's SHA-256."""
 
     lines: int
     words: int
@@ -163,13 +163,13 @@ def fetch(
         source: one of `SOURCES`.
         output: the text file.
         url: another address of the archive.
-        sha256: what the archive must hash to, instead of what the source says; its size is then free.
+        sha256: expected SHA-256 of the archive, in place of the source's; then the archive may have any size.
         progress: show bars.
-        say: told what happens that a user may want to know.
+        say: called with remarks for the user.
 
     Raises:
-        CorpusError: see `download`; or ``output`` exists, can't be written or is being written, or the archive is
-            damaged or does not hold what it should.
+        CorpusError: see `download`; or ``output`` exists, can't be written or is being written; or the archive is
+            damaged or lacks the expected members.
     """
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise CorpusError(f"the SHA-256 {sha256!r:.80} is not 64 hexadecimal digits")
@@ -178,7 +178,7 @@ def fetch(
     size = source.size if sha256 is None else None
     with _unfinished(output) as folder:
         archive, text = folder / "archive", folder / "text"
-        found = download(
+        digest = download(
             url or source.url,
             archive,
             size=size,
@@ -192,7 +192,7 @@ def fetch(
         except CorpusError:
             archive.unlink()
             raise
-        fetched = Fetched(lines, words, text.stat().st_size, found)
+        fetched = Fetched(lines, words, text.stat().st_size, digest)
         os.replace(text, output)
         archive.unlink()
     return fetched
@@ -200,7 +200,7 @@ def fetch(
 
 @contextmanager
 def _unfinished(output: Path) -> Iterator[Path]:
-    """Yield the folder beside ``output`` for unfinished files; keep it if it has a download to resume."""
+    """Yield the folder beside ``output`` for unfinished files; keep it if it holds a download to resume."""
     folder = output.with_name(output.name + ".partial")
     lock = None
     try:
@@ -226,7 +226,7 @@ def _unfinished(output: Path) -> Iterator[Path]:
 
 @contextmanager
 def _archive_errors(url: str) -> Iterator[None]:
-    """Turn what the archive modules raise about an archive into one error."""
+    """Turn the exceptions of the archive modules into one error."""
     try:
         yield
     except (
@@ -235,14 +235,14 @@ def _archive_errors(url: str) -> Iterator[None]:
         gzip.BadGzipFile,
         zlib.error,
         EOFError,
-        NotImplementedError,  # a method of compression
+        NotImplementedError,  # an unknown method of compression
         RuntimeError,  # a password
     ) as error:
         raise CorpusError(f"the archive {url} is damaged ({error}): it was removed; run again") from error
 
 
 def _members(raw: IO[bytes], pattern: str) -> Iterator[IO[bytes]]:
-    """Yield the files of an archive whose whole name matches, one after the other, and check the archive's sums."""
+    """Yield the files of an archive whose whole name matches, one by one, and check the archive's checksums."""
     wanted = re.compile(pattern)
     magic = raw.read(4)
     raw.seek(0)
@@ -251,7 +251,7 @@ def _members(raw: IO[bytes], pattern: str) -> Iterator[IO[bytes]]:
             for entry in tar:
                 if entry.isreg() and wanted.fullmatch(entry.name) and (member := tar.extractfile(entry)):
                     yield member
-            while unzipped.read(_BLOCK):  # to its end, where the sum is
+            while unzipped.read(_BLOCK):  # Read to the end, where the checksum is.
                 pass
     elif magic == b"PK\x03\x04":
         with zipfile.ZipFile(raw) as archive:
@@ -264,7 +264,7 @@ def _members(raw: IO[bytes], pattern: str) -> Iterator[IO[bytes]]:
 
 
 class _Hashed(io.RawIOBase):
-    """A stream that is hashed as it is read."""
+    """A stream that hashes the bytes it reads."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -298,9 +298,9 @@ def _unpack(source: Source, archive: Path, text: Path, progress: bool) -> tuple[
                 words += len(piece.split()) - (not last.isspace() and not piece[:1].isspace())
                 last = piece[-1:]
                 shown.update(raw.tell() - shown.n)
-            if source.member_sha256 not in (None, found := hashed.sha256.hexdigest()):
+            if source.member_sha256 not in (None, digest := hashed.sha256.hexdigest()):
                 raise CorpusError(
-                    f"{source.name} unpacked has SHA-256 {found}, expected {source.member_sha256}: "
+                    f"{source.name} unpacked has SHA-256 {digest}, expected {source.member_sha256}: "
                     "the archive was removed; run again"
                 )
             if last != b"\n":
@@ -316,11 +316,11 @@ def _unpack(source: Source, archive: Path, text: Path, progress: bool) -> tuple[
     return lines, words
 
 
-def default_output(name: str, given: Path | None) -> Path:
-    """Return the file to write: ``NAME.txt`` here or in the folder given, or the file given."""
-    if given is None:
+def default_output(name: str, path: Path | None) -> Path:
+    """Return the file to write: ``NAME.txt`` here or in the folder ``path``, or the file ``path``."""
+    if path is None:
         return Path(f"{name}.txt")
     with suppress(OSError):
-        if given.is_dir():
-            return given / f"{name}.txt"
-    return given
+        if path.is_dir():
+            return path / f"{name}.txt"
+    return path

@@ -1,11 +1,10 @@
-"""Wikipedia's XML to plain words: lower-case a-z, a paragraph a line, digits spelled out one by one.
+"""Turn Wikipedia's XML into plain words: lower-case a-z, one paragraph per line, digits spelled out one by one.
 
-The kind of text that text8 is, which Mahoney's wikifil made of the same encyclopedia, by rules of our own. Kept is what
-a reader sees as prose: paragraphs, headings, list items, the labels of links, the captions of pictures. Dropped are
-redirects, templates, tables, references, formulas, comments, tags, addresses, categories and links to other languages.
-Accents are removed (`café` becomes `cafe`).
-Any other character that is no letter or digit separates words. Where wikifil
-has one line for everything, a line here is a paragraph, heading or list item.
+The result resembles text8, which Mahoney's wikifil made from the same encyclopedia, but the rules are our own. They
+keep the prose that a reader sees: paragraphs, headings, list items, the labels of links, the captions of pictures. They
+drop redirects, templates, tables, references, formulas, comments, tags, addresses, categories and links to other
+languages. They remove accents ("café" becomes "cafe"). Any other character that is not a letter or digit separates
+words. wikifil writes everything on one line; here a line is a paragraph, heading or list item.
 """
 
 import html
@@ -14,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 # Every pattern is for text in lower case, and none can look at a character more than a few times: an article may be
-# megabytes long and anything but well-formed.
+# megabytes long and badly malformed.
 _REDIRECT = re.compile(r"\s*#\s*redirect")
 _EMPTY_ELEMENT = re.compile(r"<[a-z][^<>]*/>")
 _NO_PROSE = re.compile(r"<(ref|math|timeline|gallery|hiero|code|pre|source)\b[^<>]*>")
@@ -31,10 +30,10 @@ _ELSEWHERE = re.compile(
     r"\s*(?:[a-z]{2,3}(?:-[a-z-]+)?|simple|category|template|wikipedia|wiktionary|portal|user|help|special|talk)\s*:"
 )
 _ACCENTS = re.compile("[\u0300-\u036f]+")
-_DEPTH = 10  # of templates, tables and links within each other
+_DEPTH = 10  # nesting of templates, tables and links
 
 _SPELLED = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i", "ħ": "h"}
-_NO_ACCENT = re.compile("[" + "".join(_SPELLED) + "]")  # letters that do not come apart into a-z and an accent
+_NO_ACCENT = re.compile("[" + "".join(_SPELLED) + "]")  # letters that do not decompose into a-z and an accent
 _KEPT = bytes(c if chr(c) in "abcdefghijklmnopqrstuvwxyz0123456789\n" else 32 for c in range(256))
 _DIGITS = [
     (b"%d" % digit, b" %s " % name.encode())
@@ -43,7 +42,7 @@ _DIGITS = [
 
 
 def _label(link: re.Match[str]) -> str:
-    """Return what a reader sees of a link whose inside holds no other link."""
+    """Return the visible text of a link that contains no other link."""
     inside = link[1]
     if "|" not in inside and ":" not in inside:
         return inside
@@ -56,9 +55,9 @@ def _label(link: re.Match[str]) -> str:
 
 
 def _cut(text: str, openings: Iterable[tuple[int, int, str]]) -> str:
-    """Return the text without what lies between each opening, (start, end, what closes it), and the next closing."""
+    """Return the text without the passages from each opening, (start, end, its closing), to the next closing."""
     kept, at = [], 0
-    never: set[str] = set()  # closings that do not come any more
+    never: set[str] = set()  # closings that do not occur any more
     for start, end, closing in openings:
         if start < at or closing in never:
             continue
@@ -80,7 +79,7 @@ def _inside_out(pattern: re.Pattern[str], text: str) -> str:
 
 
 def words_only(text: str) -> list[bytes]:
-    """Return the lines of plain text in lower case that hold words, in a-z words one space apart."""
+    """Return the non-empty lines of a lower-case plain text, each as a-z words one space apart."""
     if not text.isascii():
         text = _NO_ACCENT.sub(lambda letter: _SPELLED[letter[0]], text)
         text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
@@ -94,7 +93,7 @@ def strip_markup(source: str) -> list[bytes]:
     """Return an article's paragraphs, each as a-z words one space apart.
 
     Args:
-        source: the article as it stands in the XML, with its characters escaped.
+        source: the article as in the XML, with its characters escaped.
     """
     text = html.unescape(source).lower()
     if _REDIRECT.match(text):
@@ -118,7 +117,7 @@ def strip_markup(source: str) -> list[bytes]:
 
 
 def articles(lines: Iterable[bytes]) -> Iterator[str]:
-    """Yield the inside of every ``<text>`` of a dump, one at a time; a last one that is cut off is yielded too."""
+    """Yield the contents of every ``<text>`` of a dump, one at a time, even of a last one that is cut off."""
     inside: list[bytes] | None = None
     for line in lines:
         if inside is None:
@@ -140,7 +139,7 @@ def articles(lines: Iterable[bytes]) -> Iterator[str]:
 
 
 def paragraphs(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the text of every article of a dump that has any, lines with their ends; memory is that of one article."""
+    """Yield the text of every non-empty article of a dump, as lines with newlines; hold one article in memory."""
     for article in articles(lines):
         if text := strip_markup(article):
             yield b"\n".join(text) + b"\n"

@@ -1,24 +1,24 @@
-"""Text of any size with Zipf's frequencies, planted neighbours and planted analogies, and the file of right answers.
+"""Text of any size with Zipf's frequencies, planted neighbours and planted analogies, and files of right answers.
 
 The model. Word r (from 0) has probability ``p(r)`` proportional to ``(r + 1) ** -exponent``; its spelling, one to four
-syllables, follows from r. The `common` most frequent words stand anywhere. Every other word belongs to topics: an
-ordinary word to one, a planted word to two, half of its occurrences in each. A sentence has one topic, drawn by the
-probability of the topic's words, and a length from `SHORTEST` to `LONGEST` tokens. Each token is a common word as
-often as those words' probability says; else, one time in ``1 / noise``, any word that is not common; else a word of
-the topic. All three draw words in proportion to p, so over the whole text word r has exactly probability p(r).
+syllables, follows from r. The `COMMON` most frequent words may occur anywhere. Every other word belongs to topics: an
+ordinary word to one, a planted word to two, half of its occurrences in each. A sentence has one topic, drawn with the
+probability of the topic's words, and a length from `SHORTEST` to `LONGEST` tokens. Each token is a common word with
+the total probability of those words; else, one time in ``1 / noise``, any word that is not common; else a word of the
+topic. All three draw words in proportion to p, so over the whole text word r has exactly probability p(r).
 
-What is planted, in the frequent words that follow the common ones:
+The planted words are the frequent words that follow the common ones:
 
 - **Twins**: two words, one about as frequent as the other, of the same two topics, which no other word shares. They
   have the same contexts, so each is the other's nearest neighbour.
 - **Analogies**: each section is a table of `rows` rows and two columns, every row and column a topic of its own, and
   the word in a cell belongs to the topics of its row and its column. A mixture of two topics has the pointwise mutual
-  information of the one with the words of the one, of the other with the words of the other: a sum of a part for the
-  row and a part for the column. So ``a - b`` is the same for every row, and ``a : b :: c : d`` holds.
-- **Similarity**: twins 10, two words with one topic in common 5, with none 0. With three levels the most that a rank
-  correlation can reach is 0.94.
+  information of the first topic with the words of the first, and of the second with the words of the second: a sum of
+  a part for the row and a part for the column. So ``a - b`` is the same for every row, and ``a : b :: c : d`` holds.
+- **Similarity**: twins score 10, two words with one topic in common 5, and two words with none 0. With three levels a
+  rank correlation can reach at most 0.94.
 
-The text for N tokens is the beginning of the text for more, all else being equal.
+With the same other options, the text for N tokens is the beginning of the text for more tokens.
 """
 
 import os
@@ -43,9 +43,9 @@ COMMON = 50
 TOPICS = 100
 MOST_WORDS = 100_000_000
 PLANTED_AMONG = 3  # planted words are one in this many of those that follow the common ones
-BLOCK = 1 << 14  # tokens made at once; what is needed for them stays in the cache
+BLOCK = 1 << 14  # tokens made at once; their working memory stays in the cache
 _SYLLABLES = [consonant + vowel for consonant in "bcdfghjklmnpqrstvwxyz" for vowel in "aeiou"]
-_LETTERS = 8  # of the longest word
+_LETTERS = 8  # letters of the longest word
 _GRAIN = 2.0**40  # weights are whole multiples of 1 / this: machines whose pow differs in the last bit agree
 _NEWLINE, _SPACE = np.uint8(10), np.uint8(32)
 _ZERO, _SHIFT_8, _LOW_8 = (np.uint64(value) for value in (0, 8, 255))
@@ -68,13 +68,13 @@ class Planted:
 
 
 class _Tables(NamedTuple):
-    """What the text is drawn from; table t holds entries ``starts[t]`` to ``starts[t + 1]``."""
+    """The tables from which the text is drawn; table t holds entries ``starts[t]`` to ``starts[t + 1]``."""
 
     choose: NDArray[np.uint64]  # alias table over topics
     starts: NDArray[np.int64]
     spelled: NDArray[np.uint64]  # the word of an entry, as `spell` packs it
     alias: NDArray[np.uint64]
-    thresholds: NDArray[np.uint64]  # of 32 bits: below the first a common word, below the second any other
+    thresholds: NDArray[np.uint64]  # 32-bit thresholds: below the first a common word, below the second any other word
 
 
 def spell(ranks: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -110,7 +110,7 @@ def zipf(words: int, exponent: float) -> NDArray[np.float64]:
 
 
 def _twin_topics(rng: NDArray[np.uint64], twins: int, topics: int, taken: set[tuple[int, int]]) -> Iterator[list[int]]:
-    """Yield a pair of topics for each pair of twins, none of them taken and none twice."""
+    """Yield a pair of topics for each pair of twins, never a taken pair and never one twice."""
     seen = set(taken)
     while twins:
         a, b = sorted((draw_below(rng, topics), draw_below(rng, topics)))
@@ -123,13 +123,13 @@ def _twin_topics(rng: NDArray[np.uint64], twins: int, topics: int, taken: set[tu
 def _plan(
     words: int, seed: int, exponent: float, noise: float, twins: int, sections: int, rows: int
 ) -> tuple[_Tables, Planted]:
-    """Choose the planted words and every word's topics, and make the tables to draw from."""
+    """Choose the planted words and every word's topics, and make the tables for drawing."""
     rng = spawn_streams(seed, 2)[:1]
     n_planted = 2 * twins + 2 * sections * rows
     candidates = np.arange(COMMON, COMMON + PLANTED_AMONG * n_planted)
     _shuffle(rng, candidates)
     planted = candidates[:n_planted]
-    planted[2 * sections * rows :].sort()  # twins are next to each other in frequency
+    planted[2 * sections * rows :].sort()  # Twins are next to each other in frequency.
     topics = max(TOPICS, sections * (rows + 2))
 
     cells = []  # of each planted word of a table: topics of its row and its column
@@ -145,7 +145,7 @@ def _plan(
     ordinary[planted] = False
     others = np.flatnonzero(ordinary)
     of_others = np.empty(len(others), np.int64)
-    for start in range(0, len(others), topics):  # topics get equal shares of every range of frequencies
+    for start in range(0, len(others), topics):  # Topics get equal shares of every range of frequencies.
         round_of_all = np.arange(topics)
         _shuffle(rng, round_of_all)
         of_others[start : start + topics] = round_of_all[: len(others) - start]
@@ -207,9 +207,9 @@ def _fill(
 ) -> int:
     """Write ``len(drawn)`` tokens into ``text`` and return the bytes used.
 
-    ``sentence`` is (table, tokens left); ``drawn``, ``coins`` and ``ends`` are scratch of one length. One step for all
-    tokens after the other, so that the loads from tables larger than the cache wait side by side: three times as fast
-    with a million words as one token after the other.
+    ``sentence`` is (table, tokens left); ``drawn``, ``coins`` and ``ends`` are scratch of one length. Each step runs
+    for all tokens before the next step, so that the loads from tables larger than the cache overlap. With a million
+    words this is three times as fast as one token after another.
     """
     tokens = len(drawn)
     topic, left = sentence[0], sentence[1]
@@ -245,7 +245,7 @@ def _fill(
 
 
 def answer_paths(output: str | PathLike[str]) -> tuple[Path, Path]:
-    """Return where the analogies and the similarities of a text go: beside it."""
+    """Return the paths of the analogies and the similarities of a text, which are beside it."""
     path = Path(output)
     return path.with_name(path.stem + ".analogies.txt"), path.with_name(path.stem + ".similarity.tsv")
 
@@ -269,11 +269,11 @@ def _check(
         raise ConfigError(f"noise is {noise}: give at least 0 and less than 1")
     topics = max(TOPICS, sections * (rows + 2))
     if twins > topics * (topics - 1) // 4:
-        raise ConfigError(f"twins is {twins:,}: there are pairs of topics for {topics * (topics - 1) // 4:,}")
+        raise ConfigError(f"twins is {twins:,}: there are pairs of topics for {topics * (topics - 1) // 4:,} at most")
     least = COMMON + PLANTED_AMONG * 2 * (twins + sections * rows) + topics
     if not least <= words <= MOST_WORDS:
         raise ConfigError(
-            f"words is {words:,}: give {least:,} to {MOST_WORDS:,} with this much planted "
+            f"words is {words:,}: give {least:,} to {MOST_WORDS:,} with these options "
             f"(twins {twins}, sections {sections}, rows {rows})"
         )
 
@@ -292,18 +292,18 @@ def write(
     block: int = BLOCK,
     progress: bool = False,
 ) -> Planted:
-    """Write a text, and beside it the questions with their answers; see the module for what the text is.
+    """Write a text, and beside it the questions with their answers; the module describes the text.
 
     For OUTPUT ``a.txt`` the questions are ``a.analogies.txt`` (as questions-words.txt) and ``a.similarity.tsv``. Files
-    of these names are replaced, once all three are complete.
+    of these names are replaced once all three are complete.
 
     Args:
         output: the text file.
         tokens: length of the text, exactly.
         words: size of the vocabulary; a text too short for it does not show every word.
-        seed: of everything random. The bytes depend on it and the options alone.
-        exponent: of Zipf's law.
-        noise: share of the tokens that are not common which come from no topic.
+        seed: origin of all random numbers. The bytes depend only on it and the other options.
+        exponent: exponent of Zipf's law.
+        noise: of the tokens that are not common words, the share that comes from no topic.
         twins: pairs of words with the same contexts.
         sections: tables of analogies, two columns each.
         rows: pairs of a section, which makes ``rows * (rows - 1)`` questions.
@@ -311,7 +311,7 @@ def write(
         progress: show a bar.
 
     Raises:
-        ConfigError: a number is out of range, or ``words`` too few for what is planted.
+        ConfigError: a number is out of range, or ``words`` is too small for the planted words.
         CorpusError: a file can't be written.
     """
     _check(words, tokens, seed, exponent, noise, twins, sections, rows)
@@ -323,7 +323,7 @@ def write(
     try:
         _write_answers(planted, partial[0], partial[1])
         _write_text(partial[2], tables, tokens, seed, block, progress)
-        for unfinished, path in zip(partial, paths, strict=True):  # the text comes last
+        for unfinished, path in zip(partial, paths, strict=True):  # The text comes last.
             os.replace(unfinished, path)
     except OSError as error:
         raise CorpusError(f"cannot write {fspath(output)}: {error.strerror or error}") from error
@@ -361,7 +361,7 @@ def _write_text(path: Path, tables: _Tables, tokens: int, seed: int, block: int,
 
 
 def describe(output: str | PathLike[str], planted: Planted) -> str:
-    """Say in a line what was written."""
+    """Describe the files written, in one line."""
     analogies, similarities = answer_paths(output)
     questions = sum(len(pairs) * (len(pairs) - 1) for pairs in planted.analogies.values())
     return (

@@ -1,14 +1,14 @@
 """fastw2v: fast, trustworthy skip-gram embeddings on a CPU.
 
-The public names are loaded, and Numba with them, when one of them is first used. So the command ``fastw2v`` starts at
-once, and can report an interruption even if Ctrl-C arrives while the rest is loading.
+The first use of a public name loads all of them, and Numba with them. So the command ``fastw2v`` starts at once, and
+can report an interruption even if Ctrl-C arrives while the rest is loading.
 """
 
 from importlib import import_module
 
 from ._version import __version__ as __version__
 
-TYPE_CHECKING = False  # as in `typing`, whose import would take as long as everything else here
+TYPE_CHECKING = False  # As in `typing`; importing that would take as long as everything else here.
 
 if TYPE_CHECKING:
     from . import distributed as distributed
@@ -51,7 +51,7 @@ _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names
 __all__ = ["__version__", "distributed", "kernels", "reference", *_MODULE_OF]
 
 
-if not TYPE_CHECKING:  # or a misspelt name would be one for a type checker
+if not TYPE_CHECKING:  # Otherwise a type checker would accept a misspelt name.
 
     def __getattr__(name: str) -> object:
         if name in _MODULE_OF:

@@ -1,4 +1,4 @@
-"""The command ``fastw2v``, also ``python -m fastw2v``: loads the rest, and takes Ctrl-C while it does."""
+"""The command ``fastw2v``, also ``python -m fastw2v``: loads the rest, and handles Ctrl-C meanwhile."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ def main() -> int:
         from .cli import main as command
     except KeyboardInterrupt:
         print("fastw2v: interrupted", file=sys.stderr, flush=True)
-        os._exit(130)  # there is nothing to save, and libraries that are loaded by halves would complain
+        os._exit(130)  # There is nothing to save, and half-loaded libraries would complain.
     return command()
 
 

@@ -1,4 +1,4 @@
-"""The version, once, and a digest of the sources that go by it."""
+"""The version, defined only here, and a digest of the sources."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def package_digest() -> str:
-    """Return a digest of this package's source files: those of a driver and of its nodes must be the same."""
+    """Return a digest of this package's source files; a driver and its nodes must have the same digest."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())

@@ -27,7 +27,7 @@ from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepar
 from .training.driver import train
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
-SPELLINGS_AMONG = 100_000  # among this many of the most frequent words
+SPELLINGS_AMONG = 100_000  # Spellings are compared with this many of the most frequent words.
 
 _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("vector_size", int, "columns of the vectors"),
@@ -251,7 +251,7 @@ def _eval(arguments: argparse.Namespace) -> None:
         for score in scores:
             _print("  " + _analogy_line(score))
         if scores[-1].attempted == 0:
-            print("  no question has all its words in the vocabulary (questions are lower-cased; was the corpus?)")
+            print("  no question has all its words in the vocabulary (questions are lower-cased: was the corpus?)")
 
 
 def _analogy_line(score: AnalogyScore) -> str:
@@ -266,14 +266,14 @@ def _neighbors(arguments: argparse.Namespace) -> None:
     for word in arguments.words:
         if word not in embeddings:
             raise UnknownWordError(_unknown(embeddings, word))
-    found = {word: embeddings.most_similar(word, topn=arguments.n) for word in arguments.words}
+    nearest = {word: embeddings.most_similar(word, topn=arguments.n) for word in arguments.words}
     if arguments.json:
-        _print_json({word: [{"word": near, "cosine": cosine} for near, cosine in row] for word, row in found.items()})
+        _print_json({word: [{"word": near, "cosine": cosine} for near, cosine in row] for word, row in nearest.items()})
         return
-    for word, nearest in found.items():
-        if len(found) > 1:
+    for word, row in nearest.items():
+        if len(nearest) > 1:
             _print(word)
-        for near, cosine in nearest:
+        for near, cosine in row:
             _print(f"{cosine:7.4f}  {near}")
 
 
@@ -291,7 +291,7 @@ def _export(arguments: argparse.Namespace) -> None:
         embeddings.export(arguments.file, arguments.format)
     for warning in caught:
         _remark(f"warning: {warning.message}")
-    if os.path.isfile(arguments.file):  # in a pipe this line would follow the vectors
+    if os.path.isfile(arguments.file):  # In a pipe this line would follow the vectors.
         size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
         _print(f"{arguments.file}: {size}, {arguments.format}")
 
@@ -299,7 +299,7 @@ def _export(arguments: argparse.Namespace) -> None:
 def _info(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.folder)
     if is_prepared(folder):
-        open_prepared(folder)  # raises if the folder is damaged
+        open_prepared(folder)  # It raises if the folder is damaged.
         record = read_manifest(folder, PREPARED_MANIFEST, "prepared")
     else:
         embeddings = load(folder)
@@ -364,7 +364,7 @@ def run_command(
         sys.stdout.flush()
     except FastW2VError as error:
         return fail(str(error))
-    except BrokenPipeError:  # the reader has seen enough, as in `| head`
+    except BrokenPipeError:  # The reader has stopped reading, as in `| head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
@@ -381,7 +381,7 @@ def run_command(
 
 
 def _open_standard_streams() -> None:
-    """Replace closed standard streams by the null device, so that no other file gets their descriptors."""
+    """Replace closed standard streams with the null device, so that no other file gets their descriptors."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
@@ -392,5 +392,5 @@ def _open_standard_streams() -> None:
 
 
 def _remark(text: str) -> None:
-    with suppress(OSError):  # standard error is closed
+    with suppress(OSError):  # Standard error is closed.
         print(f"fastw2v: {printable(text)}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Training options: one frozen record, checked when it is made and stored in every model folder."""
+"""Training options: one frozen record, checked on creation and stored in every model folder."""
 
 import math
 from dataclasses import dataclass, fields
@@ -52,10 +52,10 @@ class TrainOptions(IdOptions, total=False):
 
 
 class _Workers:
-    """A field that can be set to None, meaning every usable core, and always reads as a number."""
+    """A field that accepts None, meaning every usable core, and always reads as a number."""
 
     def __get__(self, config: Any, owner: type) -> int:
-        value: Any = None if config is None else config.__dict__["workers"]  # read from the class: the default
+        value: Any = None if config is None else config.__dict__["workers"]  # Read from the class, it is the default.
         return value  # type: ignore[no-any-return]
 
     def __set__(self, config: Any, value: int | None) -> None:
@@ -72,7 +72,7 @@ class TrainConfig:
     Attributes:
         vector_size: columns of V and U.
         window: largest distance in words between a centre and its context; shrunk uniformly per centre.
-        min_count: words seen less often are dropped before windows are formed.
+        min_count: rarer words are dropped before windows are formed.
         negative: noise words K drawn per (centre, outside) pair.
         ns_exponent: noise words are drawn with probability proportional to count ** ns_exponent.
         sample: subsampling threshold for frequent words; 0 turns it off.
@@ -82,7 +82,7 @@ class TrainConfig:
         workers: threads; None means every usable core. With 1 a run is bit-identical from run to run; more is Hogwild.
         seed: origin of every random number of the run.
         max_vocab: keep only this many of the most frequent words; None keeps all.
-        kernel: ``"tile"``, tiles of centres that share their noise words; or ``"pair"``, one pair after another as in
+        kernel: ``"tile"``, tiles of centres that share their noise words; or ``"pair"``, one pair after another, as in
             word2vec.c. Where the corpus is too small for tiles, or alpha too high, `train` falls back to pairs.
     """
 
@@ -95,7 +95,7 @@ class TrainConfig:
     alpha: float = 0.025
     min_alpha: float = 1e-4
     epochs: int = 5
-    workers: _Workers = _Workers()  # it has no state
+    workers: _Workers = _Workers()  # It has no state.
     seed: int = 1
     max_vocab: int | None = None
     kernel: str = "tile"

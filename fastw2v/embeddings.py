@@ -25,7 +25,7 @@ from .screen import printable
 from .vocab import Vocab
 
 MODEL_MANIFEST = "model.json"
-LOAD_ATTEMPTS, LOAD_PAUSE = 10, 0.01  # seconds; publishing a checkpoint takes a fraction of this
+LOAD_ATTEMPTS, LOAD_PAUSE = 10, 0.01  # seconds; publishing a checkpoint takes a fraction of it
 # Fields of model.json that describe the folder's other files, not the training.
 _DESCRIBED = {
     "format",
@@ -78,7 +78,7 @@ class Embeddings:
 
     @property
     def words(self) -> Sequence[str]:
-        """The words, in order of row; for a trained vocabulary the most frequent first."""
+        """The words in row order; in a trained vocabulary the most frequent word comes first."""
         return self.vocab.words
 
     @property
@@ -120,7 +120,7 @@ class Embeddings:
 
     @property
     def norms(self) -> NDArray[np.float32]:
-        """Euclidean length of every vector, float32 ``(n_words,)``, 1 in place of 0; computed once.
+        """Euclidean length of every vector, float32 ``(n_words,)``, with 1 in place of 0; computed once.
 
         Raises:
             FormatError: a vector is not finite, or its length is too large for float32.
@@ -210,10 +210,10 @@ class Embeddings:
         return self.most_similar(positive=[b, c], negative=[a], topn=topn)
 
     def save(self, folder: str | PathLike[str]) -> None:
-        """Write a model folder; it replaces an existing one when it is complete.
+        """Write a model folder; the complete folder replaces an existing one.
 
         Raises:
-            FolderError: the folder can't be written, or is something else.
+            FolderError: the folder can't be written, or is not a model folder.
         """
         with staged(Path(folder), MODEL_MANIFEST, "model") as partial:
             self.write_parts(partial)
@@ -248,7 +248,7 @@ class Embeddings:
             path: the file to write.
             format: "word2vec-bin", or "word2vec-text" (six decimals).
 
-        A word that is not valid UTF-8 is written as it was read, with a warning, because gensim needs an option for it.
+        A word that is not valid UTF-8 is written unchanged, with a warning, because gensim needs an option to read it.
 
         Raises:
             FormatError: a word holds white space, which these formats can't express; a vector is not finite; or the
@@ -271,10 +271,10 @@ class Embeddings:
 
 
 def load(folder: str | PathLike[str]) -> Embeddings:
-    """Open a model folder; the matrices are mapped, not read.
+    """Open a model folder; map the matrices without reading them.
 
-    While a training is writing to the folder, all files are of the same checkpoint. A folder from a stranger is safe to
-    open: only files with fixed names are read, nothing is executed, and their contents are checked against their
+    All files come from the same checkpoint, even while a training is writing to the folder. A folder from a stranger is
+    safe to open: this reads only files with fixed names, executes nothing, and checks their contents against their
     lengths and against each other.
 
     Raises:
@@ -288,7 +288,7 @@ def load(folder: str | PathLike[str]) -> Embeddings:
             if read_manifest(folder, MODEL_MANIFEST, "model") == manifest:
                 return embeddings
         except FolderError:
-            if not os.path.isdir(folder / PARTIAL):  # no other run is replacing it
+            if not os.path.isdir(folder / PARTIAL):  # No other run is replacing it.
                 raise
         time.sleep(LOAD_PAUSE)
     return _open(folder, read_manifest(folder, MODEL_MANIFEST, "model"))
@@ -334,10 +334,10 @@ def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> Embeddin
 
     Args:
         path: the file.
-        binary: whether it is in the binary format.
+        binary: whether the file is in the binary format.
 
     Returns:
-        Embeddings without outside rows; all counts are 0, because the format has none.
+        Embeddings without outside rows; all counts are 0, because the format stores none.
 
     Raises:
         FormatError: the file is missing or malformed, its header announces more than it holds or more than 65,536

@@ -36,10 +36,10 @@ class DivergedError(FastW2VError, ArithmeticError):
     """Training produced a value that is not finite.
 
     Attributes:
-        epoch: the epoch in which it was found, from 1.
-        token: tokens of that epoch visited before it was found.
+        epoch: the epoch in which the value was found, from 1.
+        token: tokens of that epoch visited before the value was found.
         alpha: the learning rate at that point.
-        checkpoint: the folder with the last good state of the run, None if none was saved.
+        checkpoint: the folder with the last good state of the run; None if no state was saved.
     """
 
     def __init__(self, epoch: int, token: int, alpha: float, checkpoint: str | None = None) -> None:
@@ -48,14 +48,14 @@ class DivergedError(FastW2VError, ArithmeticError):
             remedy = "nothing was saved; lower alpha (--alpha) and train again"
         else:
             remedy = f"the last good checkpoint is {checkpoint}; lower alpha (--alpha) and train again, "
-            remedy += "from that checkpoint with --init-from if you like"
+            remedy += "optionally from that checkpoint with --init-from"
         super().__init__(
             f"training diverged: a value is not finite in epoch {epoch} at token {token:,} "
             f"with alpha {alpha:.6g}; {remedy}"
         )
 
     def __reduce__(self) -> tuple[type, tuple[int, int, float, str | None]]:
-        """Support unpickling, as in another process: by default only the message would reach the constructor."""
+        """Support unpickling in another process: by default only the message would reach the constructor."""
         return type(self), (self.epoch, self.token, self.alpha, self.checkpoint)
 
 
@@ -67,7 +67,7 @@ class UnknownWordError(FastW2VError, KeyError):
     """A word is not in the vocabulary."""
 
     def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""  # KeyError would show the repr
+        return str(self.args[0]) if self.args else ""  # KeyError would show the repr.
 
 
 class Terminated(SystemExit):

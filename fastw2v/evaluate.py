@@ -1,7 +1,7 @@
 """Scores against human judgement: word similarity and word analogies.
 
 The evaluator works for vectors from any source. It lower-cases the words of evaluation files and skips pairs and
-questions with unknown words; every score reports how many were attempted out of how many.
+questions with unknown words; every score reports how many items were attempted, and out of how many.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .embeddings import Embeddings
 from .errors import FormatError
 
-#: Scores in memory at once, (questions, candidates): 64 MB.
+#: Number of scores in memory at once, questions times candidates: 64 MB.
 BATCH_SCORES = 1 << 24
 
 
@@ -79,7 +79,7 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
     """Read ``word word score`` lines, separated by tab, comma or space; ``#`` starts a comment line.
 
     Raises:
-        FormatError: the file can't be read, has no pair, or a malformed line; names file and line.
+        FormatError: the file can't be read, has no pair, or has a malformed line, which the message names.
     """
     pairs = []
     for number, line in _lines(path):
@@ -103,7 +103,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[tuple[str, ...]]
     """Read word2vec.c's question file: ``: section`` lines, and four words per question.
 
     Raises:
-        FormatError: the file can't be read, has no question, or a malformed line; names file and line.
+        FormatError: the file can't be read, has no question, or has a malformed line, which the message names.
     """
     sections: dict[str, list[tuple[str, ...]]] = {}
     section = None
@@ -134,7 +134,7 @@ def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
-    """Return Spearman's rank correlation, which is Pearson's of the `ranks`.
+    """Return Spearman's rank correlation, which is Pearson's correlation of the `ranks`.
 
     Returns:
         None for fewer than two values, or if one side is constant or not finite.
@@ -163,7 +163,7 @@ def evaluate_analogies(
     """Score a file of analogies by 3CosAdd; the words of a question are not allowed as its answer.
 
     Args:
-        embeddings: the vectors, in any order; of words with the same count the first is ranked as more frequent.
+        embeddings: the vectors, in any order; of words with the same count, the first one ranks as more frequent.
         path: a file in the format of Google's questions-words.txt.
         restrict_vocab: use only this many of the most frequent words, in questions and as answers.
 
@@ -197,7 +197,8 @@ def evaluate_analogies(
 
 def _count_correct(unit: NDArray[np.float32], questions: NDArray[np.int64]) -> int:
     a, b, c, expected = questions.T
-    cosines = (unit[b] - unit[a] + unit[c]) @ unit.T  # queries are not scaled to length 1, which keeps the order
+    # Queries are not scaled to length 1; that does not change the order.
+    cosines = (unit[b] - unit[a] + unit[c]) @ unit.T
     for asked_word in (a, b, c):
         cosines[np.arange(len(questions)), asked_word] = -np.inf
     return int(np.count_nonzero(np.argmax(cosines, axis=1) == expected))

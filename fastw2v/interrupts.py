@@ -14,7 +14,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise interruption(number, "nothing was written")
 
 
-#: Handlers that nobody chose, and that ours may therefore replace for a while.
+#: Default handlers, which nobody chose; ours may replace them for a while.
 _DEFAULTS: dict[int, Any] = {signal.SIGINT: (signal.default_int_handler,), signal.SIGTERM: (signal.SIG_DFL, _end)}
 
 

@@ -1,4 +1,4 @@
-"""The cores and the memory that this process may use, and the versions that it runs with."""
+"""The cores and the memory that this process may use, and the versions of the software that it runs."""
 
 import ctypes
 import math
@@ -26,7 +26,7 @@ def usable_cores() -> int:
         cores = os.cpu_count() or 1
     for folder in _cgroups("cpu"):
         for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):  # version 2, version 1
-            with suppress(OSError, ValueError):  # the other version, or no quota: "max"
+            with suppress(OSError, ValueError):  # the other version, or "max": no quota
                 quota, period = map(int, " ".join((folder / name).read_text() for name in names).split())
                 if quota > 0 and period > 0:
                     cores = min(cores, math.ceil(quota / period))
@@ -48,7 +48,7 @@ def available_memory() -> int | None:
             ("memory.max", "memory.current", "inactive_file"),  # version 2
             ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),  # version 1
         ):
-            with suppress(OSError, ValueError):  # the other version, or no limit: "max"
+            with suppress(OSError, ValueError):  # the other version, or "max": no limit
                 left = int((folder / limited).read_text()) - int((folder / used).read_text())
                 stats = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
                 free = min(free, left + int(stats.get(cached, 0)))
@@ -58,7 +58,7 @@ def available_memory() -> int | None:
 def trim_memory() -> None:
     """Have the C library return freed memory to the system; without glibc, do nothing.
 
-    Otherwise it keeps memory that threads have freed for later threads, which may never need it.
+    Otherwise the library keeps the memory that threads have freed for later threads, which may never need it.
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library; Windows
         ctypes.CDLL(None).malloc_trim(0)
@@ -73,7 +73,7 @@ def _cgroups(controller: str) -> Iterator[Path]:
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        if not controllers:  # version 2: one tree for all controllers, in a folder of its own beside version 1
+        if not controllers:  # version 2: one tree for all controllers, in its own folder beside version 1
             roots = [CGROUP, CGROUP / "unified"]
         elif controller in controllers.split(","):
             roots = [CGROUP / controllers, CGROUP / controller]
@@ -81,7 +81,7 @@ def _cgroups(controller: str) -> Iterator[Path]:
             continue
         group = PurePosixPath("/", path)
         for root in roots:
-            # in a container the path may be the host's: then only the root exists, which is the container's group
+            # In a container the path may be the host's. Then only the root exists, which is the container's group.
             yield from (root / place.relative_to("/") for place in (group, *group.parents))
 
 

@@ -10,7 +10,7 @@ From objective to update. Skip-gram wants the words around a centre to be likely
     dJ/dv_c = -u_o + sum_w yhat_w u_w = U^T (yhat - y)
     dJ/du_w = (yhat_w - y_w) v_c
 
-and costs O(n_words) per pair. Negative sampling (Mikolov et al. 2013, equation 4) asks instead to tell o from K noise
+and costs O(n_words) per pair. Negative sampling (Mikolov et al. 2013, equation 4) learns instead to tell o from K noise
 words, ``J = -log sigma(u_o.v_c) - sum_k log sigma(-u_k.v_c)``, at O(K). With d/dx log sigma(x) = 1 - sigma(x)::
 
     dJ/dv_c = -(1 - sigma(u_o.v_c)) u_o + sum_k (1 - sigma(-u_k.v_c)) u_k
@@ -20,20 +20,20 @@ words, ``J = -log sigma(u_o.v_c) - sum_k log sigma(-u_k.v_c)``, at O(K). With d/
 A step of size alpha along minus these, with label 1 for o and 0 for noise, is for every target row u the pair of lines
 that all kernels run: ``g = alpha (label - sigma(u.v)); v += g u; u += g v``.
 
-From pairs to tiles. With O_i the outside words of centre i and P the noise distribution, K draws for each pair, less
-those that hit the pair's own outside word, cost in the mean::
+From pairs to tiles. With O_i the outside words of centre i and P the noise distribution, K draws for each pair, without
+those that hit the pair's own outside word, have the mean cost::
 
     K sum_{o in O_i} sum_{w != o} P(w) l(i, w),    l(i, w) = -log sigma(-u_w.v_i)
 
-A tile draws N noise words n_1..n_N once for all its centres and weighs the term of centre i and n_k with
+A tile draws N noise words n_1..n_N once for all its centres and weights the term of centre i and n_k with
 ``K / N |{o in O_i : o != n_k}|``. Each n_k has distribution P, so the mean of the weighted terms of centre i is::
 
     N sum_w P(w) K / N |{o in O_i : o != w}| l(i, w)  =  K sum_{o in O_i} sum_{w != o} P(w) l(i, w)
 
-the same, and so is its gradient: linear in the terms, it asks for each draw's distribution and not for draws that are
-independent from pair to pair. Sharing noise words costs variance, never bias.
+which is the same cost. The gradient is linear in the terms, so its mean is the same too: it depends on the distribution
+of each draw, and does not need draws that are independent between pairs. Sharing noise words adds variance, never bias.
 
-The second half of the file are the kernels' twins: same names, same argument order, same random stream.
+The second half of the file holds the kernels' twins: same names, same argument order, same random stream.
 """
 
 from collections.abc import Callable, Sequence
@@ -225,7 +225,7 @@ def draw_below(rng: NDArray[np.uint64], n: int) -> int:
 def build_alias(weights: NDArray[np.float64]) -> NDArray[np.uint64]:
     """Twin of `sampling.build_alias`, with lists for the two stacks."""
     n = len(weights)
-    share = weights * (n / np.cumsum(weights)[-1])  # in order, as the kernel sums
+    share = weights * (n / np.cumsum(weights)[-1])  # in the order in which the kernel sums
     table = [0] * n
     small = [i for i in range(n) if share[i] < 1]
     large = [i for i in range(n) if share[i] >= 1]
@@ -271,7 +271,7 @@ def update_pair(
     """Twin of `pair.update_pair`: the sequential step on the table's gradients.
 
     For each target u in (u_o, u_k...) in turn: g = alpha (label - sigma(u.v_c)); grad += g u; u += g v_c. At the
-    end v_c += grad. A target met again sees its row as the first time left it; without repeats the step is exactly
+    end v_c += grad. A repeated target sees its row as the previous step left it; without repeats the step is exactly
     -alpha times the gradient of `negative_sampling`.
     """
     d = V.shape[1]
@@ -388,7 +388,7 @@ def sentence_of(offsets: NDArray[np.int64], position: int) -> int:
 
 
 def next_block(offsets: NDArray[np.int64], sentence: int, position: int) -> int:
-    """Twin of `spans.next_block`: the sentence is looked up, its places for a cut are tried."""
+    """Twin of `spans.next_block`: it looks up the sentence and tries its places for a cut."""
     place = (position // PIECE + 1) * PIECE
     if place >= offsets[-1]:
         return int(offsets[-1])
@@ -409,7 +409,7 @@ def tile_step(
 ) -> float:
     """Twin of `tile.tile_step`: J = sum over pairs of -log sigma(u_o.v_c) + sum_in weights_in -log sigma(-u_n.v_i).
 
-    All gradients are taken before a row moves; a row that stands in the tile several times gets the sum.
+    All gradients are computed before any row moves; a row that is in the tile several times gets the sum.
     """
     (V, U, vector_size), (centres, contexts, first, last, skip), (negatives, weights) = model, tile, shared
     T, N = len(centres), len(negatives)
@@ -474,7 +474,7 @@ def read_block(
 def tile_span(
     text: Text, start: int, stop: int, model: Model, sampling: Sampling, tiling: Tiling, rate: Rate, worker: Worker
 ) -> None:
-    """Twin of `tile.tile_span`: a noise word drawn twice stands in the tile twice, and is weighed word by word."""
+    """Twin of `tile.tile_span`: a noise word drawn twice is in the tile twice, and each copy has its own weight."""
     (noise, _, window, negative), (centres, shared, strips, copies) = sampling, tiling
     rng, tokens, negatives, integers, floats, tally = worker
     left, right = np.zeros_like(tokens), np.zeros_like(tokens)
@@ -536,7 +536,7 @@ def tile_chunk(
     workers: Worker,
     taken: NDArray[np.int64],
 ) -> None:
-    """Twin of `parallel.tile_chunk`: the workers in turn, so nothing races; ``span`` is not looked at."""
+    """Twin of `parallel.tile_chunk`: the workers in turn, so nothing races; it ignores ``span``."""
     for k in range(len(cuts) - 1):
         worker = _worker(workers, k % len(workers.rng))
         tile_span(text, int(cuts[k]), int(cuts[k + 1]), model, sampling, tiling, rate, worker)

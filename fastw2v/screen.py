@@ -34,7 +34,7 @@ class Screen:
             sys.stderr.flush()
 
     def isatty(self) -> bool:
-        """Tell whether a person may be watching."""
+        """Return whether a person may be watching."""
         try:
             return sys.stderr.isatty()
         except (OSError, ValueError, AttributeError):
@@ -55,7 +55,7 @@ def say(progress: bool, text: str) -> None:
 
 @contextmanager
 def announced(progress: bool, text: str) -> Iterator[None]:
-    """Print a remark if the body takes long enough to be noticed."""
+    """Print a remark if the body takes noticeably long."""
     timer = threading.Timer(0.5, say, (progress, text))
     timer.daemon = True
     timer.start()
@@ -66,7 +66,7 @@ def announced(progress: bool, text: str) -> Iterator[None]:
 
 
 def bar(total: int | None, unit: str, what: str | None, progress: bool, done: int = 0) -> Any:
-    """Return a bar to be used in ``with``, silent unless ``progress``; a log file gets one line per 30 s."""
+    """Return a bar to use in ``with``, silent unless ``progress``; a log file gets one line per 30 s."""
     screen = Screen()
     interval = 0.1 if screen.isatty() else 30
     return tqdm(

@@ -69,7 +69,7 @@ class Vocab:
         words: list[str] = []
         counts: list[int] = []
         lines = content.split(b"\n")[:-1] if content else []
-        # words hold no ASCII white space except spaces: check each word only if the file has any
+        # Words hold no ASCII white space except spaces. Check each word only if the file has other white space.
         spaced = content.count(b"\t") != len(lines) or any(space in content for space in (b"\r", b"\v", b"\f"))
         for number, line in enumerate(lines, 1):
             word, tab, count = line.rpartition(b"\t")
@@ -92,7 +92,7 @@ class Vocab:
 
 
 def check_storable(word: str) -> None:
-    """Raise ValueError, with the reason, if a word would not survive being written to vocab.tsv and read back."""
+    """Raise ValueError, with the reason, if writing a word to vocab.tsv and reading it back would change it."""
     if not word or any(c in word for c in "\t\n\r\v\f"):
         raise ValueError("empty, or with a tab or line break inside")
     try:

@@ -27,7 +27,7 @@ CHECKED_ROWS = 4_096
 
 
 def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.float32], *, binary: bool) -> None:
-    """Write vectors as word2vec.c does; the file is replaced only when it is complete.
+    """Write vectors as word2vec.c does; an existing file is replaced only by a complete one.
 
     Warns:
         UserWarning: words are not valid UTF-8, so gensim needs an option to read the file.
@@ -56,15 +56,15 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
     try:
         if path.is_dir():
             raise FormatError(f"{path} is a folder: give a file name")
-        if path.exists() and not path.is_file():  # a pipe or a device can't be replaced
+        if path.exists() and not path.is_file():  # A pipe or a device can't be replaced.
             with open(path, "wb") as file:
                 _write_rows(file, words, vectors, binary)
             return
-        path = Path(os.path.realpath(path))  # the target of a link, not the link
+        path = Path(os.path.realpath(path))  # Replace the target of a link, not the link.
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             aside.unlink(missing_ok=True)
-            with open(aside, "xb") as file:  # fails if somebody has put a link there
+            with open(aside, "xb") as file:  # This fails if somebody has put a link there.
                 _write_rows(file, words, vectors, binary)
                 file.flush()
                 os.fsync(file.fileno())
@@ -73,7 +73,7 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)
-    except BrokenPipeError:  # the reader has seen enough; the command line handles it
+    except BrokenPipeError:  # The reader has stopped reading; the command line handles it.
         raise
     except OSError as error:
         raise FormatError(f"cannot write {path}: {error.strerror or error}") from error
@@ -96,7 +96,7 @@ def read(path: str | PathLike[str], *, binary: bool) -> tuple[list[str], NDArray
     try:
         with open(path, "rb") as file:
             n_words, size = _read_header(file, name)
-            # a row has at least one byte of word, a space, and per number 4 bytes or a digit and a separator
+            # A row has at least one byte of word and a space, and per number 4 bytes, or a digit and a separator.
             least = n_words * (2 + size * (4 if binary else 2)) - 1
             held = os.fstat(file.fileno()).st_size - file.tell()
             if held < least:
@@ -107,7 +107,7 @@ def read(path: str | PathLike[str], *, binary: bool) -> tuple[list[str], NDArray
                 raise FormatError(f"{name}: the header announces vectors of {size} numbers, more than {MAX_COLUMNS:,}")
             vectors = np.empty((n_words, size), np.float32)
             read_row = _read_binary_row if binary else _read_text_row
-            with np.errstate(over="ignore"):  # infinite numbers are rejected below
+            with np.errstate(over="ignore"):  # Infinite numbers are rejected below.
                 words = [_checked(read_row(file, name, row, vectors[row]), name, row) for row in range(n_words)]
             if file.read(1 << 12).strip() or file.read(1):
                 raise FormatError(f"{name} continues after the {n_words} words that its header announces")

@@ -59,7 +59,7 @@ def test_the_rate_falls_with_what_all_nodes_have_done(corpus, monkeypatch):
         (False, True)
     ] * 2
     assert by_start[0][0][1] == by_start[2][0][0]
-    assert len({stream for *_, stream in seen}) == 4  # each node has a stream of its own, which goes on
+    assert len({stream for *_, stream in seen}) == 4  # each node has its own stream, which continues
     for node in (0, 1):
         for epoch in range(epochs):
             (start, _), alpha, step, _ = by_start[2 * node + epoch]

@@ -1,4 +1,4 @@
-"""The bench suite's tables, pictures and pages are what the results say."""
+"""The bench suite's tables, pictures and pages agree with the results."""
 
 import argparse
 import json
@@ -68,15 +68,16 @@ def test_pages_and_pictures_are_what_the_results_say():
     assert not changed, f"{[path.name for path in changed]}: python -m bench report"
 
 
-#: A number with a unit of speed, memory, time or quality, or a ratio in words: only a result may say one.
+#: A number with a unit of speed, memory, time or quality, or a ratio in words: only a result may state one.
 FIGURE = re.compile(
-    r"\d[\d.,]*\s*(?:x\b|times|-?fold|%|per cent|points?\b|[kMGT]i?B\b|GFLOP|(?:tokens|words)(?:/s| a second)|M\b"
+    r"\d[\d.,]*\s*(?:x\b|times|-?fold|"
+    r"%|per cent|points?\b|[kMGT]i?B\b|GFLOP|(?:tokens|words)(?:/s| (?:a|per) second)|M\b"
     r"|[mb]illion|[mn]?s\b|(?:seconds?|minutes?|hours?)\b)"
     r"|\b(?:two|three|four|five|six|seven|eight|nine|ten|twenty|hundred|many) times (?:as|more|less|fewer|faster)\b"
     r"|\b(?:twice|thrice|half) (?:as|the)\b|\b(?:two|three|four|five|ten|twenty|hundred)-?fold\b",
     re.IGNORECASE,
 )
-#: What pages may say outside of the blocks: limits of the program and sizes of downloads, which nobody measures.
+#: Figures that pages may state outside of the blocks: limits of the program and sizes of downloads, never measured.
 NOT_MEASURED = (
     "may be up to 64 MB.", "counts of up to 4 million distinct words", "| 31 MB |", "| 124 million by wikifil",
     "| 323 MB |", "| 103 million by its own count", "| 190 MB |", "| 0.8 billion by its own count", "| 1,792 MB |",

@@ -1,4 +1,4 @@
-"""A run can be stopped at any moment, by anybody, and goes on where it was."""
+"""A run can be stopped at any moment, by anybody, and resumes where it stopped."""
 
 import contextlib
 import ctypes
@@ -63,7 +63,7 @@ def assert_same_run(a, b):
         assert sum(record[name] for record in a.metrics) == sum(record[name] for record in b.metrics)
 
 
-# ------------------------------------------------------------------------------------------------------ going on
+# ------------------------------------------------------------------------------------------------------ resuming
 
 
 @KERNELS
@@ -287,7 +287,7 @@ def test_training_goes_on_while_a_checkpoint_is_written(planted_file, tmp_path, 
 
 
 def test_a_small_checkpoint_is_not_copied_in_memory(planted_file, tmp_path, monkeypatch):
-    """It is written before training goes on, and reaches the disk meanwhile; only then does it stand in the folder."""
+    """It is written before training continues, and reaches the disk meanwhile; only then is it in the folder."""
     publishing, may_end, chunks = threading.Event(), threading.Event(), []
     threads = []
     real_parts, real_publish = checkpoint.Checkpoints._write_parts, checkpoint.publish
@@ -376,7 +376,7 @@ def test_a_checkpoint_is_a_model(tmp_path, monkeypatch):
 
 
 def test_reading_while_a_checkpoint_is_put_in_place(two_checkpoints, tmp_path, monkeypatch):
-    """What is opened is all of one state."""
+    """All opened files are of one state."""
     folder = tmp_path / "m"
     shutil.copytree(two_checkpoints / "early", folder)
     real, opened = embeddings.load_array, []
@@ -528,7 +528,7 @@ def test_no_signal_breaks_the_wait_for_what_is_being_written(tmp_path):
 
 
 def killed_and_resumed(text, folder, kills, seed, epochs):
-    """Kill a run and what goes on with it at random moments; return how often, and the run at its end."""
+    """Kill a run and its resumed runs at random moments; return the number of kills, and the finished run."""
     rng = np.random.default_rng(seed)
     done = in_checkpoint = 0
     saved = False  # the first kills can come before the first checkpoint
@@ -592,7 +592,7 @@ checkpoint.publish = publish
     [(True, 17), pytest.param(True, 1, marks=pytest.mark.long), pytest.param(False, 1, marks=pytest.mark.long)],
 )
 def test_killed_at_any_step_of_saving(tmp_path, had, every):
-    """Where a finished model stood, it stands there or in 'previous' until the run that replaces it is finished."""
+    """A finished model stays in its place or in `previous` until the run that replaces it is finished."""
     text = tmp_path / "text"
     text.write_text("".join(" ".join(sentence) + "\n" for sentence in corpus(400)))
     whole = fastw2v.train(text, **QUICK)
@@ -612,7 +612,7 @@ def test_killed_at_any_step_of_saving(tmp_path, had, every):
             old = folder / "previous" if (folder / "previous" / "model.json").exists() else folder
             np.testing.assert_array_equal(fastw2v.load(old).vectors, before.vectors)
             moved.append(old != folder)
-            if not moved[-1]:  # the old model is no run to go on with
+            if not moved[-1]:  # the old model is not a run to resume
                 continue
         assert_same_run(fastw2v.train(text, output=folder, resume=True, **QUICK), whole)
         assert not (folder / "previous").exists()
@@ -1060,7 +1060,7 @@ def test_init_from_gives_the_rows_of_common_words(untrained, model, tmp_path, ca
 
 
 def test_init_from_is_where_learning_starts(planted_file, model):
-    """A rate that moves nothing far leaves what was given: it scores as the model does."""
+    """A tiny rate leaves the given vectors almost unchanged: they score as the model does."""
     options = QUICK | {"vector_size": 20, "epochs": 1, "alpha": 1e-4, "min_alpha": 1e-4}
     given = fastw2v.load(model)
     loss = [fastw2v.train(planted_file, init_from=start, **options).metrics[0]["loss"] for start in (given, None)]

@@ -274,7 +274,7 @@ def test_help_and_version(capsys):
 
 
 def test_closed_pipe_is_no_error(model):
-    """As in 'fastw2v neighbors ... | head -1'."""
+    """As in `fastw2v neighbors ... | head -1`."""
     command = f"{sys.executable} -m fastw2v neighbors {model} t0w1 t0w2 t0w3 t0w4 -n 50 | true"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
     assert done.stderr == ""

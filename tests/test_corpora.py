@@ -1,4 +1,4 @@
-"""Corpora: downloads against a server of our own, clean-up, and planted answers that a training finds."""
+"""Corpora: downloads from a local server, removal of markup, and planted answers that a training finds."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Server(ThreadingHTTPServer):
-    """One file, and faults on demand; what was asked is in ``asked``."""
+    """One file, with faults on demand; ``asked`` records the requests."""
 
     daemon_threads = True
 
@@ -218,7 +218,7 @@ def test_server_without_ranges_starts_again(server, source, tmp_path, cut):
     said = []
     fetch.fetch(source, tmp_path / "out.txt", say=said.append)
     assert (tmp_path / "out.txt").read_bytes() == WORDS + b"\n"
-    assert any("from the start" in line for line in said)
+    assert any("restarting" in line for line in said)
 
 
 def test_server_that_always_cuts_at_the_same_place_is_given_up(server, source, tmp_path):
@@ -329,7 +329,7 @@ def test_nobody_there(source, tmp_path, monkeypatch):
     with pytest.raises(CorpusError, match="no connection"):
         fetch.fetch(source, tmp_path / "out.txt", url="http://127.0.0.1:1/x")
     for address in ("file:///etc/passwd", "ftp://x/y", "text8.zip"):
-        with pytest.raises(CorpusError, match="not one of HTTP"):
+        with pytest.raises(CorpusError, match="not an HTTP address"):
             fetch.fetch(source, tmp_path / "out.txt", url=address)
     assert list(tmp_path.iterdir()) == []
 

@@ -132,7 +132,7 @@ def test_two_nodes_learn_and_stay_one_model(cluster, prepared, tmp_path, capsys)
         # after a full exchange all of both replicas is; before, each node's rare words are its own
         assert all(whole for _, whole in found) == (record["rows_exchanged"] == len(embeddings))
     last = [zlib.crc32(np.pad(M, ((0, 0), (0, 12))).tobytes()) for M in (embeddings.vectors, embeddings.outside)]
-    assert last == found[0][0]  # and it is what was saved
+    assert last == found[0][0]  # and it equals the saved one
 
     assert {record["rows_exchanged"] for record in records} == {20, len(embeddings)}
     assert all(record["nodes"] == 2 and record["bytes_exchanged"] > 0 for record in records)
@@ -268,7 +268,7 @@ def test_the_only_node_that_sees_the_output_is_lost(cluster, prepared, tmp_path)
             return super().open(plan, number) | {"sees_output": number != 0}
 
     output = tmp_path / "m"
-    train(prepared, output, Apart, epochs=1, min_nodes=1)  # the other goes on, and the model waits for who comes
+    train(prepared, output, Apart, epochs=1, min_nodes=1)  # the other node continues, and the model waits for new nodes
     check_ledger(output, 1)
     progress = fastw2v.load(output).metadata["progress"]
     assert progress["complete"]
@@ -334,7 +334,7 @@ def test_too_few_nodes_are_left_then_resumed(cluster, prepared, tmp_path, capsys
     progress = stopped.metadata["progress"]
     assert not progress["complete"]
     assert 0 < progress["tokens"] < progress["tokens_total"]
-    # a run of nodes is not one of a single machine, and says what to do
+    # a run of nodes is not one of a single machine; the error names a remedy
     with pytest.raises(fastw2v.ConfigError, match=r"was trained with --ray .* give it to resume"):
         fastw2v.train(prepared, output=output, resume=True, progress=False)
 
@@ -417,7 +417,7 @@ def test_the_driver_is_killed_and_stopped_and_the_run_goes_on(cluster, planted_f
         process = subprocess.Popen([*command, *address], **outputs)
         deadline = time.monotonic() + 60
         saved = {saved_tokens(output)}
-        while len(saved) < 3:  # a run that goes on may first bring to its end what the killed one was saving
+        while len(saved) < 3:  # a resumed run may first finish the save of the killed one
             saved.add(saved_tokens(output))
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
@@ -458,11 +458,11 @@ def test_a_run_that_diverges(cluster, prepared, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
-# ---------------------------------------------------------------------------------------------------- what is refused
+# ---------------------------------------------------------------------------------------------------- refused options
 
 
 def refused(capsys, *arguments):
-    """Run the command and return the one line that it says, without the program's name."""
+    """Run the command and return the one line that it prints, without the program's name."""
     assert main(["train", *map(str, arguments)]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fastw2v: error: ")]
     assert len(lines) == 1

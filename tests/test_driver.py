@@ -26,7 +26,7 @@ KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
 
 @pytest.fixture(autouse=True)
 def _tiles_in_small_corpora(monkeypatch):
-    """The corpora here are too small for tiles, which are what is to be driven."""
+    """The corpora here are too small for tiles, which these tests must drive."""
     monkeypatch.setattr(tile, "LEAST_TILES", 1)
 
 

@@ -81,7 +81,7 @@ def place():
 
 @contextmanager
 def reading():
-    """Let no error out but ours, in one line of reasonable length, and nothing go on for ever."""
+    """Let out only our own errors, in one line of reasonable length, and let nothing run forever."""
 
     def hang(number, frame):
         raise AssertionError(f"no end after {SECONDS} seconds")

@@ -1,4 +1,4 @@
-"""What a path can be: archives of every kind, folders, patterns, pipes; and what is wrong with them, in one line."""
+"""Inputs: archives of every kind, folders, patterns and pipes, and the one-line errors about them."""
 
 import bz2
 import gzip
@@ -156,7 +156,7 @@ def test_folders_and_patterns(tmp_path):
         path = tmp_path / "texts" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
-    os.mkfifo(tmp_path / "texts" / "pipe")  # would wait for ever
+    os.mkfifo(tmp_path / "texts" / "pipe")  # would wait forever
     folder = str(tmp_path / "texts")
     below = [name.removeprefix(folder + "/") for name in inputs.expand([folder])]
     assert below == ["a", "b", "sub.d/x", "sub/c", "sub/deep/z"]
@@ -242,7 +242,7 @@ def test_ctrl_c_while_waiting_for_standard_input(tmp_path):
         process.kill()
     assert process.returncode == 130, said
     assert b"interrupted; nothing was written" in said
-    assert said.count(b"\n") <= 2  # 'reading the corpus ...' perhaps
+    assert said.count(b"\n") <= 2  # perhaps "reading the corpus ..."
     assert not (tmp_path / "m").exists()
 
 

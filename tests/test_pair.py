@@ -168,7 +168,7 @@ def test_one_worker_is_bit_identical_and_blind_to_chunks():
 
 @pytest.mark.parametrize("n_workers", [1, 2, 3, 7])
 def test_every_token_is_a_centre_exactly_once(n_workers):
-    """With a word of its own per token, a changed row says 'visited' and the tally says 'no more than once'."""
+    """With a word of its own per token, a changed row means "visited", and the tally shows "no more than once"."""
     from fastw2v.kernels.spans import cut
 
     lengths = [3, 0, 2, 25_000, 0, 0, 12, PIECE, 2, PIECE + 1, 7, 0]
@@ -292,7 +292,7 @@ def test_the_rate_follows_the_position():
 
 
 def test_noise_never_is_the_outside_word_but_may_be_the_centre():
-    """Text '0 1', noise always word 0: (centre 0, outside 1) draws it K times, (centre 1, outside 0) never."""
+    """Text "0 1", noise always word 0: (centre 0, outside 1) draws it K times, (centre 1, outside 0) never."""
     V, U = np.eye(2, dtype=np.float32), np.zeros((2, 2), np.float32)
     noise = sampling.noise_table(np.array([1, 0]), 0.75)
     keep = sampling.keep_thresholds(np.ones(2, np.int64), 0)

@@ -1,4 +1,4 @@
-"""Prepared folders: what is written, what is refused, what is left behind."""
+"""Prepared folders: their files, the errors, and the leftovers of failures."""
 
 import json
 import os
@@ -547,7 +547,7 @@ def test_a_settled_file_is_not_read_again(big, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "m"
     assert not trained(capsys, big, folder)
     assert trained(capsys, big, folder)
-    assert read == [1]  # changed a moment before it was read: its times say nothing
+    assert read == [1]  # changed a moment before it was read: its times prove nothing
     settle(monkeypatch)
     assert not trained(capsys, big, folder, min_count=2)
     assert trained(capsys, big, folder, min_count=2)

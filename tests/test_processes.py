@@ -453,7 +453,7 @@ def test_the_loss_does_not_depend_on_the_number_of_workers(planted_file, kernel,
 
 @KERNELS
 def test_the_loss_is_that_of_the_chunk_alone(planted_file, monkeypatch, kernel):
-    """A tally starts at zero, and what is shown is its mean over the pairs that it is of."""
+    """A tally starts at zero, and its loss is the mean over its own pairs."""
     monkeypatch.setattr(driver, "CHUNK_SECONDS", 0)
     monkeypatch.setattr(driver, "FIRST_CHUNK", 3_000)
     real, sums = replica.run_chunk, []

@@ -175,7 +175,7 @@ def test_a_second_process_compiles_nothing(tmp_path):
     assert compiled > 10
     assert where.startswith(str(cache))
     before = files_of(cache)
-    for sizes in ("100,300", "37", "100"):  # the size is no part of what is compiled
+    for sizes in ("100,300", "37", "100"):  # compiled code does not depend on the size
         hits, misses, compiled, _ = train(tmp_path, sizes, cache)
         assert hits > 5
         assert (misses, compiled) == (0, 0)

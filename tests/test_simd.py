@@ -133,7 +133,7 @@ def check_between(jit):
     for index, low, length, skip in product([0, 5], [-3, 0, 4, 9], [-1, 0, 1, 6, 40], [-9, 5, 7]):
         place = index + lane
         used = (place >= low) & (place < low + length) & (place != skip)
-        x = np.where(used, 1.0 + lane, np.nan).astype(np.float32)  # what is left out may be anything
+        x = np.where(used, 1.0 + lane, np.nan).astype(np.float32)  # unused lanes may hold anything
         between(x, index, low, low + length, skip, out)
         np.testing.assert_array_equal(out, np.where(used, x, 0))
 
@@ -481,7 +481,7 @@ def test_avx512(tmp_path):
 
 @x86_only
 def test_sixteen_lanes_on_any_processor(tmp_path):
-    """What is generated for AVX-512, compiled for the processor at hand."""
+    """The code generated for AVX-512, compiled for this processor."""
     run_target(tmp_path, f"{SIMULATED}\nimport test_simd; test_simd.check_target(16, 32)")
 
 

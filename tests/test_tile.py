@@ -372,7 +372,7 @@ def test_one_worker_is_bit_identical_and_blind_to_chunks():
 
 @pytest.mark.parametrize("n_workers", [1, 2, 3, 7])
 def test_every_token_is_a_centre_exactly_once(n_workers):
-    """With a word of its own per token, a changed row says 'visited' and the tally says 'no more than once'."""
+    """With a word of its own per token, a changed row means "visited", and the tally shows "no more than once"."""
     lengths = [3, 0, 2, 25_000, 0, 0, 12, PIECE, 2, PIECE + 1, 7, 0]
     total = sum(lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -422,7 +422,7 @@ def identity_run(ids, offsets, cuts, tiling, window=5, alpha=1e-6, step=0.0, pas
 
 
 def assert_window_counts(counts, window, passes):
-    """Counts (centre, outside) of n words that stand in a row: the reach is uniform on 1..window."""
+    """Counts (centre, outside) of n consecutive words: the reach is uniform on 1..window."""
     n = len(counts)
     for distance in range(-n + 1, n):
         share = max(0, (window - abs(distance) + 1) / window) if distance else 0
@@ -482,7 +482,7 @@ def test_the_rate_follows_the_block(tiling):
 
 @pytest.mark.parametrize("tiling", [Tiling(64, 24, 1, 8), Tiling(8, 12, 2, 1)])
 def test_noise_never_is_the_outside_word_but_may_be_the_centre(tiling):
-    """Text '0 1', noise always word 0: (centre 0, outside 1) has it K times, (centre 1, outside 0) never."""
+    """Text "0 1", noise always word 0: (centre 0, outside 1) has it K times, (centre 1, outside 0) never."""
     V, U = matrices(2, 0, n_words=2)
     V[:, :2] = np.eye(2)
     noise = sampling.noise_table(np.array([1, 0]), 0.75)
@@ -591,7 +591,7 @@ def test_a_small_block_has_all_of_its_loss():
 
 
 def guarded(n, dtype, canary, room=4096):
-    """An array of n canaries between two rows of them, and a function that says whether those are untouched."""
+    """An array of n canaries between two rows of them, and a function that returns whether those are untouched."""
     around = np.full(n + 2 * room, canary, dtype)
     outside = np.r_[0:room, room + n : n + 2 * room]
     return around[room : room + n], lambda: bool((around[outside].view(np.int32) == around[:1].view(np.int32)).all())

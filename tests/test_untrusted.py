@@ -116,7 +116,7 @@ def test_numpys_own_files_are_read(tmp_path, array):
 @pytest.mark.parametrize("name", ["model.json", "vocab.tsv", "V.npy", "metrics.jsonl"])
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
 def test_what_is_no_file_is_not_opened(folder, name, kind):
-    """A pipe would wait for ever, a device never end."""
+    """A pipe would block forever, and a device would never end."""
     (folder / name).unlink()
     if kind == "pipe":
         os.mkfifo(folder / name)
@@ -431,7 +431,7 @@ def test_hostile_words_names_and_fields_are_escaped(folder, tmp_path, capsys):
     (tmp_path / f"text{HOSTILE}").write_text(f"{HOSTILE} b\n" * 9)
     options = ["--vector-size=2", "--epochs=1", "--workers=1"]
     assert shown(capsys, "prepare", tmp_path / f"text{HOSTILE}", "-o", tmp_path / f"p{HOSTILE}")[0] == 0
-    for _ in range(2):  # the second says what it uses again
+    for _ in range(2):  # the second reports its reuse
         assert shown(capsys, "train", tmp_path / f"text{HOSTILE}", "-o", tmp_path / f"n{HOSTILE}", *options)[0] == 0
     code, _, err = shown(capsys, "prepare", tmp_path / f"text{HOSTILE}", "-o", tmp_path / "q", "--min-count=99")
     assert code == 2

@@ -1,4 +1,4 @@
-"""Choosing the vocabulary, its file, and what is shown of its words."""
+"""The choice of the vocabulary, its file, and the display of its words."""
 
 from collections import Counter
 

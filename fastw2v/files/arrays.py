@@ -27,7 +27,7 @@ _NPY = re.compile(
 def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:
     """Map a .npy file read-only; nothing in it is unpickled or evaluated.
 
-    Unlike `numpy.load`, it compares the header of a stranger's file with the file's length before it believes it.
+    Unlike `numpy.load`, it compares the header of a stranger's file with the file's length before it trusts the header.
 
     Raises:
         FolderError: the file is missing, truncated, too long or not a .npy file, or holds another dtype.

@@ -36,7 +36,7 @@ def parse_json(content: bytes) -> Any:
     """Return the value of JSON in UTF-8; NaN and infinite numbers, which JSON does not allow, become None.
 
     Raises:
-        ValueError: it is not JSON, an object has a key twice, or it is nested more than `_DEPTH` deep.
+        ValueError: the text is not JSON, an object has a key twice, or the nesting is deeper than `_DEPTH`.
     """
     try:
         value = _STRICT.decode(content.decode("utf-8"))

@@ -11,8 +11,9 @@ The states of a folder while a run writes it. A folder that has a manifest holds
     published       new files, manifest         old/ has all old files
     settled         new files, manifest         empty: old/ is removed, or has become folder/previous/
 
-Whoever writes to the folder next settles what a killed run left there. Where old/ exists and the folder has a manifest,
-the folder is complete and old/ goes. Where it has none, its new files are removed and those in old/ return.
+The next run that writes to the folder settles the leftovers of a killed run. Where old/ exists and the folder has a
+manifest, the folder is complete and old/ is removed. Where the folder has no manifest, its new files are removed and
+the files in old/ return.
 """
 
 import errno
@@ -40,20 +41,20 @@ PREVIOUS = "previous"
 CACHE = "cache"
 KEEP_PREVIOUS = "keep-previous"
 NEW_RUN = "new-run.json"  # in PARTIAL: see `checkpoint.note_new_run`
-_OLD = "old"  # in PARTIAL while files are being replaced: the old ones
+_OLD = "old"  # in PARTIAL, the old files while they are being replaced
 _OLD_NAMES = "old-names"
 _REPLACED = "replaced-"  # old files that are about to be removed
 _PARTS = {"V.npy", "U.npy", "vocab.tsv", "metrics.jsonl", "model.json", "ids.npy", "offsets.npy", "prepared.json"}
 
 
 def open_part(path: Path) -> BufferedReader:
-    """Open a file of a folder for reading, to be used in ``with``.
+    """Open a file of a folder for reading; use it in ``with``.
 
     Links are followed, because download caches consist of links, but only to a regular file: a pipe could block
     forever, and a device may have no end.
 
     Raises:
-        OSError: it can't be opened, or is not a regular file.
+        OSError: the file can't be opened, or is not a regular file.
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
@@ -79,7 +80,7 @@ def check_target(folder: Path, manifest: str, kind: str) -> None:
 def _claim(folder: Path, manifest: str) -> int | None:
     """Make an empty staging folder, lock it, and return the lock's descriptor.
 
-    The operating system releases the lock when the process ends, in whatever way. Without ``flock`` (on Windows) there
+    The operating system releases the lock when the process ends, however it ends. Without ``flock`` (on Windows) there
     is no lock.
 
     Raises:
@@ -88,14 +89,14 @@ def _claim(folder: Path, manifest: str) -> int | None:
     partial = folder / PARTIAL
     lock = None
     while True:
-        if partial.is_symlink():  # everything in its target would be removed
+        if partial.is_symlink():  # Everything in its target would be removed.
             raise FolderError(f"{partial} is a link: remove it")
         partial.mkdir(parents=True, exist_ok=True)
         if fcntl is None:
             break
         try:
             lock = os.open(partial, os.O_RDONLY)
-        except FileNotFoundError:  # another run has just finished and removed the folder
+        except FileNotFoundError:  # Another run has just finished and removed the folder.
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,10 +108,10 @@ def _claim(folder: Path, manifest: str) -> int | None:
                 break
         os.close(lock)
     try:
-        _settle(folder, manifest)  # in case a run was killed while it was publishing
+        _settle(folder, manifest)  # A run may have been killed while it was publishing.
         for left_over in partial.iterdir():
             if left_over.name == NEW_RUN and left_over.is_file() and not left_over.is_symlink():
-                continue  # of a run that may be resumed
+                continue  # from a run that may be resumed
             if left_over.is_dir() and not left_over.is_symlink():
                 shutil.rmtree(left_over, ignore_errors=left_over.name.startswith(_REPLACED))
             else:
@@ -127,10 +128,10 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     """Yield a staging folder, empty except for NEW_RUN; on success its files replace those of ``folder``.
 
     The old files are not touched before that. On any exception everything written is removed, and ``folder`` too if it
-    did not exist before. Subfolders are scratch space and removed at the end, except a prepared folder named CACHE: it
-    replaces that of ``folder``, last of all. If the body makes a file named KEEP_PREVIOUS, the old files move to the
-    subfolder PREVIOUS instead of being removed. If the body leaves no manifest, ``folder`` stays as it is. Files that
-    the body itself has published with `publish` stay in any case.
+    did not exist before. Subfolders are scratch space and are removed at the end, except a prepared folder named CACHE:
+    last of all, it replaces the one in ``folder``. If the body makes a file named KEEP_PREVIOUS, the old files move to
+    the subfolder PREVIOUS instead of being removed. If the body leaves no manifest, ``folder`` stays as it is. Files
+    that the body itself has published with `publish` stay in any case.
 
     Raises:
         FolderError: ``folder`` is something else (see `check_target`), can't be written, or is being written.
@@ -142,7 +143,7 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     except (OSError, ValueError, RecursionError) as error:
         _remove_made(made, folder)
         raise FolderError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
-    # the body may change the working directory
+    # The body may change the working directory.
     folder, made = folder.absolute(), None if made is None else made.absolute()
     signal_number = 0
     own = os.stat(folder / PARTIAL)
@@ -156,7 +157,7 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
         finally:
             with suppress(FolderError):
                 check_own(folder / PARTIAL, own)
-                if not _holds_files(folder / PARTIAL / _OLD):  # they may be the only copy
+                if not _holds_files(folder / PARTIAL / _OLD):  # They may be the only copy.
                     shutil.rmtree(folder / PARTIAL, ignore_errors=True)
             _remove_made(made, folder)
     finally:
@@ -167,10 +168,10 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
 
 
 def check_own(partial: Path, own: os.stat_result) -> None:
-    """Raise unless a staging folder is still the one that this run made, and not another run's.
+    """Raise unless a staging folder is still the one that this run made.
 
     Raises:
-        FolderError: it was removed, and perhaps made again.
+        FolderError: the folder was removed, and perhaps made again.
     """
     with write_errors(partial):
         if not os.path.samestat(own, os.stat(partial)):
@@ -178,10 +179,10 @@ def check_own(partial: Path, own: os.stat_result) -> None:
 
 
 def check_previous(folder: Path) -> None:
-    """Raise unless a finished model can move to the subfolder PREVIOUS, because nothing else is there.
+    """Raise unless a finished model can move to the subfolder PREVIOUS.
 
     Raises:
-        FolderError: the name is taken by something that is not a model.
+        FolderError: something that is not a model has this name.
     """
     previous = folder / PREVIOUS
     if os.path.lexists(previous) and not _is_previous(previous):
@@ -203,7 +204,7 @@ def _holds_files(folder: Path) -> bool:
 
 
 def publish(partial: Path, made: Path, manifest: str) -> None:
-    """Replace the old files of a folder by those of ``made``; if that fails half-way, put the old ones back.
+    """Replace the old files of a folder with those of ``made``; if that fails half-way, put the old ones back.
 
     The manifest leaves first and comes last, so a folder that has a manifest always holds one whole model: the old one
     while `_OLD` is empty, the new one afterwards. `_settle` relies on this.
@@ -227,7 +228,8 @@ def publish(partial: Path, made: Path, manifest: str) -> None:
             synchronise(made / name)
         old_names = [path.name for path in folder.iterdir() if path.name in names or path.name in _PARTS]
         (partial / _OLD_NAMES).write_bytes(os.fsencode("\n".join(old_names)))
-        synchronise(partial / _OLD_NAMES)  # lost in a power cut, `_settle` would remove files that have not moved
+        # If a power cut lost this list, `_settle` would remove files that have not moved.
+        synchronise(partial / _OLD_NAMES)
         (partial / _OLD).mkdir()
         try:
             for name in sorted(old_names, key=lambda name: name != manifest):
@@ -242,7 +244,7 @@ def publish(partial: Path, made: Path, manifest: str) -> None:
 
 def synchronise(path: Path) -> None:
     """Have the system write a file, or the names in a folder, to the disk itself."""
-    if path.is_dir() and os.name == "nt":  # Windows can't open folders
+    if path.is_dir() and os.name == "nt":  # Windows can't open folders.
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
@@ -255,7 +257,7 @@ def _publish_cache(folder: Path) -> None:
     """Move a prepared corpus beside the model that was trained on it.
 
     The cache is verified by its own digests whenever it is used. So a run killed between the two renames only loses a
-    cache, and the cache of another corpus does no harm. A folder of this name that is no cache stays where it is.
+    cache, and the cache of another corpus does no harm. A folder of this name that is not a cache stays.
     """
     made, cache = folder / PARTIAL / CACHE, folder / CACHE
     if not made.is_dir() or (os.path.lexists(cache) and not (cache / "prepared.json").is_file()):
@@ -268,7 +270,7 @@ def _publish_cache(folder: Path) -> None:
 
 
 def _settle(folder: Path, manifest: str) -> None:
-    """Bring a publication to its end, wherever it stopped: forward if a manifest is in place, back if not."""
+    """Finish an interrupted publication: go forward if a manifest is in place, and back if not."""
     partial = folder / PARTIAL
     old = partial / _OLD
     if old.is_symlink() or not old.is_dir():
@@ -278,7 +280,7 @@ def _settle(folder: Path, manifest: str) -> None:
             shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
             os.rename(old, folder / PREVIOUS)
         else:
-            # NFS keeps a removed file while it is open, and its folder with it: the next OLD needs the name
+            # NFS keeps a removed file while it is open, and its folder with it. The next OLD needs the name.
             replaced = partial / f"{_REPLACED}{time.monotonic_ns()}"
             os.rename(old, replaced)
             shutil.rmtree(replaced, ignore_errors=True)
@@ -287,7 +289,7 @@ def _settle(folder: Path, manifest: str) -> None:
     with open_part(partial / _OLD_NAMES) as file:
         old_names = os.fsdecode(file.read()).split("\n")
     for path in folder.iterdir():
-        if path.name in _PARTS and path.name not in old_names:  # a new file that replaces none
+        if path.name in _PARTS and path.name not in old_names:  # This new file replaces no old one.
             path.unlink()
     for path in sorted(old.iterdir(), key=lambda path: path.name == manifest):
         os.replace(path, folder / path.name)
@@ -296,7 +298,7 @@ def _settle(folder: Path, manifest: str) -> None:
 
 @contextmanager
 def write_errors(folder: Path) -> Iterator[None]:
-    """Turn an operating system's error while writing into a `FolderError` that names the user's folder."""
+    """Turn an operating system error while writing into a `FolderError` that names the user's folder."""
     try:
         yield
     except OSError as error:

@@ -7,9 +7,9 @@ WORD_BYTES long. A newline ends a sentence, and so does the end of a file; blank
 The text is read in blocks that end after white space. Each worker has a word table, and there is one more thread than
 workers: while all tables are busy, it reads (and decompresses) the next block. A thread scans its block into the next
 free table and appends provisional ids to that table's file: the table's own numbering, and -1 at the end of a sentence.
-Which table gets which block is chance, but the result is not: counts are sums, the first place in the corpus breaks
-ties, and blocks are sorted by number. Then `write_ids` turns provisional ids into final ids by frequency: a pass over
-int32 ids takes the place of a second pass over the text.
+Chance decides which table gets which block, but it does not affect the result: counts are sums, the first place in the
+corpus breaks ties, and blocks are sorted by number. Then `write_ids` turns provisional ids into final ids by frequency:
+a pass over int32 ids takes the place of a second pass over the text.
 
 A table that reaches its share of TABLE_WORDS or TABLE_BYTES is written to disk as a run and cleared. Runs are merged
 exactly, one part of all hash values at a time, so memory is bounded by the words that are kept and no count is lost.
@@ -40,9 +40,9 @@ from .inputs import display_name, expand, open_text
 from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable, is_space
 
 BLOCK_BYTES = 1 << 20
-TABLE_WORDS = 1 << 22  # in all tables together; a word takes 70 to 130 bytes
-TABLE_BYTES = 1 << 28  # of letters in all tables together; only a text crafted to fill memory reaches this first
-WORD_BYTES = 64 << 20  # a small archive can hold an endless word
+TABLE_WORDS = 1 << 22  # words in all tables together; a word takes 70 to 130 bytes
+TABLE_BYTES = 1 << 28  # letters in all tables together; only a text crafted to fill memory reaches this limit first
+WORD_BYTES = 64 << 20  # A small archive can hold an endless word.
 JOIN_SECONDS = 2.0
 
 
@@ -83,7 +83,7 @@ def renumber(
             ends[n_ends] = n_before + n_ids
             n_ends += 1
         else:
-            ids[n_ids] = final_id[word]  # if it is -1, the next id overwrites it: cheaper than a branch
+            ids[n_ids] = final_id[word]  # If it is -1, the next id overwrites it: cheaper than a branch.
             n_ids += final_id[word] >= 0
     return n_ids, n_ends
 
@@ -192,7 +192,7 @@ class Feed:
                 return None
             self._name, self._read = self._open.enter_context(open_text(path))
         filled = len(self._left)
-        room = max(BLOCK_BYTES, filled)  # not the whole array, if a long word has enlarged it
+        room = max(BLOCK_BYTES, filled)  # A long word may have enlarged the array: do not fill all of it.
         if len(text) < room + PADDING:
             text = np.empty(room + PADDING, np.uint8)
         text[:filled] = self._left
@@ -200,7 +200,7 @@ class Feed:
             filled += self._read(text[filled:room])
             if filled < room:
                 stop, ends_file = filled, True
-                self._open.close()  # raises if the file has changed
+                self._open.close()  # This raises if the file has changed.
                 self._read = None
                 break
             stop, ends_file = int(last_space(text, filled)), False
@@ -244,7 +244,7 @@ def in_threads(work: Callable[[Callable[[], bool]], None], n_threads: int) -> No
         stop.set()
         deadline = time.monotonic() + JOIN_SECONDS
         for thread in threads:
-            if thread.ident is not None:  # the system, or Ctrl-C, may have kept it from starting
+            if thread.ident is not None:  # The system or Ctrl-C may have kept it from starting.
                 thread.join(max(0.0, deadline - time.monotonic()))
         raise
     if errors:
@@ -349,7 +349,7 @@ def ingest_files(
                     block = None if stopped() else feed.next_block(text)
                     if block is None:
                         return
-                    # under the lock, so that each table sees its blocks in order: it notes only a word's first place
+                    # Under the lock each table sees its blocks in order; it notes only a word's first place.
                     place = free.get()
                 try:
                     text = block.text
@@ -405,11 +405,11 @@ def _ingested(
         for place in others:
             maps[place.run] = merged.add(place.table.run())
         distinct = len(merged)
-    found = merged.run()
+    contents = merged.run()
     return Ingested(
-        words=Words(found.starts, found.letters),
-        counts=found.counts,
-        firsts=found.firsts,
+        words=Words(contents.starts, contents.letters),
+        counts=contents.counts,
+        firsts=contents.firsts,
         n_tokens=n_tokens,
         n_sentences=n_sentences,
         distinct=distinct,
@@ -436,11 +436,11 @@ def _in_order(scanned: list[Scanned]) -> tuple[list[Scanned], int]:
 def merge(runs: Sequence[Run], min_count: int, max_vocab: int | None) -> tuple[WordTable, int, int]:
     """Merge runs that do not fit into memory together, exactly, one part of all hash values after another.
 
-    All occurrences of a word are in the same part. So after each part its rare words can be dropped; and if more than
-    twice ``max_vocab`` words are left, all but the ``max_vocab`` most frequent, ties by first place.
+    All occurrences of a word are in the same part. So after each part this drops its rare words. If more than twice
+    ``max_vocab`` words are left, it keeps only the ``max_vocab`` most frequent; the first place breaks ties.
 
     Returns:
-        A table of at least every word that is among the ``max_vocab`` most frequent and has ``min_count`` occurrences;
+        A table of at least all words that are among the ``max_vocab`` most frequent and occur ``min_count`` times;
         the number of distinct words; and the largest count of a word that is not in the table.
     """
     n_parts = 1
@@ -459,7 +459,7 @@ def merge(runs: Sequence[Run], min_count: int, max_vocab: int | None) -> tuple[W
         distinct += len(found.counts)
         kept = found.counts >= min_count
         if not kept.any() and found.counts.max() > most:
-            kept[np.argmax(found.counts)] = True  # so that a message can name the most frequent word
+            kept[np.argmax(found.counts)] = True  # A message can then name the most frequent word.
         most = max(most, int(found.counts.max()))
         left_out = max(left_out, int(found.counts[~kept].max(initial=0)))
         survivors.add(found.select(kept))
@@ -564,7 +564,7 @@ def ingest_sentences(sentences: Iterable[Iterable[str]], folder: Path) -> Ingest
                 raise CorpusError(f"sentence {number} is one string, not a list of tokens: split it, as with str.split")
             try:
                 block.extend(index.setdefault(token, len(index)) for token in sentence)
-            except TypeError as error:  # it is not iterable, or a token is not hashable
+            except TypeError as error:  # It is not iterable, or a token is not hashable.
                 raise CorpusError(f"sentence {number} is {sentence!r:.60}, not a list of strings") from error
             for token in islice(reversed(index), len(index) - known):
                 _check_token(token, number)

@@ -1,9 +1,10 @@
 """Sources of text: files, folders, glob patterns, archives and standard input, each read once from its start.
 
-A folder stands for every file below it, and a pattern for every file that it matches, both in order of their names.
+A folder stands for every file below it, and a pattern for every file that it matches, both in the order of their names.
 Hidden files and folders are skipped, and so are model and prepared folders below a folder. Archives are recognised by
-their first bytes, not by their names: gzip, bzip2, xz and zstd, also several streams end to end. A byte-order mark at
-the start of a text is skipped. A file with a NUL byte in its first 64 KiB is not text; a later NUL is an ordinary byte.
+their first bytes, not by their names: gzip, bzip2, xz and zstd, also as several streams end to end. A byte-order mark
+at the start of a text is skipped. A file with a NUL byte in its first 64 KiB is not text; a later NUL is an ordinary
+byte.
 """
 
 import bz2
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from ..errors import CorpusError
 
 SNIFF_BYTES = 64 << 10
-COMPRESSED_BYTES = 256 << 10  # read at once from an archive
+COMPRESSED_BYTES = 256 << 10  # bytes read at once from an archive
 # Decompressed at once: gzip can shrink text to a thousandth of its size, and 4 bytes of zstd can hold 128 KiB.
 GZIP_BYTES, ZSTD_BYTES = 32 << 10, 4 << 10
 
@@ -58,12 +59,12 @@ def expand(paths: Sequence[str | PathLike[str]]) -> list[str]:
     Raises:
         CorpusError: a folder has no file or is one of this program's, or a pattern matches nothing.
     """
-    found: list[str] = []
+    files: list[str] = []
     for path in paths:
         name = fspath(path)
         try:
             if os.path.isdir(name):
-                found += _files_below(name)
+                files += _files_below(name)
             elif any(c in name for c in "*?[") and not os.path.lexists(name):
                 matches = sorted(glob.glob(name, recursive=True))
                 if not matches:
@@ -71,12 +72,12 @@ def expand(paths: Sequence[str | PathLike[str]]) -> list[str]:
                         f"cannot read {name}: no file matches (quote the pattern, so that the shell does not expand it)"
                     )
                 for match in matches:
-                    found += _files_below(match) if os.path.isdir(match) else [match]
+                    files += _files_below(match) if os.path.isdir(match) else [match]
             else:
-                found.append(name)
+                files.append(name)
         except RecursionError:
             raise CorpusError(f"cannot read {name}: its folders are nested too deep") from None
-    return found
+    return files
 
 
 def _is_ours(folder: str) -> bool:
@@ -162,7 +163,8 @@ class _Streams(io.RawIOBase):
                         raise EOFError
                     return 0
             if self._stream is None:
-                self._compressed = self._compressed.lstrip(b"\0")  # padding, as on tapes; no stream starts with it
+                # Skip padding, as on tapes; no stream starts with it.
+                self._compressed = self._compressed.lstrip(b"\0")
                 if not self._compressed:
                     continue
                 self._stream = self._decompressor()
@@ -223,11 +225,11 @@ class _Archive(io.RawIOBase):
             ) from None
         except CorpusError:
             raise
-        except MemoryError:  # an xz or zstd header may demand gigabytes
+        except MemoryError:  # An xz or zstd header may demand gigabytes.
             raise CorpusError(
                 f"{self._name} needs more memory to decompress than there is: decompress it once"
             ) from None
-        except Exception as error:  # every library has its own errors
+        except Exception as error:  # Every library has its own errors.
             known = isinstance(error, (OSError, zlib.error, lzma.LZMAError)) or type(error).__name__ == "ZstdError"
             if not known:
                 raise
@@ -273,7 +275,7 @@ def _file(path: str) -> Iterator[Any]:
         changed = CorpusError(f"{path} changed while it was being read: wait until it is complete and start again")
         try:
             yield stream
-        except CorpusError as error:  # parts of two versions of an archive look like damage
+        except CorpusError as error:  # Parts of two versions of an archive look like damage.
             raise (changed if _differs(before, stream) else error) from error.__cause__
         if _differs(before, stream):
             raise changed
@@ -289,8 +291,8 @@ def open_text(path: str) -> Iterator[TextInput]:
     """Open a text for reading: a file, a pipe or standard input (``-``), decompressed where it is an archive.
 
     Raises:
-        CorpusError: it is missing, unreadable, a folder, not text, truncated or damaged, needs a missing library, or
-            changed while it was being read.
+        CorpusError: the file is missing, unreadable, a folder, not text, truncated or damaged; or it needs a missing
+            library, or changed while it was being read.
     """
     name = display_name(path)
     if path == "-":

@@ -43,7 +43,7 @@ CorpusInput: TypeAlias = PathOrPaths | Iterable[Iterable[str]]
 def choose_words(
     ingested: Ingested, min_count: int, max_vocab: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Choose the vocabulary: of the words that occur at least ``min_count`` times the ``max_vocab`` most frequent.
+    """Choose the vocabulary: the ``max_vocab`` most frequent of the words that occur at least ``min_count`` times.
 
     Returns:
         The indices in ``ingested.words`` of the words that are kept, in order of their ids; and the id of each of
@@ -106,7 +106,7 @@ def _prepare_into(
                 written = write_ids(ingested, final_id, ids_file, offsets_file, config.workers)
             if written != (n_tokens, n_sentences):
                 raise CorpusError(f"the scratch files in {folder} changed while they were being read: prepare again")
-            with ThreadPoolExecutor(2) as beside:  # system calls, while the words are decoded
+            with ThreadPoolExecutor(2) as beside:  # These are system calls, which run while the words are decoded.
                 done = [beside.submit(shutil.rmtree, scratch), beside.submit(synchronise, folder / "ids.npy")]
                 vocab = build_vocab(ingested, order)
                 vocab_sha256 = vocab.write(folder / "vocab.tsv")
@@ -164,7 +164,7 @@ def prepare(
     Args:
         corpus: one or more paths of files (also .gz, .bz2, .xz, .zst), folders or glob patterns (``-`` is standard
             input); or an iterable of token lists, read once.
-        output: the folder to make; it replaces an existing prepared folder when it is complete.
+        output: the folder to make; the complete folder replaces an existing prepared folder.
         min_count: drop less frequent words.
         max_vocab: keep only this many of the most frequent words.
         workers: threads that read files; None means every usable core. They never change the result.
@@ -185,7 +185,7 @@ def prepare(
 
 
 def is_prepared(path: str | PathLike[str]) -> bool:
-    """Tell whether a path is a prepared folder."""
+    """Return whether a path is a prepared folder."""
     return os.path.isfile(os.path.join(path, PREPARED_MANIFEST))
 
 
@@ -236,29 +236,29 @@ def _map(folder: Path, manifest: dict[str, Any], vocab: Vocab) -> Corpus:
 def states(paths: Sequence[str | PathLike[str]]) -> list[list[int]] | None:
     """Return the state of each file of a corpus: its device, inode and size, and the times of its last changes.
 
-    A file with the same state has the same content, provided that its last change was well before the state was taken:
+    A file with the same state has the same content, provided that its last change was well before its state was taken:
     programs can set the time of the last modification, but not that of the last change (ctime).
 
     Returns:
-        None on Windows, where this does not hold, for standard input, for a recently changed or a missing file.
+        None for standard input, for a missing or recently changed file, and on Windows, where this does not hold.
     """
     if os.name == "nt":
         return None
-    found = []
+    states = []
     now = time.time_ns()
     try:
         for path in expand(paths):
             state = os.stat(path)
             if not stat.S_ISREG(state.st_mode) or now - state.st_ctime_ns < SETTLED_NS:
                 return None
-            found.append([state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns])
+            states.append([state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns])
     except OSError:
         return None
-    return found
+    return states
 
 
 def _reusable(cache: Path, paths: Sequence[str | PathLike[str]], config: TrainConfig) -> Corpus | None:
-    """Return the corpus in a model folder's cache if preparing these texts with these options would give the same."""
+    """Return the corpus in a model folder's cache if these texts with these options would give the same corpus."""
     try:
         manifest = read_manifest(cache, PREPARED_MANIFEST, "prepared")
         made_with = [manifest.get(name) for name in ("fastw2v", "min_count", "max_vocab")]
@@ -286,7 +286,7 @@ def opened(
     workers: int | None = None,
     progress: bool = False,
 ) -> Iterator[Corpus]:
-    """Yield the corpus of a training run: open a prepared folder, and prepare anything else first.
+    """Yield the corpus of a training run: open a prepared folder, or prepare anything else first.
 
     Args:
         corpus: as for `prepare`, or the path of a prepared folder.
@@ -314,7 +314,7 @@ def opened(
     config = TrainConfig(max_vocab=max_vocab, workers=workers)
     if min_count is not None:
         config = replace(config, min_count=min_count)
-    # a pipe can be read only once, so its text can't be compared first
+    # A pipe can be read only once, so its text can't be compared first.
     for_reuse = scratch is not None and paths is not None and all(map(os.path.isfile, expand(paths)))
     if for_reuse:
         assert scratch is not None and paths is not None  # noqa: PT018

@@ -22,7 +22,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 def _topics() -> Iterator[str]:
     try:
         topics: dict[str, str] = import_module("pydoc_data.topics").topics
-    except ImportError:  # some distributions package it separately
+    except ImportError:  # Some distributions package it separately.
         return
     for name in sorted(topics):
         yield topics[name]
@@ -44,7 +44,7 @@ def _source_docs() -> Iterator[str]:
         if _NOT_LIBRARY & set(path.relative_to(library).parts):
             continue
         try:
-            with warnings.catch_warnings():  # old sources contain invalid escapes
+            with warnings.catch_warnings():  # Old sources contain invalid escapes.
                 warnings.simplefilter("ignore")
                 tree = ast.parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError):

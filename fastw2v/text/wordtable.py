@@ -1,14 +1,14 @@
-"""A hash table of words that grows: bytes of text in, ids and counts out; and tables merged into one.
+"""A growing hash table that turns the bytes of words into ids and counts, and merges with other tables.
 
 The table uses open addressing with linear probing. A slot is half a cache line, four 64-bit numbers: a key of two
 numbers, the word's id and its count. A word of up to 15 bytes is its own key, with its length in the top byte. The key
 of a longer word is a digest, and its length with the top bit set. Where the keys of two long words agree, their bytes
 are compared, so two different words are never confused.
 
-Most of the time goes into waiting: for a slot that is not in the cache, and after a mispredicted branch, as at the ends
-of words of varying length. So a scan takes some dozens of words at a time, in three steps that seldom wait. It finds
-white space, 64 bytes at once, as bits. Then it computes keys and hashes and prefetches the slots. Only then does it
-look at each slot, and the first one is nearly always the right one.
+Most of the time is spent waiting: for a slot that is not in the cache, and after a mispredicted branch, as at the ends
+of words of varying length. So a scan takes some dozens of words at a time, in three steps that seldom wait. First it
+finds white space as bits, 64 bytes at once. Then it computes keys and hashes and prefetches the slots. Last it looks at
+each slot, and the first one is nearly always the right one.
 
 Hashes depend on two numbers drawn when the program starts, so no text can be crafted to make probing slow. No result
 depends on these numbers.
@@ -26,12 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
+from ..files.arrays import load_array
 from ..kernels._jit import jit
 from ..kernels.simd import CHUNK, bits_between, ones, prefetch, trailing_zeros
 
 SENTENCE_END = -1
 PADDING = CHUNK
-LARGE_BYTES = 64 << 20  # a table that needs more reports it before it grows
+LARGE_BYTES = 64 << 20  # A table that needs more reports it before it grows.
 FIRST_SLOTS = 1 << 16
 SLOT = 4  # numbers per slot
 BATCH = 64  # words per batch, and up to CHUNK more
@@ -102,13 +103,13 @@ class Run(NamedTuple):
         for field, array in self._asdict().items():
             path = folder / f"{name}-{field}.npy"
             np.save(path, array)
-            stored.append(np.load(path, mmap_mode="r", allow_pickle=False))
+            stored.append(load_array(path, array.dtype))  # numpy.load parses headers as Python, one thread at a time.
         return Run(*stored)
 
 
 @jit(exact=True)
 def is_space(byte: int) -> bool:
-    """Tell whether a byte is ASCII white space."""
+    """Return whether a byte is ASCII white space."""
     return byte == 32 or 9 <= byte <= 13
 
 
@@ -129,7 +130,7 @@ def split_words(
         stop: one past the last byte.
         starts: output, BATCH + CHUNK places: the start of each word.
         ends: output, as many places: the end of each word.
-        breaks: output, two more places: the words that newlines precede, ascending, and then the number of words.
+        breaks: output, two more places: the words that follow newlines, ascending, and then the number of words.
 
     Returns:
         The number of words, the number of breaks (without the last entry), and where to continue; that is ``stop``
@@ -191,7 +192,7 @@ def word_key(
         return low, _load(text, start + _EIGHT) & (_ALL_BITS >> (_TWO_WORDS - size * _EIGHT)) | size << _SHIFT_56
     digest, last = size, end - _EIGHT
     while start < last:
-        mixed = digest ^ _load(text, start)  # in halves: one product alone would lose a difference in the top bit
+        mixed = digest ^ _load(text, start)  # In halves: one product alone would lose a difference in the top bit.
         digest = (mixed & _LOW_32) * seeds[0] + (mixed >> _SHIFT_32) * seeds[1]
         start += _EIGHT
     return (digest ^ (digest >> _SHIFT_32) ^ _load(text, last)) * seeds[1], _LONG | size
@@ -206,7 +207,7 @@ def hash_key(low: np.uint64, high: np.uint64, seeds: NDArray[np.uint64]) -> np.u
 
 @jit(exact=True)
 def _same(a: NDArray[np.uint8], at: np.uint64, b: NDArray[np.uint8], other: np.uint64, size: np.uint64) -> bool:
-    """Tell whether two words of at least 8 bytes are the same."""
+    """Return whether two words of at least 8 bytes are the same."""
     k = _ZERO
     while k + _EIGHT < size:
         if _load(a, at + k) != _load(b, other + k):
@@ -234,7 +235,7 @@ def find_slot(
 ) -> tuple[np.uint64, bool]:
     """Return the place in ``slots`` of a word's slot, or of the free slot where it belongs, and whether it is known.
 
-    Called for every word, it takes arrays: with a `Table` in their place a scan took five times as long.
+    It is called for every word, so it takes arrays: with a `Table` in their place a scan took five times as long.
     """
     slot = first_slot(hashed, slots)
     while True:
