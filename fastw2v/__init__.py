@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .errors import CorpusError as CorpusError
     from .errors import DivergedError as DivergedError
     from .errors import FastW2VError as FastW2VError
+    from .errors import FastW2VWarning as FastW2VWarning
     from .errors import FolderError as FolderError
     from .errors import FormatError as FormatError
     from .errors import Terminated as Terminated
@@ -38,8 +39,8 @@ _NAMES = {
     "config": ("TrainConfig",),
     "embeddings": ("Embeddings", "load", "load_word2vec_format"),
     "errors": (
-        "ClusterError", "ConfigError", "CorpusError", "DivergedError", "FastW2VError", "FolderError", "FormatError",
-        "Terminated", "UnknownWordError",
+        "ClusterError", "ConfigError", "CorpusError", "DivergedError", "FastW2VError", "FastW2VWarning", "FolderError",
+        "FormatError", "Terminated", "UnknownWordError",
     ),
     "evaluate": ("evaluate_analogies", "evaluate_similarity"),
     "text.prepared": ("prepare",),

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from ._version import __version__
 from .config import CHOICES, TrainConfig
 from .embeddings import MODEL_MANIFEST, Embeddings, load
-from .errors import ConfigError, FastW2VError, Terminated, UnknownWordError
+from .errors import ConfigError, FastW2VError, FastW2VWarning, Terminated, UnknownWordError, options_as_flags
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
 from .files.manifest import read_manifest
 from .screen import counted, printable
@@ -286,11 +286,7 @@ def _unknown(embeddings: Embeddings, word: str) -> str:
 
 def _export(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        embeddings.export(arguments.file, arguments.format)
-    for warning in caught:
-        _remark(f"warning: {warning.message}")
+    embeddings.export(arguments.file, arguments.format)
     if os.path.isfile(arguments.file):  # In a pipe this line would follow the vectors.
         size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
         _print(f"{arguments.file}: {size}, {arguments.format}")
@@ -358,10 +354,16 @@ def run_command(
         remark(f"error: {printable(' '.join(message.splitlines()))}")
         return EXIT_ERROR
 
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        remark(f"warning: {message}" if issubclass(category, FastW2VWarning) else f"{category.__name__}: {message}")
+
     try:
-        arguments = parser().parse_args(argv)
-        arguments.run(arguments)
-        sys.stdout.flush()
+        with warnings.catch_warnings(), options_as_flags():
+            warnings.showwarning = show
+            warnings.simplefilter("always", FastW2VWarning)
+            arguments = parser().parse_args(argv)
+            arguments.run(arguments)
+            sys.stdout.flush()
     except FastW2VError as error:
         return fail(str(error))
     except BrokenPipeError:  # The reader has stopped reading, as in `| head`.

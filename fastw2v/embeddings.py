@@ -15,13 +15,13 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from . import word2vec_format
 from .errors import FolderError, FormatError, UnknownWordError
 from .files.arrays import load_array, npy_blocks
 from .files.manifest import read_manifest, write_digested, write_manifest
 from .files.staging import PARTIAL, open_part, staged, write_errors
 from .machine import versions
 from .screen import printable
+from .vectors import word2vec_format
 from .vocab import Vocab
 
 MODEL_MANIFEST = "model.json"

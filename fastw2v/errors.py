@@ -1,4 +1,4 @@
-"""The errors that this package raises on purpose; the command line prints each as one line.
+"""The errors and the warning that this package raises on purpose; the command line prints each as one line.
 
 FastW2VError
 ├── ConfigError       (ValueError)       an option
@@ -9,7 +9,51 @@ FastW2VError
 ├── ClusterError      (RuntimeError)     Ray and the nodes
 └── UnknownWordError  (KeyError)         a word without a vector
 Terminated            (SystemExit)       SIGTERM
+
+FastW2VWarning        (UserWarning)      something doubtful: the result may not be what was meant
 """
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_names_are_flags = False
+
+
+@contextmanager
+def options_as_flags() -> Iterator[None]:
+    """Make `option` name options as the command line does."""
+    global _names_are_flags
+    before, _names_are_flags = _names_are_flags, True
+    try:
+        yield
+    finally:
+        _names_are_flags = before
+
+
+def option(name: str, value: object = None) -> str:
+    """Return an option as the user writes it: ``min_count=1`` in Python, ``--min-count 1`` on the command line."""
+    shown = f"--{name.replace('_', '-')}" if _names_are_flags else name
+    if value is None:
+        return shown
+    if not _names_are_flags:
+        return f"{shown}={value!r}"
+    return shown if value is True else f"{shown} {value}"
+
+
+def doubt(text: str) -> None:
+    """Issue a `FastW2VWarning` that points to the line outside this package that called it."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, FastW2VWarning, stacklevel=level)
+
+
+class FastW2VWarning(UserWarning):
+    """Something is doubtful, so the result may not be what was meant; `warnings.filterwarnings` can silence it."""
 
 
 class FastW2VError(Exception):
@@ -45,10 +89,10 @@ class DivergedError(FastW2VError, ArithmeticError):
     def __init__(self, epoch: int, token: int, alpha: float, checkpoint: str | None = None) -> None:
         self.epoch, self.token, self.alpha, self.checkpoint = epoch, token, alpha, checkpoint
         if checkpoint is None:
-            remedy = "nothing was saved; lower alpha (--alpha) and train again"
+            remedy = f"nothing was saved; lower {option('alpha')} and train again"
         else:
-            remedy = f"the last good checkpoint is {checkpoint}; lower alpha (--alpha) and train again, "
-            remedy += "optionally from that checkpoint with --init-from"
+            remedy = f"the last good checkpoint is {checkpoint}; lower {option('alpha')} and train again, "
+            remedy += f"optionally from that checkpoint with {option('init_from')}"
         super().__init__(
             f"training diverged: a value is not finite in epoch {epoch} at token {token:,} "
             f"with alpha {alpha:.6g}; {remedy}"

@@ -14,7 +14,7 @@ from conftest import at_once, planted_sentences, topic_purity, wait_for_chunks
 
 import fastw2v
 from fastw2v import screen
-from fastw2v.errors import ConfigError, CorpusError, DivergedError
+from fastw2v.errors import ConfigError, CorpusError, DivergedError, FastW2VWarning
 from fastw2v.kernels import tile
 from fastw2v.kernels.parallel import MAX_THREADS
 from fastw2v.kernels.records import LOSS, LOSS_PAIRS
@@ -206,7 +206,8 @@ def test_the_tiling_is_recorded_and_its_absence_said(planted_file, tmp_path, cap
     pairwise = fastw2v.train(planted_file, **quick, kernel="pair")
     assert pairwise.metadata["tiling"] is None
     assert said not in capsys.readouterr().err
-    small = fastw2v.train([["a", "a", "a"]] * 100, **quick)
+    with pytest.warns(FastW2VWarning, match="nothing (can be|was) learnt"):
+        small = fastw2v.train([["a", "a", "a"]] * 100, **quick)
     assert small.metadata["tiling"] is None
     assert small.metadata["config"]["kernel"] == "tile"
     assert said in capsys.readouterr().err
@@ -370,7 +371,8 @@ def test_train_ids_equals_train_on_the_same_ids(planted_file, tmp_path):
 
 def test_train_ids_with_absent_ids_and_lonely_sequences():
     ids, offsets = np.array([0, 4, 4, 2], np.int32), np.array([0, 1, 1, 4], np.int64)
-    embeddings = fastw2v.train_ids(ids, offsets, n_words=6, workers=2, vector_size=3, epochs=2, progress=False)
+    with pytest.warns(FastW2VWarning, match="no two words met in a window"):
+        embeddings = fastw2v.train_ids(ids, offsets, n_words=6, workers=2, vector_size=3, epochs=2, progress=False)
     assert embeddings.vocab.counts.tolist() == [1, 0, 1, 0, 2, 0]
     assert np.isfinite(embeddings.vectors).all()
 
@@ -389,6 +391,7 @@ def test_train_ids_refuses_what_is_no_corpus():
 
 
 @pytest.mark.parametrize("sentences", [[["a"] * 500], [["a"], ["b"]], [["a", "b"]]])
+@pytest.mark.filterwarnings("ignore::fastw2v.FastW2VWarning")
 def test_tiny_vocabularies(sentences):
     embeddings = fastw2v.train(sentences, **QUICK)
     assert np.isfinite(embeddings.vectors).all()
@@ -524,9 +527,12 @@ def test_a_finished_model_survives_an_interrupted_retraining(planted_file, tmp_p
         np.testing.assert_array_equal(fastw2v.load(tmp_path / "m" / "previous").vectors, first.vectors)
 
 
-def test_nothing_to_learn_is_said(capsys):
-    fastw2v.train([["lonely"]] * 50, vector_size=3, epochs=1, workers=1)
-    assert "warning: no two words met" in capsys.readouterr().err
+@pytest.mark.parametrize("progress", [True, False])
+def test_nothing_to_learn_is_said(progress):
+    with pytest.warns(FastW2VWarning) as said:
+        fastw2v.train([["lonely"]] * 50, vector_size=3, epochs=1, workers=1, progress=progress)
+    assert [str(each.message)[:21] for each in said] == ["the vocabulary has on", "no two words met in a"]
+    assert {each.filename for each in said} == {__file__}
 
 
 def test_unknown_options_are_named():

@@ -15,6 +15,7 @@ import pytest
 
 import fastw2v
 from fastw2v.errors import CorpusError
+from fastw2v.files import archives
 from fastw2v.text import ingest, inputs
 
 try:
@@ -182,7 +183,7 @@ def test_folders_of_this_program_are_no_text(planted_file, tmp_path, model):
 @pytest.mark.parametrize("how", ["grows", "shrinks", "touched"])
 def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, how, kind):
     monkeypatch.setattr(ingest, "BLOCK_BYTES", 1000)
-    monkeypatch.setattr(inputs, "COMPRESSED_BYTES", 1000)
+    monkeypatch.setattr(archives, "COMPRESSED_BYTES", 1000)
     path = tmp_path / "corpus"
     content = os.urandom(100_000).hex().encode()
     content = b" ".join(content[i : i + 10] for i in range(0, len(content), 10))

@@ -586,6 +586,7 @@ def test_a_damaged_cache_is_made_again(big, tmp_path, capsys, damage):
     assert trained(capsys, big, folder)
 
 
+@pytest.mark.filterwarnings("ignore:no two words met:fastw2v.FastW2VWarning")
 def test_a_training_that_fails_leaves_the_cache_as_it_was(big, text, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "m"
     assert not trained(capsys, big, folder)
@@ -607,6 +608,7 @@ def test_a_training_that_fails_leaves_the_cache_as_it_was(big, text, tmp_path, c
     assert trained(capsys, text, folder)
 
 
+@pytest.mark.filterwarnings("ignore:no two words met:fastw2v.FastW2VWarning")
 def test_a_folder_named_cache_that_is_not_ours_stays(big, tmp_path, capsys):
     folder = tmp_path / "m"
     assert not trained(capsys, [["a", "b"]] * 9, folder)

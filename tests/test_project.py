@@ -261,6 +261,7 @@ ANYWHERE = {"_version", "config", "errors", "interrupts", "machine", "screen"}
 MAY_IMPORT = {
     "kernels": set(),
     "files": ANYWHERE,
+    "vectors": ANYWHERE | {"kernels", "files", "vocab"},
     "text": ANYWHERE | {"kernels", "files", "vocab"},
     "training": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings"},
     "distributed": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings", "training"},

@@ -162,7 +162,7 @@ def test_unknown_format_is_refused(small, tmp_path):
 
 
 def test_a_failed_export_leaves_nothing(small, tmp_path, monkeypatch):
-    from fastw2v import word2vec_format
+    from fastw2v.vectors import word2vec_format
 
     def fail(file, *rest):
         file.write(b"half")

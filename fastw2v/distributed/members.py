@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._version import PACKAGE, package_digest
-from ..errors import ClusterError, ConfigError, CorpusError, FastW2VError, FolderError
+from ..errors import ClusterError, ConfigError, CorpusError, FastW2VError, FolderError, option
 from ..machine import versions
 from ..screen import counted, say
 from .cluster import Cluster, NodeLostError
@@ -129,7 +129,7 @@ class Members:
             why = self.last_reasons or f"its machines have {cores} cores, which others may use"
             raise ClusterError(
                 f"{nodes} with {counted(self._plan.config.workers, 'thread')} each wanted, {len(ready)} started, "
-                f"fewer than min_nodes {self.least} ({why}): lower --nodes or --workers"
+                f"fewer than min_nodes {self.least} ({why}): lower {option('nodes')} or {option('workers')}"
             )
         if len(ready) < self._wanted:
             say(self._progress, f"{len(ready)} of {nodes} started; others join as soon as they are ready")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..config import TrainConfig, TrainOptions
 from ..embeddings import Embeddings, load
-from ..errors import ClusterError, ConfigError, DivergedError, FolderError
+from ..errors import ClusterError, ConfigError, DivergedError, FolderError, option
 from ..files.manifest import read_manifest
 from ..files.staging import CACHE, write_errors
 from ..interrupts import interruption, signals_noted, sigterm_raises
@@ -195,7 +195,7 @@ class Training:
         if (merge := earlier.get("merge", "mean")) != "mean":  # Older versions had other ways to merge.
             raise ConfigError(
                 f"the run in {run.output} merges by {merge!r:.60}, which this version can't: start a new run from its "
-                "vectors with --init-from"
+                f"vectors with {option('init_from')}"
             )
         share = -(-self._wanted // max(1, len(self._cluster.machines())))
         plan = make_plan(corpus, replace(config, alpha=self._alpha), self._folder, share)
@@ -233,7 +233,8 @@ class Training:
                     say(run.progress, f"resuming at token {done:,} of {total:,}")
                 return self._rounds(total, done)
         except AllLostError:
-            saved = f"; {self._checkpoints.saved} holds the last checkpoint: use --resume to continue from there"
+            saved = f"; {self._checkpoints.saved} holds the last checkpoint: "
+            saved += f"use {option('resume', True)} to continue from there"
             saved *= self._checkpoints.saved is not None
             raise ClusterError(f"no node is left ({self._members.last_reasons}){saved}") from None
         finally:
@@ -333,7 +334,8 @@ class Training:
         """Return the embeddings of the run that has ended and is saved, or raise the error that stopped it early."""
         output, members = self._run.output, self._members
         assert output is not None
-        where = f"{output} holds the vectors as they were at token {tokens:,} of {total:,}; use --resume to continue"
+        where = f"{output} holds the vectors as they were at token {tokens:,} of {total:,}; "
+        where += f"use {option('resume', True)} to continue"
         if signal and tokens < total:
             raise interruption(signal, where)
         if not enough:

@@ -7,15 +7,9 @@ at the start of a text is skipped. A file with a NUL byte in its first 64 KiB is
 byte.
 """
 
-import bz2
 import glob
-import io
-import lzma
 import os
-import stat
 import sys
-import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike, fspath
@@ -25,11 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
-
-SNIFF_BYTES = 64 << 10
-COMPRESSED_BYTES = 256 << 10  # bytes read at once from an archive
-# Decompressed at once: gzip can shrink text to a thousandth of its size, and 4 bytes of zstd can hold 128 KiB.
-GZIP_BYTES, ZSTD_BYTES = 32 << 10, 4 << 10
+from ..files.archives import archive_kind, opened, unpacked
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REFUSED = {b"PK\x03\x04": "zip", b"7z\xbc\xaf\x27\x1c": "7z"}
@@ -103,142 +93,6 @@ def _files_below(folder: str) -> list[str]:
     return sorted(files)
 
 
-class _Raw(io.RawIOBase):
-    """The bytes of a file or a pipe, including those that `peek` has read ahead."""
-
-    def __init__(self, stream: Any, name: str) -> None:
-        self._stream, self._name = stream, name
-        self._head = memoryview(b"")
-
-    def peek(self) -> bytes:
-        """Return the first bytes without consuming them."""
-        head = bytearray(SNIFF_BYTES)
-        filled = 0
-        while filled < SNIFF_BYTES and (n := self.readinto(memoryview(head)[filled:])):
-            filled += n
-        self._head = memoryview(bytes(head[:filled]))
-        return bytes(self._head)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into: Any) -> int:
-        """Read some bytes, waiting even where the stream itself does not block; return 0 at the end."""
-        into = memoryview(into).cast("B")
-        if self._head:
-            n = min(len(into), len(self._head))
-            into[:n] = self._head[:n]
-            self._head = self._head[n:]
-            return n
-        try:
-            while (got := self._stream.readinto(into)) is None:
-                time.sleep(0.01)
-        except OSError as error:
-            raise CorpusError(f"cannot read {self._name}: {error.strerror or error}") from error
-        return int(got)
-
-
-class _Streams(io.RawIOBase):
-    """The decompressed bytes of streams end to end.
-
-    It replaces `gzip.GzipFile`, which before Python 3.12 reads 8 KiB at a time and takes a third longer, and the zstd
-    library's own reader, which does not notice a truncated frame.
-    """
-
-    def __init__(self, raw: io.BufferedReader, decompressor: Callable[[], Any], step: int) -> None:
-        self._raw, self._decompressor, self._step = raw, decompressor, step
-        self._stream: Any = None
-        self._compressed = b""
-        self._text = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into: Any) -> int:
-        while not self._text:
-            if not self._compressed:
-                self._compressed = self._raw.read(self._step)
-                if not self._compressed:
-                    if self._stream is not None:
-                        raise EOFError
-                    return 0
-            if self._stream is None:
-                # Skip padding, as on tapes; no stream starts with it.
-                self._compressed = self._compressed.lstrip(b"\0")
-                if not self._compressed:
-                    continue
-                self._stream = self._decompressor()
-            self._text = memoryview(self._stream.decompress(self._compressed))
-            self._compressed = b""
-            if self._stream.eof:
-                self._compressed = self._stream.unused_data
-                self._stream = None
-        n = min(len(into), len(self._text))
-        into[:n] = self._text[:n]
-        self._text = self._text[n:]
-        return n
-
-
-def _open_gzip(raw: io.BufferedReader, name: str) -> Any:
-    return _Streams(raw, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), GZIP_BYTES)
-
-
-def _open_zstd(raw: io.BufferedReader, name: str) -> Any:
-    try:
-        import zstandard
-    except ImportError:
-        raise CorpusError(
-            f"{name} is zstd-compressed: pip install 'fastw2v[zst]' to read it, or decompress it"
-        ) from None
-    library = zstandard.ZstdDecompressor(max_window_size=1 << 31)
-    return _Streams(raw, library.decompressobj, ZSTD_BYTES)
-
-
-_ARCHIVES: dict[bytes, tuple[str, Callable[[io.BufferedReader, str], Any]]] = {
-    b"\x1f\x8b": ("gzip", _open_gzip),
-    b"BZh": ("bzip2", lambda raw, name: bz2.BZ2File(raw)),
-    b"\xfd7zXZ\x00": ("xz", lambda raw, name: lzma.LZMAFile(raw)),  # noqa: SIM115
-    b"\x28\xb5\x2f\xfd": ("zstd", _open_zstd),
-}
-
-
-def _archive(head: bytes) -> tuple[str, Callable[[io.BufferedReader, str], Any]] | None:
-    return next((how for magic, how in _ARCHIVES.items() if head.startswith(magic)), None)
-
-
-class _Archive(io.RawIOBase):
-    """The decompressed bytes of an archive; if it is damaged, an error names the file."""
-
-    def __init__(self, raw: _Raw, name: str, kind: str, how: Callable[[io.BufferedReader, str], Any]) -> None:
-        self._name, self._kind = name, kind
-        self._stream = how(io.BufferedReader(raw, COMPRESSED_BYTES), name)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into: Any) -> int:
-        try:
-            return int(self._stream.readinto(into))
-        except EOFError:
-            raise CorpusError(
-                f"{self._name} is truncated: its {self._kind} data are incomplete; copy or download it again"
-            ) from None
-        except CorpusError:
-            raise
-        except MemoryError:  # An xz or zstd header may demand gigabytes.
-            raise CorpusError(
-                f"{self._name} needs more memory to decompress than there is: decompress it once"
-            ) from None
-        except Exception as error:  # Every library has its own errors.
-            known = isinstance(error, (OSError, zlib.error, lzma.LZMAError)) or type(error).__name__ == "ZstdError"
-            if not known:
-                raise
-            reason = " ".join(str(error).split()).rstrip(".")
-            raise CorpusError(
-                f"{self._name} is damaged: its {self._kind} data are invalid ({reason:.80}); copy or download it again"
-            ) from error
-
-
 def refuse_non_text(name: str, head: bytes) -> None:
     """Raise `CorpusError` if a text's first bytes show that it is an archive or binary."""
     for magic, kind in _REFUSED.items():
@@ -246,8 +100,8 @@ def refuse_non_text(name: str, head: bytes) -> None:
             raise CorpusError(
                 f"{name} is a {kind} archive, not text: decompress it, or pipe its text in and give - as the corpus"
             )
-    if inner := _archive(head):
-        raise CorpusError(f"{name} holds {inner[0]}-compressed data inside an archive: decompress it once")
+    if inner := archive_kind(head):
+        raise CorpusError(f"{name} holds {inner}-compressed data inside an archive: decompress it once")
     if head[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
         raise CorpusError(f"{name} is a tar archive, not text: unpack it and give the folder")
     nul = head.find(b"\0")
@@ -264,29 +118,6 @@ def _standard_input() -> Any:
 
 
 @contextmanager
-def _file(path: str) -> Iterator[Any]:
-    """Open a file, and raise if it changes while it is being read."""
-    try:
-        stream = open(path, "rb", buffering=0)  # noqa: SIM115
-    except (OSError, ValueError) as error:
-        raise CorpusError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    with stream:
-        before = os.fstat(stream.fileno())
-        changed = CorpusError(f"{path} changed while it was being read: wait until it is complete and start again")
-        try:
-            yield stream
-        except CorpusError as error:  # Parts of two versions of an archive look like damage.
-            raise (changed if _differs(before, stream) else error) from error.__cause__
-        if _differs(before, stream):
-            raise changed
-
-
-def _differs(before: os.stat_result, stream: Any) -> bool:
-    after = os.fstat(stream.fileno())
-    return stat.S_ISREG(before.st_mode) and (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
-
-
-@contextmanager
 def open_text(path: str) -> Iterator[TextInput]:
     """Open a text for reading: a file, a pipe or standard input (``-``), decompressed where it is an archive.
 
@@ -296,17 +127,15 @@ def open_text(path: str) -> Iterator[TextInput]:
     """
     name = display_name(path)
     if path == "-":
-        yield _text_input(_Raw(_standard_input(), name), name)
+        yield _text_input(_standard_input(), name)
     else:
-        with _file(path) as stream:
-            yield _text_input(_Raw(stream, name), name)
+        with opened(path, CorpusError) as stream:
+            yield _text_input(stream, name)
 
 
-def _text_input(raw: _Raw, name: str) -> TextInput:
+def _text_input(stream: Any, name: str) -> TextInput:
+    raw = unpacked(stream, name, CorpusError)
     head = raw.peek()
-    if (archive := _archive(head)) is not None:
-        raw = _Raw(_Archive(raw, name, *archive), name)
-        head = raw.peek()
     refuse_non_text(name, head)
     if head.startswith(_BYTE_ORDER_MARK):
         raw.readinto(bytearray(len(_BYTE_ORDER_MARK)))

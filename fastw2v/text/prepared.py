@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..config import TrainConfig
-from ..errors import ConfigError, CorpusError, FolderError
+from ..errors import ConfigError, CorpusError, FolderError, option
 from ..files.arrays import load_array, write_header
 from ..files.manifest import read_manifest, write_manifest
 from ..files.staging import CACHE, staged, synchronise, write_errors
@@ -59,7 +59,7 @@ def choose_words(
         raise CorpusError(
             f"no word occurs {counted(min_count, 'time')}: the corpus has "
             f"{counted(ingested.distinct, 'distinct word')}, most often {printable(ingested.words[top])!r:.60}, "
-            f"{counted(int(counts[top]), 'time')}; lower --min-count"
+            f"{counted(int(counts[top]), 'time')}; lower {option('min_count')}"
         )
     order = kept[np.lexsort((ingested.firsts[kept], -counts[kept]))][:max_vocab]
     final_id = np.full(len(counts), -1, np.int32)

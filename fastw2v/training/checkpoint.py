@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ..config import TrainConfig
 from ..embeddings import MODEL_MANIFEST, Embeddings, load
-from ..errors import ConfigError, CorpusError, DivergedError, FolderError
+from ..errors import ConfigError, CorpusError, DivergedError, FolderError, option
 from ..files.manifest import checksum, parse_json, read_manifest
 from ..files.staging import (
     KEEP_PREVIOUS,
@@ -90,7 +90,7 @@ def read_state(folder: Path) -> State | None:
     if not os.path.lexists(folder / MODEL_MANIFEST):
         return None
     manifest = read_manifest(folder, MODEL_MANIFEST, "model")
-    again = "restore it from a copy, or train again without --resume"
+    again = f"restore it from a copy, or train again without {option('resume')}"
     if "checksum" in manifest and manifest["checksum"] != checksum(manifest):
         raise FolderError(f"{folder / MODEL_MANIFEST} is damaged: its checksum does not match its content; {again}")
     try:
@@ -391,7 +391,7 @@ class Checkpoints:
                 raise
             raise FolderError(
                 f"{error}; {self.saved} holds the run as it was at token {self._tokens:,}: "
-                "make the folder writable, then use --resume to continue from there"
+                f"make the folder writable, then use {option('resume', True)} to continue from there"
             ) from error
 
     def _write(self, snapshot: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:

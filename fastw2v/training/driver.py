@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..config import IdOptions, TrainConfig, TrainOptions
 from ..embeddings import Embeddings
-from ..errors import ConfigError, CorpusError, DivergedError, FolderError
+from ..errors import ConfigError, CorpusError, DivergedError, FolderError, doubt, option
 from ..interrupts import interruption, signals_noted, sigterm_raises
 from ..kernels.records import LOSS, PAIRS, TRAINED, Rate, Text
 from ..kernels.spans import next_cut
@@ -232,12 +232,13 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
         if signalled() and stopped_by is None:
             where = "training stopped" if folder is None else f"{run.output} holds the vectors as they were"
             text = f"{where} at token {now.tokens:,} of {total:,}"
-            stopped_by = interruption(signalled(), text + "; use --resume to continue" * (folder is not None))
+            stopped_by = interruption(
+                signalled(), text + f"; use {option('resume', True)} to continue" * (folder is not None)
+            )
     if metadata["progress"]["complete"] and not any(record["pairs"] for record in live.metrics):
-        say(
-            run.progress,
-            "warning: no two words met in a window, so nothing was learnt: the corpus is too small, its sentences "
-            "have one word, or subsampling left nothing (--sample 0 turns it off)",
+        doubt(
+            "no two words met in a window, so nothing was learnt: the corpus is too small, its sentences "
+            f"have one word, or subsampling left nothing ({option('sample', 0)} turns it off)"
         )
     if stopped_by is not None:
         raise stopped_by

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..config import IdOptions, TrainConfig
 from ..embeddings import MODEL_MANIFEST, Embeddings, load
-from ..errors import ConfigError, DivergedError
+from ..errors import ConfigError, DivergedError, doubt, option
 from ..files.staging import staged, write_errors
 from ..kernels.records import LOSS, LOSS_PAIRS
 from ..kernels.simd import features_digest, host_cpu
@@ -118,7 +118,7 @@ class Run:
                     raise ConfigError(
                         f"the run in {self.output} was trained {'with' if state.ledger else 'without'} --ray "
                         f"(train_ray): {'give' if state.ledger else 'omit'} it to resume, or start a new run from its "
-                        "vectors with --init-from"
+                        f"vectors with {option('init_from')}"
                     )
                 if state is None:
                     say(self.progress, f"{self.output} holds no run to resume: starting a new one")
@@ -127,7 +127,7 @@ class Run:
             say(
                 self.progress,
                 f"{self.output} holds an unfinished run, at token {token}: the first checkpoint of this new run "
-                "replaces it; use --resume to continue it instead",
+                f"replaces it; use {option('resume', True)} to continue it instead",
             )
         config = TrainConfig(**explicit)
         if state is None:
@@ -207,7 +207,7 @@ def begin(run: Run, corpus: Corpus, config: TrainConfig, state: State | None, si
     check_state(state, corpus, sizes, total)
     if state.tokens == total:
         epochs = counted(config.epochs, "epoch")
-        say(run.progress, f"{run.output} is already complete ({epochs}); use a larger --epochs to continue")
+        say(run.progress, f"{run.output} is already complete ({epochs}); use a larger {option('epochs')} to continue")
         finish(state.folder, state.embeddings.metadata["progress"])  # A run that was killed at its end did not.
     return state.tokens
 
@@ -282,7 +282,7 @@ def _check_threads(workers: int, progress: bool) -> None:
         say(
             progress,
             f"{workers:,} workers share {counted(cores, 'core')} (usable by affinity mask, cgroup quota and "
-            f"NUMBA_NUM_THREADS): no faster than --workers {cores}",
+            f"NUMBA_NUM_THREADS): no faster than {option('workers', cores)}",
         )
 
 
@@ -294,8 +294,9 @@ def announce(corpus: Corpus, config: TrainConfig, progress: bool, saved: bool) -
         f"({'bit-identical from run to run' if config.workers == 1 else 'Hogwild: not bit-identical from run to run'})",
     )
     if len(corpus.vocab) == 1:
-        say(
-            progress, "warning: the vocabulary has one word, so nothing can be learnt: raise max_vocab, lower min_count"
+        doubt(
+            "the vocabulary has one word, so nothing can be learnt: "
+            f"raise {option('max_vocab')}, lower {option('min_count')}"
         )
     _check_threads(config.workers, progress)
     check_memory(len(corpus.vocab), config, progress, saved)

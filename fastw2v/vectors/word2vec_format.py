@@ -8,7 +8,6 @@ Some writers (older gensim) omit that newline; `read` accepts both.
 import io
 import os
 import shutil
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from os import PathLike, fspath
@@ -18,9 +17,9 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import FormatError
-from .screen import counted, printable
-from .vocab import check_storable
+from ..errors import FormatError, doubt
+from ..screen import counted, printable
+from ..vocab import check_storable
 
 MAX_COLUMNS = 65_536  # as in `TrainConfig`
 CHECKED_ROWS = 4_096
@@ -30,17 +29,16 @@ def write(path: str | PathLike[str], words: Sequence[str], vectors: NDArray[np.f
     """Write vectors as word2vec.c does; an existing file is replaced only by a complete one.
 
     Warns:
-        UserWarning: words are not valid UTF-8, so gensim needs an option to read the file.
+        FastW2VWarning: words are not valid UTF-8, so gensim needs an option to read the file.
 
     Raises:
         FormatError: a word holds white space, a vector is not finite, or the file can't be written.
     """
     undecodable = [word for word in words if not word.isascii() and any("\ud800" <= c <= "\udfff" for c in word)]
     if undecodable:
-        warnings.warn(
+        doubt(
             f"{len(undecodable):,} of {counted(len(words), 'word')}, the first {undecodable[0]!r:.60}, are not valid "
-            'UTF-8: gensim reads this file only with unicode_errors="replace"',
-            stacklevel=3,
+            'UTF-8: gensim reads this file only with unicode_errors="replace"'
         )
     for start in range(0, len(vectors), CHECKED_ROWS):
         wrong = np.flatnonzero(~np.isfinite(vectors[start : start + CHECKED_ROWS]).all(axis=1))

@@ -1,0 +1,1 @@
+"""Vectors: looked up, compared, read from files and written to files."""
