@@ -7,22 +7,24 @@ and ``metrics.jsonl`` (one record per chunk of training).
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from .errors import FolderError, FormatError, UnknownWordError
+from .errors import FolderError
 from .files.arrays import load_array, npy_blocks
-from .files.manifest import read_manifest, write_digested, write_manifest
+from .files.manifest import parse_json, read_manifest, write_digested, write_manifest
 from .files.staging import PARTIAL, open_part, staged, write_errors
 from .machine import versions
-from .screen import printable
 from .vectors import word2vec_format
-from .vocab import Vocab
+from .vectors.encode import Weights, encode, split_words
+from .vectors.exchange import Exchange
+from .vectors.lookup import Key, checked_matrix
+from .vocab import Vocab, checked_vocab
 
 MODEL_MANIFEST = "model.json"
 LOAD_ATTEMPTS, LOAD_PAUSE = 10, 0.01  # seconds; publishing a checkpoint takes a fraction of it
@@ -37,177 +39,132 @@ _DESCRIBED = {
     "sha256",
     "checksum",
 }
-WordOrVector: TypeAlias = str | int | NDArray[np.floating]
-ExportFormat: TypeAlias = Literal["word2vec-bin", "word2vec-text"]
 
 
-def _read_only(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    view = matrix.view()
-    view.flags.writeable = False
-    return view
+def _checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    try:
+        same = parse_json(json.dumps(metadata).encode()) == metadata
+    except (TypeError, ValueError, RecursionError) as reason:
+        raise TypeError(f"metadata can't be stored as JSON: {reason!s:.80}") from None
+    if not isinstance(metadata, dict) or not same:
+        raise TypeError("metadata can't be stored as JSON: use strings as keys, lists, and finite numbers")
+    return metadata
 
 
-class Embeddings:
+def _checked_record(number: int, record: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(record, dict) or any(isinstance(item, (dict, list)) for item in record.values()):
+        raise TypeError(f"record {number} of metrics is {record!r:.60}: give a dict of numbers and strings")
+    return record
+
+
+class Embeddings(Exchange):
     """Word vectors with their vocabulary; the matrices are read-only.
 
     Attributes:
         vocab: words and counts; row i of the matrices belongs to ``words[i]``.
-        vectors: the centre rows V, float32 ``(n_words, vector_size)``, read-only; usually called the word vectors.
-        outside: the outside rows U, the same shape, read-only; None where only V is known.
+        vectors: the centre rows V, float32 ``(n_words, vector_size)``, contiguous and read-only; usually called the
+            word vectors.
+        outside: the outside rows U, the same shape, likewise; None where only V is known.
         metadata: config, versions, progress and corpus sizes of the training, from model.json.
         metrics: one record per chunk of training, from metrics.jsonl.
     """
 
     def __init__(
         self,
-        vocab: Vocab,
-        vectors: NDArray[np.float32],
-        outside: NDArray[np.float32] | None = None,
+        vocab: Vocab | Sequence[str],
+        vectors: ArrayLike,
+        outside: ArrayLike | None = None,
         metadata: dict[str, Any] | None = None,
         metrics: Sequence[dict[str, Any]] = (),
     ) -> None:
-        self.vocab = vocab
-        self.vectors = _read_only(vectors)
-        self.outside = None if outside is None else _read_only(outside)
-        self.metadata = metadata or {}
-        self.metrics = list(metrics)
-        self._norms: NDArray[np.float32] | None = None
+        """Check that everything can be saved and loaded again.
+
+        Raises:
+            TypeError: a word is not a string, or metadata or metrics are not what JSON can hold.
+            ValueError: a word can't be stored or occurs twice, or the shapes do not fit each other.
+        """
+        if isinstance(vocab, Vocab):
+            self.vocab = vocab if vocab.checked else checked_vocab(vocab.words, vocab.counts)
+        else:
+            self.vocab = checked_vocab(vocab)
+        self.vectors = checked_matrix("vectors", vectors, len(self.vocab))
+        self.outside = None if outside is None else checked_matrix("outside", outside, len(self.vocab))
+        if self.outside is not None and self.outside.shape != self.vectors.shape:
+            raise ValueError(f"outside has shape {self.outside.shape}, but vectors have {self.vectors.shape}")
+        self.metadata = _checked_metadata(metadata or {})
+        self.metrics = [_checked_record(number, record) for number, record in enumerate(metrics)]
+        self._norms = None
 
     def __repr__(self) -> str:
         return f"<Embeddings: {len(self)} words, vector_size {self.vector_size}>"
 
-    @property
-    def words(self) -> Sequence[str]:
-        """The words in row order; in a trained vocabulary the most frequent word comes first."""
-        return self.vocab.words
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("vocab", "vectors", "outside", "metadata", "metrics")}
 
-    @property
-    def vector_size(self) -> int:
-        """Number of columns."""
-        return int(self.vectors.shape[1])
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
-    def __len__(self) -> int:
-        return len(self.vocab)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.words)
-
-    def __contains__(self, word: object) -> bool:
-        return word in self.vocab.index
-
-    def __getitem__(self, word: str | int) -> NDArray[np.float32]:
-        """Return the vector of a word, shape ``(vector_size,)``.
-
-        Raises:
-            UnknownWordError: (a KeyError) the word is not in the vocabulary.
-        """
-        vector: NDArray[np.float32] = self.vectors[self.row(word)]
-        return vector
-
-    def row(self, word: str | int) -> int:
-        """Return the row of a word; an integer, such as an id of `train_ids`, is itself a row.
-
-        Raises:
-            UnknownWordError: (a KeyError) the word is not in the vocabulary.
-        """
-        try:
-            if isinstance(word, (int, np.integer)) and 0 <= word < len(self):
-                return int(word)
-            return self.vocab.index[word]  # type: ignore[index]
-        except (KeyError, TypeError):
-            shown = printable(word) if isinstance(word, str) else repr(word)
-            raise UnknownWordError(f"the word {shown!r:.60} is not in the vocabulary of {len(self):,} words") from None
-
-    @property
-    def norms(self) -> NDArray[np.float32]:
-        """Euclidean length of every vector, float32 ``(n_words,)``, with 1 in place of 0; computed once.
-
-        Raises:
-            FormatError: a vector is not finite, or its length is too large for float32.
-        """
-        if self._norms is None:
-            blocks = (self.vectors[i : i + 65_536] for i in range(0, len(self), 65_536))
-            norms = np.concatenate([np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64)) for block in blocks])
-            norms[norms == 0] = 1
-            wrong = np.flatnonzero(~(norms <= np.finfo(np.float32).max / 4))
-            if len(wrong):
-                word = self.words[int(wrong[0])]
-                raise FormatError(
-                    f"the vector of the word {word!r:.60} is not finite, or too long to compare: repair it"
-                )
-            self._norms = norms.astype(np.float32)
-        return self._norms
-
-    def unit_vectors(self, rows: NDArray[np.integer] | slice) -> NDArray[np.float32]:
-        """Return these rows scaled to length 1, shape ``(rows, vector_size)``."""
-        unit: NDArray[np.float32] = self.vectors[rows] / self.norms[rows, None]
-        return unit
-
-    def similarity(self, a: str | int, b: str | int) -> float:
-        """Return the cosine of two words' vectors.
-
-        Raises:
-            UnknownWordError: a word is not in the vocabulary.
-        """
-        unit = self.unit_vectors(np.array([self.row(a), self.row(b)]))
-        return float(unit[0] @ unit[1])
-
-    def most_similar(
-        self,
-        positive: WordOrVector | Sequence[WordOrVector] = (),
-        negative: WordOrVector | Sequence[WordOrVector] = (),
-        topn: int = 10,
-    ) -> list[tuple[str, float]]:
-        """Return the words whose vectors are nearest, by cosine, to a sum of vectors.
-
-        Args:
-            positive: words or vectors to add, each scaled to length 1; or a single one.
-            negative: words or vectors to subtract.
-            topn: how many words to return; words of the query are never returned.
-
-        Returns:
-            (word, cosine) pairs, nearest first.
-
-        Raises:
-            UnknownWordError: a word is not in the vocabulary.
-            FormatError: a vector of the vocabulary is not finite.
-            ValueError: the query is empty, a vector has the wrong shape or is not finite, or topn is below 1.
-        """
-        if not isinstance(topn, (int, np.integer)) or topn < 1:
-            raise ValueError(f"topn is {topn!r}: give a whole number, at least 1")
-        query = np.zeros(self.vector_size, np.float64)
-        query_rows: list[int] = []
-        has_vector = False
-        for sign, items in ((1, positive), (-1, negative)):
-            for item in [items] if isinstance(items, (str, int, np.integer, np.ndarray)) else items:
-                if isinstance(item, (str, int, np.integer)):
-                    query_rows.append(self.row(item))
-                    query += sign * self.unit_vectors(np.array(query_rows[-1:]))[0]
-                    continue
-                vector = np.asarray(item)
-                if vector.dtype.kind not in "fiu" or vector.shape != query.shape or not np.isfinite(vector).all():
-                    raise ValueError(f"{item!r:.60} is neither a word nor {query.shape} finite numbers")
-                has_vector = True
-                vector = vector.astype(np.float64)
-                query += sign * vector / (np.linalg.norm(vector) or 1)
-        if not query_rows and not has_vector:
-            raise ValueError("give at least one word or vector")
-        scores = self.vectors @ (query / (np.linalg.norm(query) or 1)).astype(np.float32) / self.norms
-        scores[query_rows] = -np.inf
-        n = min(topn, len(self) - len(set(query_rows)))
-        if n < 1:
-            return []
-        best = np.argpartition(-scores, n - 1)[:n]
-        best = best[np.argsort(-scores[best], kind="stable")]
-        return [(self.words[i], float(scores[i])) for i in best]
-
-    def analogy(self, a: str | int, b: str | int, c: str | int, topn: int = 10) -> list[tuple[str, float]]:
+    def analogy(self, a: Key, b: Key, c: Key, topn: int = 10) -> list[tuple[str, float]]:
         """Answer "a is to b as c is to ...?" by 3CosAdd: return the words nearest to b - a + c.
 
         Raises:
             UnknownWordError: a word is not in the vocabulary.
         """
-        return self.most_similar(positive=[b, c], negative=[a], topn=topn)
+        return cast("list[tuple[str, float]]", self.most_similar(positive=[b, c], negative=[a], topn=topn))
+
+    def predict_output_word(self, context_words_list: Sequence[Key], topn: int | None = 10) -> list[tuple[str, float]]:
+        """Return the words that are most probable beside the given ones: softmax of U times the mean of their vectors.
+
+        Args:
+            context_words_list: words; unknown ones are left out.
+            topn: how many words to return; None for all.
+
+        Returns:
+            (word, probability) pairs, the most probable first; an empty list if no word is known.
+
+        Raises:
+            TypeError: the words are one string.
+            ValueError: these embeddings have no outside rows.
+        """
+        if self.outside is None:
+            raise ValueError("predict_output_word needs the outside rows U, which only a training of fastw2v has")
+        if isinstance(context_words_list, (str, bytes)):
+            raise TypeError(f"the words are one string, {context_words_list!r:.60}: give a list of words")
+        rows = [self.row(word) for word in context_words_list if word in self]
+        if not rows:
+            return []
+        logits = (self.outside @ self.vectors[rows].mean(axis=0)).astype(np.float64)
+        likelihoods = np.exp(logits - logits.max())
+        likelihoods /= likelihoods.sum()
+        best = np.argsort(-likelihoods, kind="stable")[:topn]
+        return [(self.words[row], float(likelihoods[row])) for row in best.tolist()]
+
+    def encode(
+        self,
+        texts: Iterable[str | Sequence[str]],
+        weights: Weights = "mean",
+        normalize: bool = False,
+        tokenize: Callable[[str], Sequence[str]] = split_words,
+    ) -> NDArray[np.float32]:
+        """Return a vector for each text: the weighted mean of the vectors of its known words.
+
+        Args:
+            texts: strings, or lists of words. A word counts as often as it occurs.
+            weights: "mean" gives every word the weight 1. "sif" gives the weight a / (a + p), where p is the word's
+                share of the corpus and a = 1e-3: smooth inverse frequency, Arora et al., "A Simple but Tough-to-Beat
+                Baseline for Sentence Embeddings" (2017). Their second step, which removes a common component, depends
+                on all texts and is left to you. A mapping gives each word its own weight; other words are left out.
+            normalize: scale the vectors to length 1.
+            tokenize: splits a string into words; by default at ASCII white space, as training does.
+
+        Returns:
+            float32 ``(n_texts, vector_size)``; zeros where no word is known.
+
+        Raises:
+            TypeError: ``texts`` is one string, or a text is neither a string nor a list of words.
+            ValueError: the weights are none of these, or "sif" meets vectors without counts.
+        """
+        return encode(self, texts, weights, normalize, tokenize)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a model folder; the complete folder replaces an existing one.
@@ -240,34 +197,6 @@ class Embeddings:
                 "sha256": digests,
             }
             write_manifest(folder, MODEL_MANIFEST, "model", record)
-
-    def export(self, path: str | PathLike[str], format: ExportFormat = "word2vec-bin") -> None:
-        """Write the vectors as a word2vec.c file, byte for byte as that program does.
-
-        Args:
-            path: the file to write.
-            format: "word2vec-bin", or "word2vec-text" (six decimals).
-
-        A word that is not valid UTF-8 is written unchanged, with a warning, because gensim needs an option to read it.
-
-        Raises:
-            FormatError: a word holds white space, which these formats can't express; a vector is not finite; or the
-                file can't be written.
-            ValueError: the format is neither of the two.
-        """
-        if format not in get_args(ExportFormat):
-            raise ValueError(f"format is {format!r}: give one of {', '.join(get_args(ExportFormat))}")
-        word2vec_format.write(path, self.words, self.vectors, binary=format == "word2vec-bin")
-
-    def to_gensim(self) -> Any:
-        """Return a ``gensim.models.KeyedVectors`` with these vectors and counts; requires gensim."""
-        from gensim.models import KeyedVectors
-
-        keyed = KeyedVectors(self.vector_size)
-        keyed.add_vectors(list(self.words), np.array(self.vectors))
-        for word, count in zip(self.words, self.vocab.counts.tolist(), strict=True):
-            keyed.set_vecattr(word, "count", count)
-        return keyed
 
 
 def load(folder: str | PathLike[str]) -> Embeddings:

@@ -1,20 +1,24 @@
 """The vocabulary: words and their counts by id, and its file ``vocab.tsv``."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .errors import FolderError
 from .files.manifest import write_digested
 from .files.staging import open_part
+from .screen import printable
 
 WORDS_AT_ONCE = 1 << 16
+COUNT_DIGITS = 18  # A count must fit int64.
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,15 +28,22 @@ class Vocab:
     Attributes:
         words: distinct words, most frequent first, ties by first appearance.
         counts: int64 ``(n_words,)``.
+        checked: the words and counts can be saved and loaded again; `checked_vocab` makes such a vocabulary.
     """
 
     words: Sequence[str] = field(repr=False)
     counts: NDArray[np.int64] = field(repr=False)
+    checked: bool = field(default=False, repr=False)
 
     @cached_property
     def index(self) -> dict[str, int]:
         """Word -> id, built on first use."""
         return {word: i for i, word in enumerate(self.words)}
+
+    @cached_property
+    def all_integers(self) -> bool:
+        """Whether every word is a whole number, as after training on integers."""
+        return all(word.removeprefix("-").isdigit() and str(int(word)) == word for word in self.words)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -77,7 +88,7 @@ class Vocab:
                 not word
                 or not tab
                 or not count.isdigit()
-                or len(count) > 18
+                or len(count) > COUNT_DIGITS
                 or (spaced and any(space in word for space in b"\t\r\v\f"))
             ):
                 raise FolderError(f"{path} line {number} is {line[:60]!r}: expected word, tab, count")
@@ -85,7 +96,7 @@ class Vocab:
             counts.append(int(count))
         if content and not content.endswith(b"\n"):
             raise FolderError(f"{path} is truncated: its last line has no newline")
-        vocab = cls(words, np.array(counts, np.int64))
+        vocab = cls(words, np.array(counts, np.int64), checked=True)
         if len(vocab.index) != len(words):
             raise FolderError(f"{path} holds the same word twice")
         return vocab
@@ -101,3 +112,51 @@ def check_storable(word: str) -> None:
         kept = False
     if not kept:
         raise ValueError("with surrogates that UTF-8 can't encode")
+
+
+def plain(word: str) -> str:
+    """Return a word as a plain `str` of the same characters, also for a subclass such as `numpy.str_` or an enum."""
+    return str.__str__(word)
+
+
+def checked_vocab(words: Iterable[Any], counts: ArrayLike | None = None) -> Vocab:
+    """Return a vocabulary that can be saved and loaded again.
+
+    Args:
+        words: distinct words, as strings or whole numbers; a number is the word ``str(number)``.
+        counts: whole numbers from 0, ``(n_words,)``; None for zeros.
+
+    Raises:
+        TypeError: a word is neither a string nor a whole number, or the words are one string.
+        ValueError: there is no word, a word can't be stored or occurs twice, or the counts do not fit the words.
+    """
+    if isinstance(words, (str, bytes)):
+        raise TypeError(f"the words are one string, {words!r:.60}: give a list of words")
+    listed: list[str] = []
+    for number, word in enumerate(words):
+        if isinstance(word, (int, np.integer)) and not isinstance(word, bool):
+            listed.append(str(int(word)))
+        elif isinstance(word, str):
+            listed.append(plain(word))
+        else:
+            raise TypeError(f"word {number} is {word!r:.60}, a {type(word).__name__}: give strings")
+        try:
+            check_storable(listed[-1])
+        except ValueError as reason:
+            raise ValueError(f"word {number} is {printable(listed[-1])!r:.60}, {reason}: replace it") from None
+    if not listed:
+        raise ValueError("there is no word: give at least one")
+    numbers = np.zeros(len(listed), np.int64) if counts is None else np.asarray(counts)
+    if numbers.shape != (len(listed),) or numbers.dtype.kind not in "iu":
+        raise ValueError(
+            f"counts are {numbers.dtype} with shape {numbers.shape}: give whole numbers, one for each of the "
+            f"{len(listed):,} words"
+        )
+    if int(numbers.min()) < 0 or int(numbers.max()) >= 10**COUNT_DIGITS:
+        wrong = int(numbers[(numbers < 0) | (numbers >= 10**COUNT_DIGITS)][0])
+        raise ValueError(f"a count is {wrong}: give numbers from 0 to 10 ** {COUNT_DIGITS} - 1")
+    vocab = Vocab(listed, numbers.astype(np.int64), checked=True)
+    if len(vocab.index) != len(listed):
+        repeated = Counter(listed).most_common(1)[0][0]
+        raise ValueError(f"the word {printable(repeated)!r:.60} occurs twice: words must differ")
+    return vocab

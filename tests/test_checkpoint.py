@@ -122,7 +122,7 @@ def test_a_complete_run_has_nothing_to_do(planted_file, tmp_path, capsys):
     whole = fastw2v.train(planted_file, output=tmp_path / "m", **QUICK)
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "m").iterdir()}
     again = fastw2v.train(planted_file, output=tmp_path / "m", resume=True)
-    assert "is already complete (3 epochs); use a larger --epochs to continue" in capsys.readouterr().err
+    assert "is already complete (3 epochs); use a larger epochs to continue" in capsys.readouterr().err
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "m").iterdir()} == before
     assert_same_run(again, whole)
 
@@ -864,7 +864,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(planted_file, tmp_path)
     assert done.returncode == 2, done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"fastw2v: error: cannot write {folder}: ")
-    assert "use --resume to continue from there" in last
+    assert "use resume=True to continue from there" in last
     state = checkpoint.read_state(folder)
     assert len(state.embeddings.metrics) == 4
     assert not (folder / ".partial").exists()
@@ -922,7 +922,7 @@ def test_a_disk_too_full_for_a_line_of_metrics(planted_file, tmp_path, monkeypat
         os.close(full)
     assert mine is None or error.value.__cause__ is mine
     assert checkpoint.read_state(tmp_path).tokens == 24_000
-    assert "use --resume to continue from there" in str(error.value)
+    assert "use resume=True to continue from there" in str(error.value)
 
 
 def test_files_that_stay_open_elsewhere(planted_file, tmp_path, monkeypatch):
@@ -965,7 +965,7 @@ def test_a_folder_that_becomes_read_only(planted_file, tmp_path, monkeypatch):
         real(a, b)
 
     monkeypatch.setattr(os, "rename", rename)
-    with pytest.raises(FolderError, match=r"Read-only file system; .* use --resume to continue from there"):
+    with pytest.raises(FolderError, match=r"Read-only file system; .* use resume=True to continue from there"):
         fastw2v.train(planted_file, output=tmp_path, checkpoint_every=1e-9, **QUICK)
     monkeypatch.setattr(os, "rename", real)
     state = checkpoint.read_state(tmp_path)
@@ -1013,7 +1013,7 @@ def test_absurd_alpha_names_the_last_good_checkpoint(planted_file, tmp_path):
     fastw2v.train(planted_file, output=folder, callbacks=[stop_at(2)], **QUICK)
     change_manifest(folder, lambda manifest: manifest["config"].update(alpha=100, min_alpha=100))
     before = read_files(folder)
-    with pytest.raises(DivergedError, match=r"in epoch 1 at token [\d,]+ with alpha 100; .*--init-from") as error:
+    with pytest.raises(DivergedError, match=r"in epoch 1 at token [\d,]+ with alpha 100; .*init_from") as error:
         fastw2v.train(planted_file, output=folder, resume=True, progress=False)
     assert error.value.checkpoint == str(folder)
     assert read_files(folder) == before
@@ -1038,6 +1038,7 @@ def untrained(monkeypatch):
     monkeypatch.setattr(replica, "run_chunk", lambda *arguments: None)
 
 
+@pytest.mark.filterwarnings("ignore:no two words met:fastw2v.FastW2VWarning")
 def test_init_from_gives_the_rows_of_common_words(untrained, model, tmp_path, capsys):
     given = fastw2v.load(model)
     sentences = [["t0w1", "new", "all3", "t5w7", "newer"]] * 20

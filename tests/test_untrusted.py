@@ -144,6 +144,7 @@ def test_names_in_a_manifest_open_nothing(folder, tmp_path, small):
         fastw2v.load(folder)
 
 
+@pytest.mark.filterwarnings("ignore:no two words met:fastw2v.FastW2VWarning")
 def test_training_into_a_strangers_folder_empties_no_other(folder, tmp_path):
     """The staging folder is emptied, so it may be no link; nor may what a killed run set aside."""
     precious = tmp_path / "precious"

@@ -55,6 +55,16 @@ def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:
         raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def first_not_finite(matrix: NDArray[np.floating]) -> int | None:
+    """Return the first row that holds NaN or infinity, or None; a block of rows at a time."""
+    n_rows = max(1, WRITE_BYTES // max(1, matrix[:1].nbytes))
+    for start in range(0, len(matrix), n_rows):
+        wrong = np.flatnonzero(~np.isfinite(matrix[start : start + n_rows]).all(axis=1))
+        if len(wrong):
+            return start + int(wrong[0])
+    return None
+
+
 def write_header(file: BinaryIO, dtype: DTypeLike, *shape: int) -> None:
     """Write the header of a .npy file that `load_array` can read."""
     header = {"descr": dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}

@@ -71,7 +71,7 @@ def build_vocab(ingested: Ingested, order: NDArray[np.int64]) -> Vocab:
     """Return the vocabulary of these words, in this order."""
     take = getattr(ingested.words, "take", None)
     words = take(order) if take else [ingested.words[i] for i in order.tolist()]
-    return Vocab(words, ingested.counts[order])
+    return Vocab(words, ingested.counts[order], checked=True)
 
 
 def _prepare_into(

@@ -327,7 +327,7 @@ class Checkpoints:
                 self._write_parts(live, V, U)
                 self._writing = self._pool.submit(self._publish, live.metadata["progress"]["tokens"])
             else:
-                snapshot = Embeddings(
+                snapshot = Embeddings.live(
                     live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), live.metrics
                 )
                 self._writing = self._pool.submit(self._write, snapshot, V.copy(), U.copy())
@@ -414,9 +414,8 @@ class Checkpoints:
             raise DivergedError(progress["epoch"], visited, progress["alpha"])
         made = self._begin(progress)
         columns = snapshot.vector_size
-        Embeddings(snapshot.vocab, V[:, :columns], U[:, :columns], snapshot.metadata, snapshot.metrics).write_parts(
-            made
-        )
+        parts = V[:, :columns], U[:, :columns]
+        Embeddings.live(snapshot.vocab, *parts, snapshot.metadata, snapshot.metrics).write_parts(made)
 
     def _begin(self, progress: dict[str, Any]) -> Path:
         """Make the folder to write into, and note in ``progress`` if a finished model must move out of the way."""

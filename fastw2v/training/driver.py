@@ -156,7 +156,7 @@ def train_ids(
     counts = np.zeros(n_words, np.int64)
     for start in range(0, len(ids), BLOCK_IDS):
         counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
-    corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
+    corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts, checked=True), ids, offsets, len(ids))
     with sigterm_raises(), output_folder(output) as folder:
         state, _, config = run.start(folder, explicit)
         return _train(corpus, config, folder, state, run)
@@ -242,7 +242,7 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
         )
     if stopped_by is not None:
         raise stopped_by
-    return live
+    return replica.result(live, seen=bool(run.callbacks))
 
 
 def _place(now: Progress, rng: NDArray[np.uint64], before: dict[str, Any]) -> dict[str, Any]:
@@ -303,4 +303,4 @@ def _chunks(
 
 def _view(live: Embeddings) -> Embeddings:
     """Return a view for a callback. It has no norms of an earlier chunk, and no change to it reaches the run."""
-    return Embeddings(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata))
+    return Embeddings.live(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata))

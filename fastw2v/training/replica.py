@@ -3,6 +3,7 @@
 The driver has one, each node of a training on several machines has one, and bench times them.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -172,4 +173,26 @@ class Replica:
     def embeddings(self, vocab: Vocab, metadata: dict[str, Any], metrics: Any = ()) -> Embeddings:
         """Return embeddings that are views of V and U: training changes them."""
         V, U, columns = self.model
-        return Embeddings(vocab, V[:, :columns], U[:, :columns], metadata, metrics)
+        return Embeddings.live(vocab, V[:, :columns], U[:, :columns], metadata, metrics)
+
+    def result(self, live: Embeddings, seen: bool) -> Embeddings:
+        """Return the embeddings of a run that is over, with contiguous matrices.
+
+        Rows move together within the memory of V and U, because a copy may not fit. Views of V and U would then show
+        other rows, so if callbacks have ``seen`` views, the result is a copy if that fits.
+        """
+        V, U, columns = self.model
+        V, U = (contiguous(padded, columns, copied=seen) for padded in (V, U))
+        return Embeddings.live(live.vocab, V, U, live.metadata, live.metrics)
+
+
+def contiguous(padded: NDArray[np.float32], columns: int, copied: bool) -> NDArray[np.float32]:
+    """Return the first columns of a matrix without padding, ``(rows, columns)``: copied, or moved in its memory."""
+    if copied:
+        with suppress(MemoryError):
+            return padded[:, :columns].copy()
+    flat = padded.reshape(-1)
+    for start in range(0, len(padded) if columns < padded.shape[1] else 0, COPIED_ROWS):
+        rows = padded[start : start + COPIED_ROWS, :columns].copy()
+        flat[start * columns : start * columns + rows.size] = rows.reshape(-1)
+    return flat[: len(padded) * columns].reshape(len(padded), columns)

@@ -1,0 +1,119 @@
+"""Vectors of texts: weighted means of the vectors of their words."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .lookup import Lookup
+
+Weights: TypeAlias = Literal["mean", "sif"] | Mapping[str, float]
+
+SIF_A = 1e-3  # a of Arora et al., in the middle of the range they recommend
+TEXTS_AT_ONCE = 1 << 12
+TOKENS_AT_ONCE = 1 << 16
+
+split_words: Callable[[str], list[str]] = re.compile("[^ \t\n\r\v\f]+").findall
+"""Split a text at ASCII white space, as training does; `str.split` also splits at other blanks."""
+
+
+def encode(
+    lookup: Lookup,
+    texts: Iterable[str | Sequence[str]],
+    weights: Weights = "mean",
+    normalize: bool = False,
+    tokenize: Callable[[str], Sequence[str]] = split_words,
+) -> NDArray[np.float32]:
+    """Return one vector per text; see `embeddings.Embeddings.encode`."""
+    if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Iterable):
+        raise TypeError(f"texts is a {type(texts).__name__}: give a list of texts")
+    of_row = row_weights(lookup, weights)
+    blocks = [np.zeros((0, lookup.vector_size), np.float32)]
+    rest = iter(texts)
+    first = 0
+    while block := list(islice(rest, TEXTS_AT_ONCE)):
+        rows = [_known_rows(lookup, text, tokenize, first + i) for i, text in enumerate(block)]
+        blocks += [_means(lookup, part, of_row) for part in _parts(rows)]
+        first += len(block)
+    vectors = np.concatenate(blocks)
+    if normalize:
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors /= np.where(norms == 0, 1, norms)
+    return vectors
+
+
+def row_weights(lookup: Lookup, weights: Weights) -> NDArray[np.float64]:
+    """Return the weight of every row, float64 ``(n_words,)``.
+
+    Raises:
+        ValueError: the weights are something else, a weight is not finite, or "sif" meets vectors without counts.
+    """
+    if isinstance(weights, str) and weights == "mean":
+        return np.ones(len(lookup))
+    if isinstance(weights, str) and weights == "sif":
+        counts = lookup.vocab.counts
+        total = counts.sum(dtype=np.float64)
+        if total == 0:
+            raise ValueError('weights="sif" needs the counts of the words, which a file of vectors lacks: give "mean"')
+        of_row: NDArray[np.float64] = SIF_A / (SIF_A + counts / total)
+        return of_row
+    if not isinstance(weights, Mapping):
+        raise ValueError(f'weights is {weights!r:.60}: give "mean", "sif" or a mapping from words to numbers')
+    of_row = np.zeros(len(lookup))
+    for word, weight in weights.items():
+        if word in lookup:
+            of_row[lookup.row(word)] = weight
+    if not np.isfinite(of_row).all():
+        word = lookup.words[int(np.flatnonzero(~np.isfinite(of_row))[0])]
+        raise ValueError(f"the weight of the word {word!r:.60} is not finite")
+    return of_row
+
+
+def _known_rows(lookup: Lookup, text: object, tokenize: Callable[[str], Sequence[str]], number: int) -> list[int]:
+    """Return the rows of the known words of a text."""
+    if isinstance(text, str):
+        tokens: Iterable[str] = tokenize(text)
+        if isinstance(tokens, str):
+            raise TypeError(f"tokenize returned one string, {tokens!r:.60}: it must return a list of words")
+    elif isinstance(text, Iterable) and not isinstance(text, (bytes, bytearray, Mapping)):
+        tokens = text
+    else:
+        raise TypeError(f"text {number} is {text!r:.60}, a {type(text).__name__}: give a string or a list of words")
+    index = lookup.key_to_index
+    try:
+        return [row for row in map(index.get, tokens) if row is not None]
+    except TypeError:  # A token is not hashable.
+        raise TypeError(f"text {number} is {text!r:.60}: give a string or a list of words") from None
+
+
+def _parts(rows: list[list[int]]) -> Iterator[list[list[int]]]:
+    """Cut a list of texts where the tokens of a part fill TOKENS_AT_ONCE."""
+    part: list[list[int]] = []
+    tokens = 0
+    for text in rows:
+        part.append(text)
+        tokens += len(text)
+        if tokens >= TOKENS_AT_ONCE:
+            yield part
+            part, tokens = [], 0
+    yield part
+
+
+def _means(lookup: Lookup, texts: list[list[int]], of_row: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the weighted means of the rows of some texts; zeros where the weights are zero."""
+    means = np.zeros((len(texts), lookup.vector_size), np.float32)
+    lengths = np.array([len(text) for text in texts], np.int64)
+    some = np.flatnonzero(lengths)
+    if len(some) == 0:
+        return means
+    rows = np.concatenate([np.array(texts[i], np.int64) for i in some])
+    starts = np.cumsum(lengths[some]) - lengths[some]
+    weights = of_row[rows]
+    weighted = lookup.vectors[rows] * weights[:, None].astype(np.float32)
+    sums = np.add.reduceat(weighted, starts, axis=0, dtype=np.float64)
+    totals = np.add.reduceat(np.abs(weights), starts)
+    means[some] = sums / np.where(totals == 0, 1, totals)[:, None]
+    return means

@@ -1,0 +1,151 @@
+"""Vectors from and for elsewhere: other programs, networks, subsets and additions."""
+
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Any, Literal, Self, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UnknownWordError
+from ..files.arrays import first_not_finite
+from ..screen import printable
+from ..vocab import Vocab, checked_vocab, plain
+from . import word2vec_format
+from .lookup import Key, checked_matrix, is_key, read_only
+from .nearest import Nearest
+
+ExportFormat: TypeAlias = Literal["word2vec-bin", "word2vec-text"]
+
+
+class Exchange(Nearest):
+    """Embeddings made from vectors, and vectors handed on; see `embeddings.Embeddings`."""
+
+    @classmethod
+    def from_vectors(cls, keys: Sequence[Key], vectors: ArrayLike, counts: ArrayLike | None = None) -> Self:
+        """Make embeddings of vectors from anywhere, such as another program or a network.
+
+        Args:
+            keys: distinct words; a whole number stands for the word ``str(number)``.
+            vectors: finite numbers, ``(n_keys, vector_size)``; they are copied unless they are float32 and contiguous.
+            counts: occurrences of each word, whole numbers; None for zeros.
+
+        Raises:
+            TypeError: a key is neither a string nor a whole number.
+            ValueError: a key can't be stored or occurs twice, a number is not finite, or the shapes do not fit.
+        """
+        vocab = checked_vocab(keys, counts)
+        matrix = checked_matrix("vectors", vectors, len(vocab))
+        row = first_not_finite(matrix)
+        if row is not None:
+            raise ValueError(f"the vector of the word {printable(vocab.words[row])!r:.60} is not finite")
+        return cls.live(vocab, matrix, None, {})
+
+    def vectors_for_all(
+        self,
+        keys: Iterable[Key],
+        allow_inference: bool = True,
+        copy_vecattrs: bool = True,
+        *,
+        missing: Literal["skip", "zeros", "raise"] = "skip",
+    ) -> Self:
+        """Return embeddings of these keys, in their order: for example the matrix of a network's vocabulary.
+
+        Args:
+            keys: words or rows; of repeated keys the first counts.
+            allow_inference: gensim's option for vectors made from subwords; it has no effect.
+            copy_vecattrs: keep the counts; otherwise they are 0.
+            missing: what an unknown word gets: "skip" no row, "zeros" a vector of zeros, "raise" an error.
+
+        Raises:
+            UnknownWordError: (a KeyError) ``missing`` is "raise" and a key is unknown, or no key is known.
+            TypeError: ``keys`` is one string, or a key is neither a string nor an integer.
+        """
+        if missing not in ("skip", "zeros", "raise"):
+            raise ValueError(f'missing is {missing!r:.60}: give "skip", "zeros" or "raise"')
+        if isinstance(keys, (str, bytes)):
+            raise TypeError(f"keys is one string, {keys!r:.60}: give a list of words")
+        rows: dict[str, int] = {}
+        for key in keys:
+            row = self.row(key) if missing == "raise" or not is_key(key) or key in self else -1
+            rows.setdefault(self.words[row] if row >= 0 else plain(str(key)), row)
+        if max(rows.values(), default=-1) < 0:
+            raise UnknownWordError(f"no key of {len(rows):,} is in the vocabulary of {len(self):,} words")
+        if missing == "skip":
+            rows = {word: row for word, row in rows.items() if row >= 0}
+        taken = np.fromiter(rows.values(), np.int64, len(rows))
+        known = taken >= 0
+        counts = np.where(known, self.vocab.counts[taken], 0) if copy_vecattrs else np.zeros(len(rows), np.int64)
+        V = self.vectors[taken] * known[:, None]
+        U = None if self.outside is None else self.outside[taken] * known[:, None]
+        return self.live(checked_vocab(rows, counts), V, U, {})
+
+    def add_vectors(
+        self,
+        keys: Key | Sequence[Key],
+        weights: ArrayLike,
+        replace: bool = False,
+    ) -> None:
+        """Append words and their vectors; of a word that is known, the vector stays unless ``replace`` is true.
+
+        Arrays taken from these embeddings before keep their values. A new word has the count 0 and, if there are
+        outside rows, one of zeros.
+
+        Args:
+            keys: words, or a single one; a whole number stands for the word ``str(number)``.
+            weights: finite vectors, ``(n_keys, vector_size)``, or ``(vector_size,)`` for a single key.
+            replace: give known words the new vectors.
+
+        Raises:
+            TypeError: a key is neither a string nor a whole number.
+            ValueError: a key can't be stored or occurs twice, or the vectors do not fit or are not finite.
+        """
+        single = is_key(keys)
+        added = self.from_vectors([keys] if single else keys, np.atleast_2d(np.asarray(weights)))  # type: ignore[list-item,arg-type]
+        if added.vector_size != self.vector_size:
+            raise ValueError(f"the vectors have {added.vector_size} columns, but these embeddings {self.vector_size}")
+        rows = np.array([self.vocab.index.get(word, -1) for word in added.words])
+        new = np.flatnonzero(rows < 0)
+        vectors = np.concatenate([self.vectors, added.vectors[new]])
+        if replace:
+            vectors[rows[rows >= 0]] = added.vectors[rows >= 0]
+        words = [*self.words, *(added.words[i] for i in new.tolist())]
+        self.vocab = Vocab(words, np.concatenate([self.vocab.counts, np.zeros(len(new), np.int64)]), checked=True)
+        self.vectors, self._norms = read_only(vectors), None
+        if self.outside is not None:
+            outside = np.concatenate([self.outside, np.zeros((len(new), self.vector_size), np.float32)])
+            self.outside = read_only(outside)
+
+    def to_frame(self) -> Any:
+        """Return a ``pandas.DataFrame`` with one row per word and one column per dimension; requires pandas."""
+        from pandas import DataFrame, Index
+
+        return DataFrame(self.vectors, index=Index(list(self.words), name="word"))
+
+    def export(self, path: str | PathLike[str], format: ExportFormat = "word2vec-bin") -> None:
+        """Write the vectors as a word2vec.c file, byte for byte as that program does.
+
+        Args:
+            path: the file to write.
+            format: "word2vec-bin", or "word2vec-text" (six decimals).
+
+        A word that is not valid UTF-8 is written unchanged, with a warning, because gensim needs an option to read it.
+
+        Raises:
+            FormatError: a word holds white space, which these formats can't express; a vector is not finite; or the
+                file can't be written.
+            ValueError: the format is neither of the two.
+        """
+        if format not in get_args(ExportFormat):
+            raise ValueError(f"format is {format!r}: give one of {', '.join(get_args(ExportFormat))}")
+        word2vec_format.write(path, self.words, self.vectors, binary=format == "word2vec-bin")
+
+    def to_gensim(self) -> Any:
+        """Return a ``gensim.models.KeyedVectors`` with these vectors and counts; requires gensim."""
+        from gensim.models import KeyedVectors
+
+        keyed = KeyedVectors(self.vector_size)
+        keyed.add_vectors(list(self.words), np.array(self.vectors))
+        for word, count in zip(self.words, self.vocab.counts.tolist(), strict=True):
+            keyed.set_vecattr(word, "count", count)
+        return keyed

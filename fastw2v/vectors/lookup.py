@@ -1,0 +1,302 @@
+"""Words and the rows of their vectors: the names with which gensim's KeyedVectors looks them up."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import FormatError, UnknownWordError
+from ..screen import printable
+from ..vocab import Vocab, plain
+
+#: A word, or an integer: see `Lookup.row`.
+Key: TypeAlias = str | int
+#: A key, or a vector of shape ``(vector_size,)``.
+KeyOrVector: TypeAlias = str | int | NDArray[np.floating]
+
+_GONE = {  # names of gensim before version 4
+    "index2word": "index_to_key",
+    "index2entity": "index_to_key",
+    "syn0": "vectors",
+    "syn0norm": "get_normed_vectors()",
+    "vectors_norm": "get_normed_vectors()",
+    "word_vec": "get_vector",
+}
+_NORM_ROWS = 65_536  # at once
+
+
+def is_key(item: object) -> bool:
+    """Return whether an object is a word or an integer; True and False are not integers here."""
+    return isinstance(item, (str, int, np.integer)) and not isinstance(item, bool)
+
+
+def read_only(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a view that can't be written to."""
+    view = matrix.view()
+    view.flags.writeable = False
+    return view
+
+
+def checked_matrix(name: str, matrix: ArrayLike, n_words: int) -> NDArray[np.float32]:
+    """Return a matrix that a model folder can hold: contiguous, float32 and read-only."""
+    given = np.asarray(matrix)
+    if given.dtype.kind not in "fiu":
+        raise TypeError(f"{name} are {given.dtype}: give float32 numbers")
+    if given.ndim != 2 or len(given) != n_words or given.shape[1] < 1:
+        raise ValueError(f"{name} have shape {given.shape}: give {n_words:,} rows of numbers, one for each word")
+    with np.errstate(over="ignore"):  # An infinite number is found where it matters.
+        return read_only(np.ascontiguousarray(given, np.float32).view(np.ndarray))
+
+
+class Lookup:
+    """Words, their rows, and questions about single vectors; see `embeddings.Embeddings`."""
+
+    vocab: Vocab
+    vectors: NDArray[np.float32]
+    outside: NDArray[np.float32] | None
+    metadata: dict[str, Any]
+    metrics: list[dict[str, Any]]
+    _norms: NDArray[np.float32] | None
+
+    @classmethod
+    def live(
+        cls,
+        vocab: Vocab,
+        V: NDArray[np.float32],
+        U: NDArray[np.float32] | None,
+        metadata: dict[str, Any],
+        metrics: Sequence[dict[str, Any]] = (),
+    ) -> Self:
+        """Return embeddings without a check or a copy: V and U may be columns of padded matrices."""
+        embeddings = cls.__new__(cls)
+        embeddings.vocab = vocab
+        embeddings.vectors = read_only(V)
+        embeddings.outside = None if U is None else read_only(U)
+        embeddings.metadata, embeddings.metrics, embeddings._norms = metadata, list(metrics), None
+        return embeddings
+
+    if not TYPE_CHECKING:  # Otherwise a type checker would accept a misspelt name.
+
+        def __getattr__(self, name: str) -> Any:
+            hint = f": use {_GONE[name]}, as in gensim 4" if name in _GONE else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+
+    @property
+    def wv(self) -> Self:
+        """These embeddings, because a program for gensim writes ``model.wv``."""
+        return self
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words in row order; in a trained vocabulary the most frequent word comes first."""
+        return self.vocab.words
+
+    @property
+    def index_to_key(self) -> Sequence[str]:
+        """The words in row order: gensim's name of `words`."""
+        return self.vocab.words
+
+    @property
+    def key_to_index(self) -> dict[str, int]:
+        """Word -> row; do not change it."""
+        return self.vocab.index
+
+    @property
+    def vector_size(self) -> int:
+        """Number of columns."""
+        return int(self.vectors.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.vocab)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
+
+    def __contains__(self, key: object) -> bool:
+        return self._find(key) is not None
+
+    def has_index_for(self, key: object) -> bool:
+        """Return whether a key has a row, as ``key in embeddings`` does."""
+        return key in self
+
+    def __getitem__(self, key: Key | Sequence[Key] | NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return the vector of a key, shape ``(vector_size,)``, or of a list of keys, ``(n_keys, vector_size)``.
+
+        Raises:
+            UnknownWordError: (a KeyError) a key has no row.
+            TypeError: it is neither a key nor a list of keys.
+        """
+        if is_key(key):
+            return self.get_vector(key)  # type: ignore[arg-type]
+        if isinstance(key, (list, tuple)) or (isinstance(key, np.ndarray) and key.ndim == 1):
+            vectors: NDArray[np.float32] = self.vectors[self._rows(key)]
+            return vectors
+        raise TypeError(f"{key!r:.60} is a {type(key).__name__}: give a word, a row, or a list of them")
+
+    def _rows(self, keys: Iterable[Key]) -> NDArray[np.int64]:
+        return np.array([self.row(key) for key in keys], np.int64)
+
+    def _find(self, key: object) -> int | None:
+        if type(key) is str:
+            return self.vocab.index.get(key)
+        if isinstance(key, str):
+            return self.vocab.index.get(plain(key))
+        if not is_key(key):
+            return None
+        row = int(key)  # type: ignore[call-overload]
+        inside = 0 <= row < len(self)
+        if inside and self.words[row] == str(row):
+            return int(row)
+        if self.vocab.all_integers:
+            return self.vocab.index.get(str(row))
+        return int(row) if inside else None
+
+    def row(self, key: Key) -> int:
+        """Return the row of a key.
+
+        A key is a word or an integer. If all words are whole numbers, as after training on integers, the integer 28 is
+        the word "28". In all other vocabularies, 28 is the row 28.
+
+        Raises:
+            UnknownWordError: (a KeyError) the key has no row.
+            TypeError: it is not a string or an integer.
+        """
+        row = self._find(key)
+        if row is not None:
+            return row
+        if not is_key(key):
+            raise TypeError(f"{key!r:.60} is a {type(key).__name__}: give a word or a row")
+        if isinstance(key, str):
+            raise UnknownWordError(
+                f"the word {printable(plain(key))!r:.60} is not in the vocabulary of {len(self):,} words"
+            )
+        what = "the word" if self.vocab.all_integers else "the row"
+        raise UnknownWordError(f"{what} {int(key)} is not in the vocabulary of {len(self):,} words")
+
+    def get_index(self, key: Key, default: int | None = None) -> int:
+        """Return the row of a key, or ``default`` if it has none and ``default`` is given.
+
+        Raises:
+            UnknownWordError: (a KeyError) the key has no row and there is no default.
+            TypeError: it is not a string or an integer.
+        """
+        row = self._find(key)
+        return default if row is None and default is not None and is_key(key) else self.row(key)
+
+    def get_vecattr(self, key: Key, attr: str) -> int:
+        """Return an attribute of a key; the only one is "count", the number of its occurrences in the corpus.
+
+        Raises:
+            UnknownWordError: (a KeyError) the key has no row.
+            KeyError: there is no such attribute.
+        """
+        row = self.row(key)
+        if attr != "count":
+            raise KeyError(f"there is no attribute {attr!r:.60}: the only one is 'count'")
+        return int(self.vocab.counts[row])
+
+    @property
+    def norms(self) -> NDArray[np.float32]:
+        """Euclidean length of every vector, float32 ``(n_words,)``, with 1 in place of 0; computed once.
+
+        Raises:
+            FormatError: a vector is not finite, or its length is too large for float32.
+        """
+        if self._norms is None:
+            blocks = (self.vectors[i : i + _NORM_ROWS] for i in range(0, len(self), _NORM_ROWS))
+            norms = np.concatenate([np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64)) for block in blocks])
+            norms[norms == 0] = 1
+            wrong = np.flatnonzero(~(norms <= np.finfo(np.float32).max / 4))
+            if len(wrong):
+                word = self.words[int(wrong[0])]
+                raise FormatError(
+                    f"the vector of the word {printable(word)!r:.60} is not finite, or too long to compare: repair it"
+                )
+            self._norms = norms.astype(np.float32)
+        return self._norms
+
+    def unit_vectors(self, rows: NDArray[np.integer] | slice) -> NDArray[np.float32]:
+        """Return these rows scaled to length 1, shape ``(rows, vector_size)``."""
+        unit: NDArray[np.float32] = self.vectors[rows] / self.norms[rows, None]
+        return unit
+
+    def get_vector(self, key: Key, norm: bool = False) -> NDArray[np.float32]:
+        """Return the vector of a key, shape ``(vector_size,)``, read-only; with ``norm`` scaled to length 1.
+
+        Raises:
+            UnknownWordError: (a KeyError) the key has no row.
+        """
+        row = self.row(key)
+        vector: NDArray[np.float32] = self.vectors[row]
+        if norm:
+            vector = vector / self.norms[row]
+            vector.flags.writeable = False
+        return vector
+
+    def get_normed_vectors(self) -> NDArray[np.float32]:
+        """Return all vectors scaled to length 1, a new array of shape ``(n_words, vector_size)``."""
+        return self.unit_vectors(slice(None))
+
+    def get_mean_vector(
+        self,
+        keys: Sequence[KeyOrVector] | NDArray[np.floating],
+        weights: ArrayLike | None = None,
+        pre_normalize: bool = True,
+        post_normalize: bool = False,
+        ignore_missing: bool = True,
+    ) -> NDArray[np.float32]:
+        """Return the weighted mean of vectors: their weighted sum, divided by the sum of the absolute weights.
+
+        Args:
+            keys: keys, or vectors, which are taken as they are.
+            weights: a number for each key, in the order of ``keys``; None for ones.
+            pre_normalize: scale the vectors of keys to length 1 first.
+            post_normalize: scale the mean to length 1.
+            ignore_missing: leave out keys that have no row.
+
+        Returns:
+            float32 ``(vector_size,)``; zeros if no key has a row.
+
+        Raises:
+            UnknownWordError: (a KeyError) a key has no row, and ``ignore_missing`` is false.
+            ValueError: there is no key, or the weights do not fit the keys, or a vector has the wrong shape.
+            TypeError: ``keys`` is one string, or an item is neither a key nor a vector.
+        """
+        if isinstance(keys, (str, bytes)):
+            raise TypeError(f"keys is one string, {keys!r:.60}: give a list of words")
+        if len(keys) == 0:
+            raise ValueError("keys is empty: give at least one")
+        factors = np.ones(len(keys)) if weights is None else np.asarray(weights, np.float64)
+        if factors.shape != (len(keys),) or not np.isfinite(factors).all():
+            raise ValueError(f"weights has shape {factors.shape}: give {len(keys)} finite numbers, one per key")
+        mean = np.zeros(self.vector_size, np.float64)
+        total = 0.0
+        for key, factor in zip(keys, factors.tolist(), strict=True):
+            if is_key(key):
+                if ignore_missing and key not in self:
+                    continue
+                vector: NDArray[Any] = self.get_vector(key, norm=pre_normalize)
+            else:
+                vector = self._given(key)
+            mean += factor * vector
+            total += abs(factor)
+        mean /= total or 1
+        if post_normalize:
+            mean /= np.linalg.norm(mean) or 1
+        return mean.astype(np.float32)
+
+    def init_sims(self, replace: bool = False) -> None:
+        """Compute `norms`; with ``replace``, keep only vectors of length 1. It is here for old programs of gensim."""
+        if replace:
+            self.vectors, self._norms = read_only(self.get_normed_vectors()), None
+        self.norms  # noqa: B018
+
+    def _given(self, item: object) -> NDArray[Any]:
+        """Return a vector that stands in place of a key."""
+        vector = item if isinstance(item, np.ndarray) else np.empty(0, object)
+        if vector.dtype.kind not in "fiu":
+            raise TypeError(f"{item!r:.60} is neither a word, a row nor a NumPy array of {self.vector_size} numbers")
+        if vector.shape != (self.vector_size,) or not np.isfinite(vector).all():
+            raise ValueError(f"{item!r:.60} is neither a word nor ({self.vector_size},) finite numbers")
+        return vector
