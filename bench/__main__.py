@@ -19,6 +19,7 @@ from . import (
     scaling,
     startup,
     sweep,
+    vectors,
 )
 
 #: In the order of `all` and of RESULTS.md.
@@ -34,6 +35,7 @@ COMMANDS: dict[str, ModuleType] = {
     "parity": parity,
     "complexity": complexity,
     "ingest": ingest,
+    "vectors": vectors,
     "distributed": distributed,
 }
 
