@@ -101,6 +101,9 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
         look = source.ahead(start + 4 * size + LOOK_BYTES)
         rows = _BinaryRows(look, start, n_words, size)
     lines = _lines(source, name, start, 2, may_be_binary=rows.is_certain)
+    if is_header and size <= MAX_COLUMNS and len(source.ahead(0)) > len(look):  # a long line, or a long word
+        look = source.ahead(0)
+        rows = _BinaryRows(look, start, n_words, size)
     fits = bool(lines) and all(line.holds(size) for line in lines)
     is_binary = is_header and not fits and (rows.is_certain or (_is_binary(look[start:]) and not _is_text(lines)))
     if binary and not is_binary and _is_text(lines):
@@ -121,7 +124,7 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
     if not is_header:
         raise FormatError(f"{name} line 1 is not a word2vec header: it announces {n_words} words of {size} numbers")
     if size > MAX_COLUMNS:
-        raise FormatError(f"{name}: the header announces {n_words} words of {size} numbers, more than {MAX_COLUMNS:,}")
+        raise FormatError(f"{name}: the header announces vectors of {size} numbers, more than {MAX_COLUMNS:,}")
     if not is_binary:
         longer = [line for line in lines if line.numbers > size]
         if 2 * len(longer) > len(lines):

@@ -347,7 +347,8 @@ def _read_text(source: _Source, name: str, layout: Layout, limit: int | None, de
             while pending and more:
                 more = keep(pending.popleft().result())
     if not words or matrix is None:
-        raise FormatError(f"{name} holds no vectors")
+        reason = f"line {nameless.line} begins with a blank, so it has no word" if nameless.n else "no line is a row"
+        raise FormatError(f"{name} holds no vectors: {reason}")
     if nameless.n:
         doubt(
             f"{name} line {nameless.line} begins with a blank, so it has no word: "
