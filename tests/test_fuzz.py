@@ -380,7 +380,8 @@ def consistent(found, limit):
 headers = st.tuples(st.sampled_from(SIZES), st.sampled_from(SIZES)).map(lambda sizes: b"%d %d\n" % sizes)
 beginnings = st.sampled_from(
     [
-        b"", b"", b"", b"\xef\xbb\xbf", b"PK\x03\x04", b"\x93NUMPY", b"\x80\x04", b"<html>", b"{", b"\n", b" ", b"\xff\xfe",
+        b"", b"", b"", b"\xef\xbb\xbf", b"PK\x03\x04", b"\x93NUMPY", b"\x80\x04", b"<html>", b"{", b"\n", b" ",
+        b"\xff\xfe",
     ]
 )  # fmt: skip
 rows = st.lists(
@@ -469,7 +470,7 @@ some_words = st.lists(
     plain_words | st.tuples(plain_words, plain_words).map(" ".join), min_size=1, max_size=6, unique=True
 )
 spellings = st.sampled_from(["{!r}", "{:e}", "{:f}", "{:.17g}", "{:+.3e}", "{:.30f}"])
-FLOATS = st.floats(-1e38, 1e38, width=32) | st.floats(-1e38, 1e38) | st.floats(-10, 10)
+FLOATS = st.floats(-(2.0**127), 2.0**127, width=32) | st.floats(-1e38, 1e38) | st.floats(-10, 10)
 
 
 @st.composite

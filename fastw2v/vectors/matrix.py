@@ -38,7 +38,8 @@ class Matrix:
     def __init__(self, size: int, expected: int | None = None) -> None:
         self.n_rows = 0
         self._size = size
-        self._rows = np.empty((max(1, FIRST_BYTES // (4 * size)) if expected is None else expected, size), np.float32)
+        self._rows = np.empty((0, size), np.float32)
+        self._resize(max(1, FIRST_BYTES // (4 * size)) if expected is None else expected)
 
     def room(self, n: int) -> NDArray[np.float32]:
         """Return all rows, with room for at least ``n`` more, until the next call."""
@@ -59,7 +60,10 @@ class Matrix:
 
     def _resize(self, n_rows: int) -> None:
         try:
-            self._rows.resize((n_rows, self._size), refcheck=False)
+            if len(self._rows):
+                self._rows.resize((n_rows, self._size), refcheck=False)
+            else:  # Pages of an empty array are used only when they are written.
+                self._rows = np.empty((n_rows, self._size), np.float32)
         except MemoryError:
             raise FormatError(
                 f"there is no memory for {n_rows:,} vectors of {self._size} numbers: give {option('limit')}"

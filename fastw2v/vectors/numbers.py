@@ -237,7 +237,7 @@ def read_row(line: bytes, size: int, source: str) -> Row:
         ValueError: the row is wrong; the text says how, to follow the name of the file and the line.
     """
     fields = line.split()
-    if len(fields) == size and line[0] in BLANKS:
+    if len(fields) == size and line[0] in BLANKS and all(NUMBER.fullmatch(field) for field in fields):
         word, numbers = b"", fields
     elif len(fields) <= size:
         hint = "; a decimal comma? Write 0.5, not 0,5" if b"," in line and len(fields) == 1 else ""

@@ -80,10 +80,13 @@ def read_vectors(
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
         raise ConfigError(f"{option('limit')} is {limit!r:.60}: give a whole number, at least 1")
     for key, value in (("binary", binary), ("no_header", no_header)):
-        if value not in (None, True, False):
+        if value is not None and not isinstance(value, (bool, np.bool_)):
             raise ConfigError(f"{option(key)} is {value!r:.60}: give True, False or None")
     if duplicates not in ("first", "error"):
         raise ConfigError(f"{option('duplicates')} is {duplicates!r:.60}: give first or error")
+    limit = None if limit is None else int(limit)
+    binary = None if binary is None else bool(binary)
+    no_header = None if no_header is None else bool(no_header)
     decode = word_decoder(encoding, errors)
     with _opened(path) as (stream, name):
         raw = unpacked(stream, name, FormatError)
@@ -215,6 +218,7 @@ class _Parsed(NamedTuple):
     Attributes:
         words: the words.
         vectors: float32 ``(len(words), size)``.
+        n_bytes: bytes of the block.
         n_lines: lines of the block.
         nameless: rows without a word, which were skipped.
         numbered: words that end in a blank and a number.
@@ -223,6 +227,7 @@ class _Parsed(NamedTuple):
 
     words: list[str]
     vectors: NDArray[np.float32]
+    n_bytes: int
     n_lines: int
     nameless: _Noted
     numbered: _Noted
@@ -298,7 +303,7 @@ def _parse(block: _Lines, layout: Layout, decode: _Decode) -> _Parsed:
         if NUMBER.fullmatch(bytes(text[start:end]).split()[-1]):
             line_number = 0 if numbered.n else text.count(b"\n", 0, start) + 1
             numbered = numbered.and_then(_Noted(1, line_number, words[i]), 0)
-    return _Parsed(words, vectors[: len(words)], n_lines, nameless, numbered, wrong)
+    return _Parsed(words, vectors[: len(words)], stop, n_lines, nameless, numbered, wrong)
 
 
 def _read_text(source: _Source, name: str, layout: Layout, limit: int | None, decode: _Decode) -> VectorsFile:
@@ -314,10 +319,10 @@ def _read_text(source: _Source, name: str, layout: Layout, limit: int | None, de
         taken = parsed.words if limit is None else parsed.words[: limit - len(words)]
         if matrix is None:
             expected = None
-            if held is not None:
-                # The file's length bounds the rows, and pages of rows that do not come are never touched.
-                expected = min(held // (2 * size + 1) + 1, layout.announced or held)
-                expected = min(expected, limit or expected)
+            if held is not None and taken:
+                # As many as there are if all blocks are like this one; what the header announces is only a hint.
+                expected = int(1.02 * len(taken) * held / parsed.n_bytes) + 1
+                expected = max(len(taken), min(expected, layout.announced or expected, limit or expected))
             matrix = Matrix(size, expected)
         matrix.append(parsed.vectors[: len(taken)])
         words.extend(taken)
