@@ -20,10 +20,10 @@ from .files.arrays import load_array, npy_blocks
 from .files.manifest import parse_json, read_manifest, write_digested, write_manifest
 from .files.staging import PARTIAL, open_part, staged, write_errors
 from .machine import versions
-from .vectors import word2vec_format
 from .vectors.encode import Weights, encode, split_words
 from .vectors.exchange import Exchange
 from .vectors.lookup import Key, checked_matrix
+from .vectors.reader import read_vectors
 from .vocab import Vocab, checked_vocab
 
 MODEL_MANIFEST = "model.json"
@@ -258,19 +258,21 @@ def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
     return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics)
 
 
-def load_word2vec_format(path: str | PathLike[str], *, binary: bool) -> Embeddings:
+def load_word2vec_format(path: str | PathLike[str], *, binary: bool | None = None) -> Embeddings:
     """Read a text or binary file written by word2vec.c, gensim or this package.
 
     Args:
-        path: the file.
-        binary: whether the file is in the binary format.
+        path: the file, plain or compressed; see `vectors.reader.read_vectors`.
+        binary: whether the file is in the binary format; None to detect it.
 
     Returns:
         Embeddings without outside rows; all counts are 0, because the format stores none.
 
     Raises:
-        FormatError: the file is missing or malformed, its header announces more than it holds or more than 65,536
-            columns, a number is not finite, or a word occurs twice.
+        FormatError: the file is missing or malformed, or a number is not finite.
+
+    Warns:
+        FastW2VWarning: a word occurs twice, and its first vector is kept; or the header counts the rows wrong.
     """
-    words, vectors = word2vec_format.read(path, binary=binary)
-    return Embeddings(Vocab(words, np.zeros(len(words), np.int64)), vectors)
+    words, vectors, counts = read_vectors(path, binary=binary, no_header=False)
+    return Embeddings(Vocab(words, np.zeros(len(words), np.int64) if counts is None else counts), vectors)

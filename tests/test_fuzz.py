@@ -27,13 +27,15 @@ from hypothesis import strategies as st
 import fastw2v
 from fastw2v.cli import main
 from fastw2v.embeddings import Embeddings
-from fastw2v.errors import FastW2VError
+from fastw2v.errors import FastW2VError, FormatError
 from fastw2v.files.manifest import checksum
 from fastw2v.screen import printable
 from fastw2v.text import ingest
 from fastw2v.text.prepared import open_prepared
 from fastw2v.training.checkpoint import read_state
-from fastw2v.vocab import Vocab
+from fastw2v.vectors import reader
+from fastw2v.vectors.reader import read_vectors
+from fastw2v.vocab import Vocab, check_storable
 
 NORMAL, LONG = 200, 20_000
 SECONDS, MEGABYTES = 60, 1024  # of one example; of address space beyond what the process has
@@ -325,7 +327,7 @@ def word2vec_file(draw):
 
 
 @lengths
-@pytest.mark.filterwarnings("ignore:.*are not valid UTF-8")
+@pytest.mark.filterwarnings("ignore::fastw2v.errors.FastW2VWarning")
 def test_vectors_files_of_other_programs(place, examples):
     path = place / "vectors"
 
@@ -337,18 +339,197 @@ def test_vectors_files_of_other_programs(place, examples):
             found = fastw2v.load_word2vec_format(path, binary=binary)
         if found is None:
             return
-        header = content.split(b"\n")[0].split()
-        assert found.vectors.shape == (int(header[0]), int(header[1]))
+        header = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0].split()
+        assert found.vectors.shape[1] == int(header[1])
         assert np.isfinite(found.vectors).all()
         assert len(set(found.words)) == len(found)
         with reading():
             found.most_similar(0)
+        if any(" " in word for word in found.words):
+            return
         found.export(path, "word2vec-bin")
-        again = fastw2v.load_word2vec_format(path, binary=True)
+        again = reread(path, binary=True)
         assert list(again.words) == list(found.words)
         assert np.array_equal(again.vectors, found.vectors)
 
     fuzz(examples, check, word2vec_file())
+
+
+def reread(path, **options):
+    """Read a good binary file; where its numbers are also text in whole rows, it may be refused, but not misread."""
+    try:
+        return read_vectors(path, **options)
+    except FormatError:
+        lines = path.read_bytes().split(b"\n")[1:]
+        assume(not all(re.fullmatch(rb"[^\n]*[ \t\r\v\f][ \t\r\v\f0-9.eE+-]+|", line) for line in lines[:1]))
+        raise
+
+
+def consistent(found, limit):
+    """Check what was read from any bytes at all."""
+    assert found.vectors.dtype == np.float32
+    assert found.vectors.flags.c_contiguous
+    assert found.vectors.shape[0] == len(found.words) == len(set(found.words)) > 0
+    assert limit is None or len(found.words) <= limit
+    assert np.isfinite(found.vectors).all()
+    for word in found.words:
+        check_storable(word)
+    assert found.counts is None or (found.counts.shape == (len(found.words),) and (found.counts >= 0).all())
+
+
+headers = st.tuples(st.sampled_from(SIZES), st.sampled_from(SIZES)).map(lambda sizes: b"%d %d\n" % sizes)
+beginnings = st.sampled_from(
+    [
+        b"", b"", b"", b"\xef\xbb\xbf", b"PK\x03\x04", b"\x93NUMPY", b"\x80\x04", b"<html>", b"{", b"\n", b" ",
+        b"\xff\xfe",
+    ]
+)  # fmt: skip
+rows = st.lists(
+    st.tuples(
+        tokens,
+        st.lists(st.tuples(st.sampled_from(SPACES[:2] * 4 + SPACES), numbers).map(b"".join), max_size=4).map(b"".join),
+        st.sampled_from([b"\n", b"\n", b" \n", b"\r\n", b""]),
+    ).map(b"".join),
+    max_size=8,
+).map(b"".join)
+reading_options = st.fixed_dictionaries(
+    {},
+    optional={
+        "limit": st.integers(1, 5),
+        "binary": st.booleans(),
+        "no_header": st.booleans(),
+        "encoding": st.sampled_from(["latin-1", "ascii", "shift_jis", "gbk", "utf-7", "utf-16"]),
+        "errors": st.sampled_from(["strict", "replace", "ignore", "surrogatepass", "backslashreplace"]),
+        "duplicates": st.sampled_from(["first", "error"]),
+    },
+)
+
+
+@lengths
+@pytest.mark.filterwarnings("ignore::fastw2v.errors.FastW2VWarning")
+def test_any_bytes_as_vectors(place, monkeypatch, examples):
+    path = place / "vectors"
+
+    def check(content, packing, options, block_bytes):
+        monkeypatch.setattr(reader, "BLOCK_BYTES", block_bytes)
+        path.write_bytes(PACKED[packing](content))
+        with reading():
+            found = read_vectors(path, **options)
+            consistent(found, options.get("limit"))
+
+    fuzz(
+        examples,
+        check,
+        texts | st.binary(max_size=100) | st.tuples(beginnings, headers | st.just(b""), rows | texts).map(b"".join),
+        st.sampled_from(["plain", *PACKED]),
+        st.just({}) | reading_options,
+        st.sampled_from([4, 64, 1 << 20]),
+    )
+
+
+def valid_vectors_files():
+    """Files of every format, each with the same four words; `test_damaged_vectors_files` damages them."""
+    words, vectors = ["the", "naïve", "x", "y"], np.array([[0.5, -1], [3, 0.25], [1 / 3, 1e-7], [-2, 9]], np.float32)
+    lines = [f"{word} {a!r} {b!r}\n".encode() for word, (a, b) in zip(words, vectors.tolist(), strict=True)]
+    binary = [word.encode() + b" " + row.tobytes() for word, row in zip(words, vectors, strict=True)]
+    glove, text = b"".join(lines), b"4 2\n" + b"".join(lines)
+    packed = io.BytesIO()
+    np.savez(packed, vectors=vectors, words=np.array(words), counts=np.arange(4))
+    smaller = io.BytesIO()
+    np.savez_compressed(smaller, vectors=vectors, words=np.array(words))
+    files = [glove, text, text.replace(b"\n", b"\r\n"), text.replace(b" ", b"\t"), b"\xef\xbb\xbf" + text]
+    files += [b"4 2\n" + b"".join(binary), b"4 2\n" + b"\n".join(binary) + b"\n", packed.getvalue(), smaller.getvalue()]
+    return words, vectors, files
+
+
+@lengths
+@pytest.mark.filterwarnings("ignore::fastw2v.errors.FastW2VWarning")
+def test_damaged_vectors_files(place, monkeypatch, examples):
+    path = place / "vectors"
+    words, vectors, files = valid_vectors_files()
+    files += [pack(content) for content in files[:7:3] for pack in PACKED.values()]
+    for content in files:
+        path.write_bytes(content)
+        found = read_vectors(path)
+        assert found.words == words
+        assert np.array_equal(found.vectors, vectors)
+
+    def check(content, options, block_bytes):
+        monkeypatch.setattr(reader, "BLOCK_BYTES", block_bytes)
+        path.write_bytes(content)
+        with reading():
+            consistent(read_vectors(path, **options), options.get("limit"))
+
+    options = st.just({}) | reading_options
+    fuzz(examples, check, damaged(st.sampled_from(files)), options, st.sampled_from([4, 64, 1 << 20]))
+
+
+letters = st.characters(exclude_characters=" \t\n\r\v\f", exclude_categories=["Cs"])
+plain_words = st.text(letters, min_size=1, max_size=8)
+some_words = st.lists(
+    plain_words | st.tuples(plain_words, plain_words).map(" ".join), min_size=1, max_size=6, unique=True
+)
+spellings = st.sampled_from(["{!r}", "{:e}", "{:f}", "{:.17g}", "{:+.3e}", "{:.30f}"])
+FLOATS = st.floats(-(2.0**127), 2.0**127, width=32) | st.floats(-1e38, 1e38) | st.floats(-10, 10)
+
+
+@st.composite
+def written_by_hand(draw):
+    """Words and vectors, and the options and the contents of a file that holds them."""
+    # The first letter keeps words from being numbers, and the first word from being another kind of file.
+    words = ["w" + word.replace(" ", " w") for word in draw(some_words)]
+    size = draw(st.integers(1, 4))
+    table = [[draw(spellings).format(draw(FLOATS)) for _ in range(size)] for _ in words]
+    blank = draw(st.sampled_from([" ", " ", "\t", "  ", " \t "]))
+    end = draw(st.sampled_from(["\n", "\r\n", " \n", "\n\n"]))
+    lines = [word + blank + blank.join(row) for word, row in zip(words, table, strict=True)]
+    header = draw(st.booleans())
+    if header:
+        lines.insert(0, f"{len(words)} {size}")
+    content = draw(st.sampled_from(["", "\ufeff"])) + end.join(lines) + draw(st.sampled_from(["", end, "\n \n"]))
+    options = {"binary": False, "no_header": not header} if draw(st.booleans()) else {}
+    return words, np.array([list(map(float, row)) for row in table]).astype(np.float32), options, content.encode()
+
+
+@lengths
+def test_vectors_written_by_hand(place, monkeypatch, examples):
+    path = place / "vectors"
+
+    def check(file, packing, block_bytes):
+        monkeypatch.setattr(reader, "BLOCK_BYTES", block_bytes)
+        words, vectors, options, content = file
+        path.write_bytes(PACKED[packing](content))
+        found = read_vectors(path, **options)
+        assert found.words == words
+        assert np.array_equal(found.vectors.view(np.int32), vectors.view(np.int32))
+
+    fuzz(examples, check, written_by_hand(), st.sampled_from(list(PACKED)), st.sampled_from([4, 64, 1 << 20]))
+
+
+@lengths
+def test_binary_vectors_are_told_from_text(place, examples):
+    path = place / "vectors"
+    float32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
+    raw = st.binary(min_size=4, max_size=4).map(lambda four: np.frombuffer(four, "<f4")[0]).filter(np.isfinite)
+
+    def check(words, size, data, newline):
+        vectors = data.draw(st.lists(float32 | raw, min_size=size * len(words), max_size=size * len(words)))
+        vectors = np.array(vectors, np.float32).reshape(len(words), size)
+        lines = [word.encode() + b" " + row.tobytes() + newline for word, row in zip(words, vectors, strict=True)]
+        path.write_bytes(b"%d %d\n" % vectors.shape + b"".join(lines))
+        try:
+            found = read_vectors(path)
+        except FormatError:  # Few numbers may look like text that is damaged.
+            assert len(words) * size < 40
+            assert all(byte >= 32 or 9 <= byte <= 13 for byte in vectors.tobytes())
+            return
+        if found.vectors.tobytes() != vectors.tobytes():
+            assert re.fullmatch(rb"[0-9.eE+ \t\n\r\v\f-]*", vectors.tobytes())
+        else:
+            assert found.words == words
+
+    words = st.lists(plain_words, min_size=1, max_size=5, unique=True)
+    fuzz(examples, check, words, st.integers(1, 12), st.data(), st.sampled_from([b"", b"\n"]))
 
 
 evaluation_tokens = st.sampled_from([b"w0", b"w1", b"w2", b"w3", b"W4"]) | tokens | numbers

@@ -26,8 +26,9 @@ GZIP_BYTES, ZSTD_BYTES = 32 << 10, 4 << 10
 class Raw(io.RawIOBase):
     """The bytes of a file or a pipe, including those that `peek` has read ahead. Its errors are of class ``error``."""
 
-    def __init__(self, stream: Any, name: str, error: type[FastW2VError]) -> None:
+    def __init__(self, stream: Any, name: str, error: type[FastW2VError], *, is_plain: bool = True) -> None:
         self._stream, self._name, self._error = stream, name, error
+        self.is_plain = is_plain  # whether these are the bytes of the file itself
         self._head = memoryview(b"")
 
     def peek(self) -> bytes:
@@ -171,7 +172,7 @@ def unpacked(stream: Any, name: str, error: type[FastW2VError]) -> Raw:
     """
     raw = Raw(stream, name, error)
     head = raw.peek()
-    return raw if archive_kind(head) is None else Raw(_Archive(raw, name, error, head), name, error)
+    return raw if archive_kind(head) is None else Raw(_Archive(raw, name, error, head), name, error, is_plain=False)
 
 
 @contextmanager

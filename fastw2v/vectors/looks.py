@@ -1,0 +1,62 @@
+"""What a file looks like that is not a file of vectors, and what to do about it."""
+
+import re
+
+from ..errors import FormatError
+from ..files.archives import archive_kind
+
+_EXPORT = "open it with the program that wrote it and save word2vec format"
+#: First bytes of files that hold no vectors, or none that can be read here: what they are, and the remedy.
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer, not the file: fetch the file (git lfs pull)"),
+    (b"\xba\x16\x4f\x2f", "a fastText .bin model, which can't be read yet: give its .vec file"),
+    (b"\x93NUMPY", "a NumPy array without words: pair it with its words (Embeddings.from_vectors)"),
+    (b"\x89HDF", f"an HDF5 file: {_EXPORT}"),
+    (b"SQLite format 3\0", f"an SQLite database: {_EXPORT}"),
+    (b"PAR1", "a Parquet file: pair its columns (Embeddings.from_vectors)"),
+    (b"%PDF", "a PDF: give the vectors as text"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
+    (b"Rar!", "a rar archive: unpack it"),
+    (b"\xff\xfe", "text in UTF-16: save it as UTF-8"),
+    (b"\xfe\xff", "text in UTF-16: save it as UTF-8"),
+)
+_PICKLE = re.compile(rb"\x80[\x02-\x05]|ccopy_reg\n|c__builtin__\n")
+_SAFETENSORS = re.compile(rb".{5}\0\0\0\{\s*\"", re.DOTALL)
+_HTML = re.compile(rb"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
+_XML = re.compile(rb"\s*<(?:\?xml|!doctype|!--|svg\b|rss\b|error>)", re.IGNORECASE)
+_JSON = re.compile(rb"\s*(?:\{\s*\"[^\"\n]*\"\s*:|\{\s*\}|\[\s*[\[{\"])")
+_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+
+
+def refuse_other_kinds(name: str, head: bytes) -> None:
+    """Raise `FormatError`, which says what the file is, if its first bytes are those of another kind of file."""
+    if not head:
+        raise FormatError(f"{name} is empty: copy or download it again")
+    if kind := archive_kind(head):
+        raise FormatError(f"{name} is packed twice, with {kind} inside: unpack it once")
+    what = next((what for magic, what in _MAGIC if head.startswith(magic)), None)
+    if what is None and _PICKLE.match(head):
+        what = "a pickle, such as gensim's save() writes, and a pickle can run code: load it with gensim and "
+        what += "call save_word2vec_format, or KeyedVectors.load and Embeddings.from_vectors"
+    if what is None and _SAFETENSORS.match(head):
+        what = "a safetensors file without words: pair it with its words (Embeddings.from_vectors)"
+    if what is None and head[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
+        what = "a tar archive: unpack it and give the file inside"
+    if what is None and _HTML.match(head):
+        what = "a web page (HTML), perhaps an error in place of a download: download the file itself"
+    if what is None and _XML.match(head):
+        what = "XML, perhaps an error in place of a download: download the file itself"
+    if what is not None:
+        raise FormatError(f"{name} is {what}")
+
+
+def other_text(head: bytes) -> str:
+    """Return what text without vectors looks like, in words that follow a colon."""
+    if _JSON.match(head):
+        return "it looks like JSON; give lines of a word and its numbers"
+    line = head.split(b"\n", 1)[0]
+    if b"\0" in head:
+        return "it looks like binary data of another program"
+    if line.count(b",") + line.count(b";") > 1:
+        return "it looks like CSV; separate the columns by blanks"
+    return "it does not look like vectors, which are lines of a word and its numbers"

@@ -1,0 +1,158 @@
+"""A matrix of vectors that grows as rows are read, and what is common to all formats once they are read."""
+
+import codecs
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, FormatError, doubt, option
+from ..screen import counted, printable
+from ..vocab import check_storable
+
+GROWTH = 1.25
+FIRST_BYTES = 1 << 20
+MOVED_ROWS = 1 << 16
+# What `bytes.decode` makes of UTF-8 with these, a vocabulary can store.
+_SAFE_ERRORS = {"surrogateescape", "strict", "replace"}
+
+
+class VectorsFile(NamedTuple):
+    """What a file of vectors holds.
+
+    Attributes:
+        words: distinct words, in the order of the rows.
+        vectors: float32 ``(n_words, vector_size)``, all finite.
+        counts: int64 ``(n_words,)``; None where the format stores none.
+    """
+
+    words: list[str]
+    vectors: NDArray[np.float32]
+    counts: NDArray[np.int64] | None
+
+
+class Matrix:
+    """Rows of float32 in one array, which grows without a copy where the system can move pages."""
+
+    def __init__(self, size: int, expected: int | None = None) -> None:
+        self.n_rows = 0
+        self._size = size
+        self._rows = np.empty((0, size), np.float32)
+        self._resize(max(1, FIRST_BYTES // (4 * size)) if expected is None else expected)
+
+    def room(self, n: int) -> NDArray[np.float32]:
+        """Return all rows, with room for at least ``n`` more, until the next call."""
+        if self.n_rows + n > len(self._rows):
+            self._resize(max(self.n_rows + n, int(len(self._rows) * GROWTH)))
+        return self._rows
+
+    def append(self, rows: NDArray[np.float32]) -> None:
+        """Add rows."""
+        self.room(len(rows))[self.n_rows : self.n_rows + len(rows)] = rows
+        self.n_rows += len(rows)
+
+    def finished(self) -> NDArray[np.float32]:
+        """Return the rows, as an array of their own."""
+        if self.n_rows != len(self._rows):
+            self._resize(self.n_rows)
+        return self._rows
+
+    def _resize(self, n_rows: int) -> None:
+        try:
+            if len(self._rows):
+                self._rows.resize((n_rows, self._size), refcheck=False)
+            else:  # Pages of an empty array are used only when they are written.
+                self._rows = np.empty((n_rows, self._size), np.float32)
+        except MemoryError:
+            raise FormatError(
+                f"there is no memory for {n_rows:,} vectors of {self._size} numbers: give {option('limit')}"
+            ) from None
+
+
+def word_decoder(encoding: str, errors: str) -> Callable[[bytes | bytearray], str]:
+    """Return a function that turns the bytes of a word into text.
+
+    It raises ValueError, with the reason, for a word that can't be decoded, or that a vocabulary can't store.
+
+    Raises:
+        ConfigError: the encoding or the error handler is not known, or the encoding does not extend ASCII.
+    """
+    ascii_text = "0123456789+-.eE \t\n"
+    try:
+        codec = codecs.lookup(encoding).name
+        extends_ascii = ascii_text.encode("ascii").decode(encoding) == ascii_text
+    except (LookupError, UnicodeError, ValueError, TypeError):
+        raise ConfigError(
+            f"{option('encoding')} is {encoding!r:.60}: give the name of an encoding, such as utf-8"
+        ) from None
+    if not extends_ascii:
+        raise ConfigError(
+            f"{option('encoding')} is {encoding!r:.60}, which does not extend ASCII: convert the file to UTF-8"
+        )
+    try:
+        codecs.lookup_error(errors)
+    except (LookupError, ValueError, TypeError):
+        names = "surrogateescape, strict, replace or ignore"
+        raise ConfigError(f"{option('errors')} is {errors!r:.60}: give {names}") from None
+    is_safe = codec == "utf-8" and errors in _SAFE_ERRORS
+
+    def decode(letters: bytes | bytearray) -> str:
+        try:
+            word = letters.decode(encoding, errors)
+        except UnicodeError:
+            shown = printable(letters[:60].decode("utf-8", "surrogateescape"))
+            raise ValueError(
+                f"{shown!r:.60}, not valid {codec}: give another {option('encoding')}, or {option('errors', 'replace')}"
+            ) from None
+        if not is_safe:
+            require_storable(word)
+        return word
+
+    return decode
+
+
+def require_storable(word: str) -> None:
+    """Raise ValueError, which shows the word and the reason, if a vocabulary can't store the word."""
+    try:
+        check_storable(word)
+    except ValueError as reason:
+        raise ValueError(f"{printable(word[:60])!r:.60}, {reason}") from None
+
+
+def distinct(found: VectorsFile, name: str, duplicates: str) -> VectorsFile:
+    """Return the first row of each word.
+
+    Raises:
+        FormatError: a word occurs twice, and ``duplicates`` is "error".
+
+    Warns:
+        FastW2VWarning: rows were left out.
+    """
+    words, vectors, counts = found
+    if len(set(words)) == len(words):
+        return found
+    first_rows: dict[str, int] = {}
+    kept: list[int] = []
+    repeated: tuple[str, int] | None = None
+    for row, word in enumerate(words):
+        if first_rows.setdefault(word, row) == row:
+            kept.append(row)
+        elif repeated is None:
+            repeated = word, row
+            if duplicates == "error":
+                raise FormatError(
+                    f"{name} holds the word {printable(word)!r:.60} twice, in rows {first_rows[word] + 1:,} and "
+                    f"{row + 1:,}: give {option('duplicates', 'first')} to keep the first"
+                )
+    assert repeated is not None
+    doubt(
+        f"{name} repeats words in {counted(len(words) - len(kept), 'row')}, the first {printable(repeated[0])!r:.60} "
+        f"in row {repeated[1] + 1:,}: only the first row of each word is kept"
+    )
+    rows = np.array(kept, np.int64)
+    for start in range(0, len(rows), MOVED_ROWS):  # A row moves towards the start, so no row is overwritten too early.
+        block = rows[start : start + MOVED_ROWS]
+        vectors[start : start + len(block)] = vectors[block]
+    vectors.resize((len(rows), vectors.shape[1]), refcheck=False)
+    return VectorsFile(list(first_rows), vectors, None if counts is None else counts[rows])
