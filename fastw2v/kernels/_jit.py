@@ -27,6 +27,7 @@ FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 KERNEL_SOURCES = (
     "distributed/merging", "kernels/_jit", "kernels/pair", "kernels/parallel", "kernels/records", "kernels/sampling",
     "kernels/simd", "kernels/spans", "kernels/tile", "text/ingest", "text/wordtable", "training/finite",
+    "vectors/decimals",
 )  # fmt: skip
 
 _PACKAGE = Path(__file__).resolve().parents[1]
