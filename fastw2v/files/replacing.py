@@ -40,16 +40,12 @@ def replacing(path: str | PathLike[str], error: type[FastW2VError]) -> Iterator[
         FastW2VError: of class ``error``: the file is read-only, is a folder, or can't be written.
     """
     name = os.fspath(path)
-    try:
-        if b"\0" in os.fsencode(name):
-            raise ValueError("a name can't hold NUL")
-    except ValueError as reason:
-        raise _failure(error, name, reason) from reason
+    check_name(name, error)
     try:
         if name == STANDARD_OUTPUT:
             with _standard_output(error) as file:
                 yield file
-        elif os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name):
+        elif is_pipe(name):
             with open(name, "wb") as file:
                 yield file
         else:
@@ -58,6 +54,20 @@ def replacing(path: str | PathLike[str], error: type[FastW2VError]) -> Iterator[
     except BrokenPipeError:  # The reader has stopped reading; the command line handles it.
         raise
     except OSError as reason:
+        raise _failure(error, name, reason) from reason
+
+
+def is_pipe(name: str) -> bool:
+    """Tell whether a name is that of a pipe or a device, which can't be replaced."""
+    return os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name)
+
+
+def check_name(name: str, error: type[FastW2VError]) -> None:
+    """Raise an ``error`` if no file can have this name."""
+    try:
+        if b"\0" in os.fsencode(name):
+            raise ValueError("a name can't hold NUL")
+    except ValueError as reason:
         raise _failure(error, name, reason) from reason
 
 

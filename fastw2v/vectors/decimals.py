@@ -207,7 +207,7 @@ def put_rows(
         ends[row] = at
         first = 0
     ends[-1] = at
-    return len(bits) * columns
+    return int(len(bits) * columns)
 
 
 def text_of_rows(

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError, doubt, option
 from ..files.arrays import npy_blocks, write_header
-from ..files.replacing import STANDARD_OUTPUT, replacing
+from ..files.replacing import STANDARD_OUTPUT, check_name, is_pipe, replacing
 from ..files.staging import is_part
 from ..machine import usable_cores
 from ..screen import counted, printable
@@ -73,6 +73,7 @@ def write(
 ) -> None:
     """Write words, vectors, shape ``(n_words, vector_size)``, and counts; see `embeddings.Embeddings.export`."""
     name = fspath(path)
+    check_name(name, FormatError)
     chosen = format_of(name, format)
     suffix, packing = _suffixes(name)
     if SUFFIXES.get(suffix, chosen) != chosen and suffix:
@@ -84,7 +85,7 @@ def write(
             raise FormatError(f"{name}: model2vec is a folder, not a file: give the name of a folder")
         model2vec.write(name, words, vectors)
         return
-    if chosen == "projector" and (name == STANDARD_OUTPUT or (os.path.exists(name) and not os.path.isfile(name))):
+    if chosen == "projector" and (name == STANDARD_OUTPUT or is_pipe(name)):
         raise FormatError(f"{name}: the format projector makes two files: give a file name")
     for target in _targets(name, chosen):
         if is_part(Path(os.path.realpath(target))):
@@ -332,9 +333,12 @@ def _write_npz(file: BinaryIO, words: Sequence[str], vectors: NDArray[np.float32
 
 def _without_seek(file: BinaryIO) -> BinaryIO:
     """Return a stream to which zipfile writes strictly in order."""
-    return cast(
-        BinaryIO, SimpleNamespace(write=lambda content: (file.write(content), len(content))[1], flush=file.flush)
-    )
+
+    def write(content: bytes | memoryview) -> int:
+        file.write(content)
+        return memoryview(content).nbytes
+
+    return cast(BinaryIO, SimpleNamespace(write=write, flush=file.flush))
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
