@@ -22,9 +22,11 @@ from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import ConfigError, FastW2VError, FastW2VWarning, Terminated, UnknownWordError, options_as_flags
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
 from .files.manifest import read_manifest
+from .files.replacing import STANDARD_OUTPUT
 from .screen import counted, printable
 from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
 from .training.driver import train
+from .vectors.writer import FORMATS, format_of
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
 SPELLINGS_AMONG = 100_000  # Spellings are compared with this many of the most frequent words.
@@ -151,14 +153,21 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("-n", type=number_parser(int), default=10, metavar="N", help="number of neighbours (default: 10)")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
-    sub = command("export", _export, "write the vectors to a word2vec file, for gensim and other programs")
+    sub = command("export", _export, "write the vectors to a file for other programs, such as gensim")
     sub.add_argument("model", metavar="DIR", help="model folder")
-    sub.add_argument("file", metavar="FILE", help="file to write")
+    sub.add_argument(
+        "file",
+        metavar="FILE",
+        help="file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, "
+        ".bz2, .xz or .zst after it; - is standard output",
+    )
     sub.add_argument(
         "--format",
-        choices=["word2vec-bin", "word2vec-text"],
-        default="word2vec-bin",
-        help="word2vec.c's binary format, exact and small; or its text format, six decimals (default: word2vec-bin)",
+        choices=FORMATS,
+        help="word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; "
+        "glove: text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
+        ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers (default: by suffix; without one, "
+        "word2vec-bin)",
     )
 
     sub = command("info", _info, "describe a model folder or a prepared folder")
@@ -286,10 +295,12 @@ def _unknown(embeddings: Embeddings, word: str) -> str:
 
 def _export(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model)
+    written = format_of(arguments.file, arguments.format)
     embeddings.export(arguments.file, arguments.format)
-    if os.path.isfile(arguments.file):  # In a pipe this line would follow the vectors.
+    # In a pipe this line would follow the vectors.
+    if arguments.file != STANDARD_OUTPUT and (os.path.isfile(arguments.file) or os.path.isdir(arguments.file)):
         size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
-        _print(f"{arguments.file}: {size}, {arguments.format}")
+        _print(f"{arguments.file}: {size}, {written}")
 
 
 def _info(arguments: argparse.Namespace) -> None:

@@ -190,7 +190,7 @@ def test_command_line_that_makes_no_sense(capsys):
     assert_refused(capsys, "fly", said="fly")
     assert_refused(capsys, "train", "x", said="--output")
     assert_refused(capsys, "train", "x", "-o", "y", "--size", "3", said="--size")
-    assert_refused(capsys, "export", "m", "f", "--format", "glove", said="glove")
+    assert_refused(capsys, "export", "m", "f", "--format", "fasttext", said="fasttext")
 
 
 def test_output_that_is_something_else(capsys, planted_file, in_empty_folder):

@@ -18,6 +18,7 @@ import tempfile
 from collections import Counter
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -34,7 +35,9 @@ from fastw2v.text import ingest
 from fastw2v.text.prepared import open_prepared
 from fastw2v.training.checkpoint import read_state
 from fastw2v.vectors import reader
+from fastw2v.vectors.decimals import text_of_rows
 from fastw2v.vectors.reader import read_vectors
+from fastw2v.vectors.writer import Format
 from fastw2v.vocab import Vocab, check_storable
 
 NORMAL, LONG = 200, 20_000
@@ -530,6 +533,146 @@ def test_binary_vectors_are_told_from_text(place, examples):
 
     words = st.lists(plain_words, min_size=1, max_size=5, unique=True)
     fuzz(examples, check, words, st.integers(1, 12), st.data(), st.sampled_from([b"", b"\n"]))
+
+
+# ------------------------------------------------------------------------------------------------------ writing
+
+UNPACKED = {"": bytes, ".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
+any_letters = st.characters() | st.sampled_from(list(" \t\n\r\v\f\0\u00a0\u2028\udce9\udcc3\udca9\ud800é日"))
+usual_words = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs"]), min_size=1, max_size=4)
+written_words = st.lists(usual_words, min_size=1, max_size=5, unique=True) | st.lists(
+    usual_words | st.text(any_letters, max_size=4) | tokens.map(lambda b: b.decode("utf-8", "surrogateescape")),
+    min_size=1,
+    max_size=5,
+    unique=True,
+)
+finite = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.floats(-2, 2, width=32)
+
+
+def is_utf8(word, errors="strict"):
+    try:
+        return word.encode("utf-8", errors).decode("utf-8", errors) == word
+    except UnicodeEncodeError:
+        return False
+
+
+def can_hold(format_, word):
+    if not word or set(word) & set("\t\n\r\v\f") or not is_utf8(word, "surrogateescape"):
+        return False
+    if format_ == "npz":
+        return not word.endswith("\0")
+    return is_utf8(word) if format_ == "model2vec" else format_ == "projector" or " " not in word
+
+
+def read_rows(lines, separator):
+    rows = [line.split(separator) for line in lines]
+    return [row[0] for row in rows], np.array([row[1:] for row in rows], np.float32)
+
+
+def read_independently(path, format_, unpack):
+    """Words as bytes, and vectors, by a few lines that share nothing with the package."""
+    if format_ == "model2vec":
+        content = (path / "model.safetensors").read_bytes()
+        start = 8 + int.from_bytes(content[:8], "little")
+        shape = json.loads(content[8:start])["embeddings"]["shape"]
+        vocab = json.loads((path / "tokenizer.json").read_bytes())["model"]["vocab"]
+        assert list(vocab.values()) == list(range(shape[0]))
+        return [word.removesuffix("\n").encode() for word in vocab], np.frombuffer(content[start:], "<f4").reshape(
+            shape
+        )
+    content = unpack(path.read_bytes())
+    if format_ == "npz":
+        arrays = np.load(io.BytesIO(content), allow_pickle=False)
+        return [word.encode("utf-8", "surrogateescape") for word in arrays["words"].tolist()], arrays["vectors"]
+    if format_ == "projector":
+        metadata = unpack(next(path.parent.glob("*.metadata.tsv*")).read_bytes()).split(b"\n")
+        assert metadata[0] == b"word\tcount"
+        assert metadata[-1] == b""
+        words = [line.split(b"\t")[0] for line in metadata[1:-1]]
+        return words, np.array([line.split(b"\t") for line in content.split(b"\n")[:-1]], np.float32)
+    assert content.endswith(b"\n")
+    if format_ == "glove":
+        return read_rows(content.split(b"\n")[:-1], b" ")
+    n_words, size = map(int, content.split(b"\n")[0].split(b" "))
+    rest = content[content.index(b"\n") + 1 :]
+    if format_ == "word2vec-text":
+        lines = rest.split(b"\n")[:-1]
+        assert all(line.endswith(b" ") for line in lines)
+        assert len(lines) == n_words
+        return read_rows([line[:-1] for line in lines], b" ")
+    words, vectors = [], []
+    for _ in range(n_words):
+        word, _, rest = rest.partition(b" ")
+        words.append(word)
+        vectors.append(np.frombuffer(rest[: 4 * size], "<f4"))
+        assert rest[4 * size : 4 * size + 1] == b"\n"
+        rest = rest[4 * size + 1 :]
+    assert rest == b""
+    return words, np.array(vectors)
+
+
+@lengths
+@pytest.mark.filterwarnings("ignore::fastw2v.FastW2VWarning")
+def test_written_vectors_are_read_back(place, examples):
+    def check(words, size, numbers, format_, packing, old):
+        vectors = np.resize(np.array(numbers, np.float32), (len(words), size))
+        embeddings = Embeddings(Vocab(words, np.arange(len(words))), vectors)
+        packing = "" if format_ == "model2vec" else packing
+        target = place / "written" / f"v{packing}"
+        shutil.rmtree(place / "written", ignore_errors=True)
+        (place / "written").mkdir()
+        if old and format_ != "model2vec":
+            target.write_bytes(b"old")
+        written = False
+        with reading():
+            embeddings.export(target, format_)
+            written = True
+        assert written == all(can_hold(format_, word) for word in words)
+        if not written:
+            assert [path.read_bytes() for path in target.parent.iterdir()] == [b"old"] * (
+                old and format_ != "model2vec"
+            )
+            return
+        assert len(list(target.parent.iterdir())) == 1 + (format_ == "projector")
+        found, read = read_independently(target, format_, UNPACKED[packing])
+        assert found == [word.encode("utf-8", "surrogateescape") for word in words]
+        if format_ == "word2vec-text":
+            assert (
+                read.tobytes() == np.array([[f"{x:f}" for x in row] for row in vectors.tolist()], np.float32).tobytes()
+            )
+        else:
+            assert read.tobytes() == vectors.tobytes()  # to the bit, also the sign of zero
+
+    formats = st.sampled_from(get_args(Format))
+    numbers = st.lists(finite, min_size=1, max_size=12)
+    packings = st.sampled_from(["", "", "", *UNPACKED])
+    fuzz(examples, check, written_words, st.integers(1, 5), numbers, formats, packings, st.booleans())
+
+
+@lengths
+def test_numbers_as_text(examples):
+    """Bit for bit what C's %f prints, and the fewest digits that read back."""
+
+    def check(bits):
+        values = np.array(bits, np.uint32).view(np.float32)
+        values = values[np.isfinite(values)].reshape(1, -1)
+        assume(values.size)
+        fixed, _ = text_of_rows(values, shortest=False, separator=b" ", end=b" ")
+        assert bytes(fixed) == ("%f " * values.size % tuple(values[0].tolist())).encode()
+        shortest, ends = text_of_rows(values, shortest=True, separator=b",", end=b"\n")
+        assert ends == [len(shortest)]
+        for text, value in zip(bytes(shortest).decode().rstrip().split(","), values[0], strict=True):
+            expected = np.format_float_scientific(value, trim="-", exp_digits=2)
+            if value == 0 or 1e-4 <= abs(float(value)) < 2**24:
+                expected = np.format_float_positional(value, trim="0")
+            assert text == expected
+
+    exponents = st.integers(100, 160).map(lambda exponent: exponent << 23)
+    near = st.tuples(exponents, st.integers(-2, 2) | st.integers(0, (1 << 23) - 1)).map(sum)
+    decimal = st.decimals(-100, 100, places=5).map(lambda value: int(np.float32(float(value)).view(np.uint32)))
+    halves = st.tuples(st.integers(-(2**24), 2**24), st.integers(0, 40)).map(lambda pair: pair[0] / 2 ** pair[1])
+    halves = halves.map(lambda value: int(np.float32(value).view(np.uint32)))
+    fuzz(examples, check, st.lists(st.integers(0, 2**32 - 1) | near | decimal | halves, min_size=1, max_size=40))
 
 
 evaluation_tokens = st.sampled_from([b"w0", b"w1", b"w2", b"w3", b"W4"]) | tokens | numbers

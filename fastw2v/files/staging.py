@@ -61,6 +61,11 @@ def open_part(path: Path) -> BufferedReader:
     return open(path, "rb")
 
 
+def is_part(path: Path) -> bool:
+    """Tell whether a path is that of a file of a model folder or a prepared folder."""
+    return path.name in _PARTS and any((path.parent / name).exists() for name in ("model.json", "prepared.json"))
+
+
 def check_target(folder: Path, manifest: str, kind: str) -> None:
     """Raise `FolderError` unless ``folder`` is absent, empty, or a folder of the same kind that can be replaced."""
     try:

@@ -27,7 +27,7 @@ FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 KERNEL_SOURCES = (
     "distributed/merging", "kernels/_jit", "kernels/pair", "kernels/parallel", "kernels/records", "kernels/sampling",
     "kernels/simd", "kernels/spans", "kernels/tile", "text/ingest", "text/wordtable", "training/finite",
-    "vectors/numbers",
+    "vectors/decimals", "vectors/numbers",
 )  # fmt: skip
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,11 +11,9 @@ from ..errors import UnknownWordError
 from ..files.arrays import first_not_finite
 from ..screen import printable
 from ..vocab import Vocab, checked_vocab, plain
-from . import word2vec_format
 from .lookup import Key, checked_matrix, is_key, read_only
 from .nearest import Nearest
-
-ExportFormat: TypeAlias = Literal["word2vec-bin", "word2vec-text"]
+from .writer import Format, write
 
 
 class Exchange(Nearest):
@@ -122,23 +120,37 @@ class Exchange(Nearest):
 
         return DataFrame(self.vectors, index=Index(list(self.words), name="word"))
 
-    def export(self, path: str | PathLike[str], format: ExportFormat = "word2vec-bin") -> None:
-        """Write the vectors as a word2vec.c file, byte for byte as that program does.
+    def export(self, path: str | PathLike[str], format: Format | None = None) -> None:
+        """Write the vectors to a file that other programs read; an existing file is replaced only by a complete one.
+
+        | suffix | format | holds |
+        |---|---|---|
+        | ``.bin``, none | word2vec-bin | float32, byte for byte as word2vec.c writes it |
+        | ``.txt``, ``.vec`` | word2vec-text | six decimals, byte for byte as word2vec.c writes it |
+        | ``.glove`` | glove | no header; the fewest digits that read back as the same float32 |
+        | ``.npz`` | npz | arrays ``vectors``, ``words`` and ``counts`` for `numpy.load` |
+        | ``.tsv`` | projector | for the Embedding Projector: numbers, and words and counts in ``.metadata.tsv`` |
+        | | model2vec | a folder that model2vec and sentence-transformers open |
+
+        ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` after the suffix packs the file. Links are followed. A file that can't
+        be replaced, such as one that is mounted by itself, is written in place.
 
         Args:
-            path: the file to write.
-            format: "word2vec-bin", or "word2vec-text" (six decimals).
+            path: the file to write, or the folder for model2vec; "-" is standard output.
+            format: overrides the suffix. None follows it, and also takes a folder that was written as model2vec.
 
-        A word that is not valid UTF-8 is written unchanged, with a warning, because gensim needs an option to read it.
+        Warns:
+            FastW2VWarning: the suffix means another format; or words are not valid UTF-8, so that gensim needs an
+                option to read the file; or a model2vec tokenizer can't find words, because they hold spaces.
 
         Raises:
-            FormatError: a word holds white space, which these formats can't express; a vector is not finite; or the
-                file can't be written.
-            ValueError: the format is neither of the two.
+            FormatError: the suffix is unknown; the format can't hold a word (white space in word2vec and GloVe files,
+                NUL at the end in npz, no valid UTF-8 in model2vec); a vector is not finite; or the file is read-only,
+                is part of a model folder, or can't be written.
+            FolderError: the folder holds something else, or can't be written.
+            ValueError: the format is none of these.
         """
-        if format not in get_args(ExportFormat):
-            raise ValueError(f"format is {format!r}: give one of {', '.join(get_args(ExportFormat))}")
-        word2vec_format.write(path, self.words, self.vectors, binary=format == "word2vec-bin")
+        write(path, self.words, self.vectors, self.vocab.counts, format)
 
     def to_gensim(self) -> Any:
         """Return a ``gensim.models.KeyedVectors`` with these vectors and counts; requires gensim."""

@@ -1,0 +1,372 @@
+"""Write vectors for other programs: the formats, the suffixes that mean them, and archives around them.
+
+word2vec-bin, word2vec-text
+    As word2vec.c writes them: a line ``n_words vector_size``, then a row per word. A text row is the word and the
+    numbers (``%lf``: six decimals), with a space after each, and a newline. A binary row is the word, a space, the
+    numbers as little-endian float32, and a newline.
+glove
+    Rows of text as in GloVe: no first line, and no space at the end. Each number has the fewest digits that read back
+    as the same float32: the file is little longer than with six decimals, and nothing is lost.
+npz
+    An archive of three arrays, as `numpy.savez` makes it: ``vectors`` (float32), ``words`` (unicode), ``counts``
+    (int64). ``numpy.load(..., allow_pickle=False)`` opens it.
+projector
+    Two files for TensorFlow's Embedding Projector: numbers between tabs (digits as for glove), and words and counts.
+model2vec
+    A folder; see `model2vec`.
+
+All words and numbers are checked before anything is written.
+"""
+
+import bz2
+import gzip
+import lzma
+import os
+import zipfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
+from os import PathLike, fspath
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FormatError, doubt, option
+from ..files.arrays import npy_blocks, write_header
+from ..files.replacing import STANDARD_OUTPUT, check_name, is_pipe, replacing
+from ..files.staging import is_part
+from ..machine import usable_cores
+from ..screen import counted, printable
+from ..vocab import check_storable
+from . import model2vec
+from .decimals import text_of_rows
+
+Format: TypeAlias = Literal["word2vec-bin", "word2vec-text", "glove", "npz", "projector", "model2vec"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+SUFFIXES: dict[str, Format] = {
+    "": "word2vec-bin",
+    ".bin": "word2vec-bin",
+    ".txt": "word2vec-text",
+    ".vec": "word2vec-text",
+    ".glove": "glove",
+    ".npz": "npz",
+    ".tsv": "projector",
+}
+BLOCK_NUMBERS = 1 << 17
+WORDS_AT_ONCE = 1 << 16
+WORDS_BYTES = 1 << 30  # An array of words up to this size is never refused.
+
+Block: TypeAlias = tuple[list[bytes], NDArray[np.float32]]
+
+
+def write(
+    path: str | PathLike[str],
+    words: Sequence[str],
+    vectors: NDArray[np.float32],
+    counts: NDArray[np.int64],
+    format: Format | None = None,
+) -> None:
+    """Write words, vectors, shape ``(n_words, vector_size)``, and counts; see `embeddings.Embeddings.export`."""
+    name = fspath(path)
+    check_name(name, FormatError)
+    chosen = format_of(name, format)
+    suffix, packing = _suffixes(name)
+    if SUFFIXES.get(suffix, chosen) != chosen and suffix:
+        doubt(f"{name}: the suffix {suffix} means {SUFFIXES[suffix]}, but the format is {chosen}")
+    check_finite(words, vectors)
+    check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
+    if chosen == "model2vec":
+        if name == STANDARD_OUTPUT or packing:
+            raise FormatError(f"{name}: model2vec is a folder, not a file: give the name of a folder")
+        model2vec.write(name, words, vectors)
+        return
+    if chosen == "projector" and (name == STANDARD_OUTPUT or is_pipe(name)):
+        raise FormatError(f"{name}: the format projector makes two files: give a file name")
+    for target in _targets(name, chosen):
+        if is_part(Path(os.path.realpath(target))):
+            raise FormatError(f"{target} is part of a model folder or a prepared folder: give another name")
+    if chosen == "projector":
+        numbers, metadata = _targets(name, chosen)
+        with (
+            replacing(metadata, FormatError) as labels,
+            _packed(labels, packing, metadata) as labels,
+            replacing(numbers, FormatError) as file,
+            _packed(file, packing, numbers) as file,
+        ):
+            _write_labels(labels, words, counts)
+            _write_text(file, [], vectors, separator=b"\t")
+        return
+    with replacing(name, FormatError) as file, _packed(file, packing, name) as file:
+        if chosen == "npz":
+            in_order = (
+                packing or name == STANDARD_OUTPUT
+            )  # An archive can't go back, nor can a file that is appended to.
+            _write_npz(_without_seek(file) if in_order else file, words, vectors, counts)
+        elif chosen == "glove":
+            _write_text(file, words, vectors, separator=b" ")
+        else:
+            file.write(b"%d %d\n" % vectors.shape)
+            if chosen == "word2vec-bin":
+                _write_binary(file, words, vectors)
+            else:
+                _write_text(file, words, vectors, separator=b" ", shortest=False, end=b" ", newline=b"\n")
+
+
+def format_of(path: str | PathLike[str], format: Format | None = None) -> Format:
+    """Return the format in which a file will be written: ``format``, or what the suffix means.
+
+    Raises:
+        FormatError: the suffix means none.
+        ValueError: ``format`` is not one of `FORMATS`.
+    """
+    if format is not None:
+        if format not in FORMATS:
+            raise ValueError(f"format is {format!r}: give one of {', '.join(FORMATS)}")
+        return format
+    name = fspath(path)
+    if os.path.isdir(name):
+        if model2vec.is_ours(name):
+            return "model2vec"
+        raise FormatError(f"{name} is a folder: give a file name, or {option('format', 'model2vec')} and a new folder")
+    suffix, _ = _suffixes(name)
+    if suffix not in SUFFIXES:
+        known = ", ".join(filter(None, SUFFIXES))
+        raise FormatError(
+            f"{name}: the suffix {suffix:.60} means no format: use one of {known}, if you like with one of "
+            f"{', '.join(_PACKINGS)} after it, or give {option('format')}"
+        )
+    return SUFFIXES[suffix]
+
+
+def _suffixes(name: str) -> tuple[str, str]:
+    """Return the suffix that means a format, and the one that means an archive; "" where there is none."""
+    path, packing = Path(name), ""
+    if path.suffix.lower() in _PACKINGS:
+        path, packing = path.with_suffix(""), path.suffix.lower()
+    suffix = path.suffix.lower()
+    return "" if suffix == "." else suffix, packing
+
+
+def _targets(name: str, format: Format) -> list[str]:
+    """Return the files that will be written; for the Projector ``v.tsv`` and ``v.metadata.tsv``."""
+    if format != "projector":
+        return [name]
+    _, packing = _suffixes(name)
+    path = Path(name[: len(name) - len(packing)])
+    return [name, str(path.with_name(f"{path.stem}.metadata.tsv{packing}"))]
+
+
+# ------------------------------------------------------------------------------------------------------ checks
+
+
+def check_finite(words: Sequence[str], vectors: NDArray[np.float32]) -> None:
+    """Raise FormatError if a vector holds a number that is not finite."""
+    rows = _rows_at_once(vectors)
+    for start in range(0, len(vectors), rows):
+        wrong = np.flatnonzero(~np.isfinite(vectors[start : start + rows]).all(axis=1))
+        if len(wrong):
+            word = words[start + int(wrong[0])]
+            raise FormatError(f"the vector of the word {word!r:.60} is not finite: repair it")
+
+
+def check_words(words: Sequence[str], format: Format, array_bytes: int = WORDS_BYTES) -> None:
+    """Raise FormatError if a format can't hold a word; issue a doubt if programs may not read it.
+
+    Words are looked at one by one only where their block, as one text, holds something unusual. In npz all words take
+    as much room as the longest; ``array_bytes`` is the limit for all of them.
+    """
+    undecodable, spaced, longest = [], 0, ""
+    for block in _word_blocks(words):
+        text = "\n".join(block)
+        if (
+            text.count("\n") != len(block) - 1
+            or any(space in text for space in " \t\r\v\f\0")
+            or not all(block)
+            or not (text.isascii() or _is_utf8(text))
+        ):
+            for word in block:
+                _check_word(word, format)
+                spaced += " " in word
+                if not (word.isascii() or _is_utf8(word)):
+                    undecodable.append(word)
+        longest = max(longest, max(block, key=len), key=len)
+    if undecodable:
+        of = f"{len(undecodable):,} of {counted(len(words), 'word')}, the first {undecodable[0]!r:.60},"
+        if format == "projector":
+            doubt(f"{of} are not valid UTF-8: the Projector will not show them as they are")
+        elif format != "npz":
+            doubt(f'{of} are not valid UTF-8: gensim reads this file only with unicode_errors="replace"')
+    if format == "model2vec" and spaced:
+        doubt(
+            f"{spaced:,} of {counted(len(words), 'word')} hold spaces: model2vec splits text there and never finds them"
+        )
+    size = len(words) * 4 * len(longest)
+    if format == "npz" and size > array_bytes:
+        raise FormatError(
+            f"the words would take {size / 1e9:,.1f} GB as an array, because the word {printable(longest[:60])!r:.60} "
+            f"has {len(longest):,} characters: choose another format, or leave it out"
+        )
+
+
+def _check_word(word: str, format: Format) -> None:
+    shown = f"the word {printable(word[:60])!r:.60}"
+    try:
+        check_storable(word)
+    except ValueError as reason:
+        raise FormatError(f"{shown} can't be written: it is {reason}") from None
+    if " " in word and format in ("word2vec-bin", "word2vec-text", "glove"):
+        raise FormatError(f"{shown} holds white space, which {format} files can't: join it with _")
+    if format == "npz" and word.endswith("\0"):
+        raise FormatError(f"{shown} ends with NUL, which NumPy would cut off: remove it, or choose another format")
+    if format == "model2vec" and not _is_utf8(word):
+        raise FormatError(f"{shown} is not valid UTF-8, which model2vec needs: choose another format, or leave it out")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# ------------------------------------------------------------------------------------------------------ rows
+
+
+def _rows_at_once(vectors: NDArray[np.float32]) -> int:
+    return max(1, BLOCK_NUMBERS // max(1, int(vectors.shape[1])))
+
+
+def _word_blocks(words: Sequence[str], size: int = WORDS_AT_ONCE) -> Iterator[list[str]]:
+    """Yield the words in lists of at most ``size``; the words may be decoded only when they are asked for."""
+    rest = iter(words)
+    while block := list(islice(rest, size)):
+        yield block
+
+
+def _encoded(words: Sequence[str], size: int = WORDS_AT_ONCE) -> Iterator[list[bytes]]:
+    for block in _word_blocks(words, size):
+        yield "\n".join(block).encode("utf-8", "surrogateescape").split(b"\n")  # No word holds a line break.
+
+
+def _write_binary(file: BinaryIO, words: Sequence[str], vectors: NDArray[np.float32]) -> None:
+    rows, width = _rows_at_once(vectors), 4 * vectors.shape[1]
+    for number, block in enumerate(_encoded(words, rows)):
+        numbers = np.ascontiguousarray(vectors[number * rows : (number + 1) * rows], "<f4").tobytes()
+        pieces: list[bytes] = []
+        for row, word in enumerate(block):
+            pieces += (word, b" ", numbers[row * width : (row + 1) * width], b"\n")
+        file.write(b"".join(pieces))
+
+
+def _write_text(
+    file: BinaryIO,
+    words: Sequence[str],
+    vectors: NDArray[np.float32],
+    *,
+    separator: bytes,
+    shortest: bool = True,
+    end: bytes = b"\n",
+    newline: bytes = b"",
+) -> None:
+    """Write rows of text: the word, the numbers, and after the last of them ``end`` and ``newline``.
+
+    Without words, only the numbers.
+    """
+    rows = _rows_at_once(vectors)
+    texts = _texts(vectors, rows, shortest=shortest, separator=separator, end=end)
+    if not len(words):
+        for text, _ in texts:
+            file.write(text)
+        return
+    for block, (text, ends) in zip(_encoded(words, rows), texts, strict=True):
+        pieces: list[bytes | memoryview] = []
+        start = 0
+        for word, stop in zip(block, ends, strict=True):
+            pieces += (word, separator, text[start:stop], newline)
+            start = stop
+        file.write(b"".join(pieces))
+
+
+def _texts(vectors: NDArray[np.float32], rows: int, **form: Any) -> Iterator[tuple[memoryview, list[int]]]:
+    """Yield `text_of_rows` of each block of rows, in order, made by as many threads as there are cores."""
+    workers = usable_cores()
+    with ThreadPoolExecutor(workers, thread_name_prefix="fastw2v-text") as pool:
+        ahead: deque[Future[tuple[memoryview, list[int]]]] = deque()
+        for start in range(0, len(vectors), rows):
+            ahead.append(pool.submit(text_of_rows, vectors[start : start + rows], **form))
+            if len(ahead) > 2 * workers:  # The texts of all rows would fill the memory.
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _write_labels(file: BinaryIO, words: Sequence[str], counts: NDArray[np.int64]) -> None:
+    """Write the words and counts; the Projector expects a header where there is more than one column."""
+    file.write(b"word\tcount\n")
+    for number, block in enumerate(_encoded(words)):
+        start = number * WORDS_AT_ONCE
+        block_counts = counts[start : start + len(block)].tolist()
+        file.write(b"".join(b"%b\t%d\n" % pair for pair in zip(block, block_counts, strict=True)))
+
+
+def _write_npz(file: BinaryIO, words: Sequence[str], vectors: NDArray[np.float32], counts: NDArray[np.int64]) -> None:
+    longest = max(map(len, words), default=1)
+    dtype = np.dtype(f"<U{longest}")
+    with zipfile.ZipFile(file, "w") as archive:
+        with _member(archive, "vectors.npy") as member:
+            for content in npy_blocks(vectors):
+                member.write(content)
+        with _member(archive, "words.npy") as member:
+            write_header(member, dtype, len(words))
+            for block in _word_blocks(words, max(1, BLOCK_NUMBERS // longest)):
+                member.write(np.array(block, dtype).tobytes())
+        with _member(archive, "counts.npy") as member:
+            write_header(member, "<i8", len(counts))
+            member.write(np.ascontiguousarray(counts, "<i8").tobytes())
+
+
+def _without_seek(file: BinaryIO) -> BinaryIO:
+    """Return a stream to which zipfile writes strictly in order."""
+
+    def write(content: bytes | memoryview) -> int:
+        file.write(content)
+        return memoryview(content).nbytes
+
+    return cast(BinaryIO, SimpleNamespace(write=write, flush=file.flush))
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
+    # A ZipInfo without a time makes equal vectors equal files.
+    return cast(BinaryIO, archive.open(zipfile.ZipInfo(name), "w", force_zip64=True))
+
+
+# ------------------------------------------------------------------------------------------------------ archives
+
+
+def _packed(file: BinaryIO, packing: str, name: str) -> AbstractContextManager[BinaryIO]:
+    """Return a stream that packs what it is given into a file, by the suffix; for none, the file itself."""
+    return _PACKINGS[packing](file, name) if packing else nullcontext(file)
+
+
+def _zstd(file: BinaryIO, name: str) -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        raise FormatError(
+            f"{name}: to write zstd, pip install 'fastw2v[zst]', or choose another suffix, such as .gz"
+        ) from None
+    return zstandard.ZstdCompressor().stream_writer(file, closefd=False)
+
+
+_PACKINGS: dict[str, Callable[[BinaryIO, str], Any]] = {
+    ".gz": lambda file, name: gzip.GzipFile("", "wb", 6, file, mtime=0),  # No name and no time: equal files.
+    ".bz2": lambda file, name: bz2.BZ2File(file, "wb"),
+    ".xz": lambda file, name: lzma.LZMAFile(file, "wb"),  # noqa: SIM115
+    ".zst": _zstd,
+}
