@@ -55,9 +55,7 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
     heads = [_fields(text, separator) for _, text in first[:2]]
     names, words, score = _header(heads, separator)
     if names and len(first) == 1:
-        if score is None:
-            raise _malformed(name, first[0], "two words and a number")
-        raise FormatError(f"{name} holds no word pair, only a header")
+        raise _malformed(name, first[0], "a word pair with a number, here or below it")
     row = heads[names]
     if score is None:
         numeric = (i for i, field in enumerate(row) if i not in words and _number(field, separator) is not None)
@@ -126,6 +124,8 @@ def _lines(path: str | PathLike[str]) -> list[Line]:
         raise FormatError(f"{name} has more than {LARGEST >> 20} MB of text: it is no evaluation file")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise FormatError(f"{name} is UTF-16 text: convert it, such as with iconv -f UTF-16 -t UTF-8")
+    if b"\0" in content:
+        raise FormatError(f"{name} is not text: unpack a zip or tar archive, and save a spreadsheet as csv")
     content = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     lines = []
     for number, raw in enumerate(content.split(b"\n"), 1):
@@ -171,20 +171,20 @@ def _number(field: str, separator: str) -> float | None:
 
 def _header(heads: list[list[str]], separator: str) -> tuple[bool, list[int], int | None]:
     """Return whether the first line is a header, the two columns of words, and the column of the score if known."""
-    names = heads[0]
+    names, row = heads[0], heads[1] if len(heads) == 2 else []
     words = [i for i, name in enumerate(names) if _WORD_NAME.fullmatch(name)]
     if len(words) != 2:
         words = [0, 1]
     scores = [i for pattern in (_MEAN_NAME, _SCORE_NAME) for i, name in enumerate(names) if pattern.search(name)]
     score = next((i for i in scores if i not in words), None)
-    if len(names) >= 3 and all(_number(name, separator) is None for name in names):
+    is_header = len(names) >= 3 and all(_number(name, separator) is None for name in names)
+    if not is_header and score is not None and score < len(row):
+        # Judges may be numbered, so that their columns look like data.
+        is_header = _number(names[score], separator) is None and _number(row[score], separator) is not None
+    # Where blanks separate, a blank in a name such as "Human (mean)" moves those after it.
+    if is_header and (len(names) == len(row) or (separator and max(*words, score or 0) < len(row))):
         return True, words, score
-    # Judges may be numbered, so their columns look like data.
-    if score is not None and len(heads) == 2 and score < len(heads[1]):
-        named = _number(names[score], separator) is None and _number(heads[1][score], separator) is not None
-        if named:
-            return True, words, score
-    return False, [0, 1], None
+    return is_header, [0, 1], None
 
 
 def _section_of(file: str) -> str:
