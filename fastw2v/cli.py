@@ -4,7 +4,6 @@ Every user error is one line on standard error and exit code 2. After Ctrl-C the
 """
 
 import argparse
-import difflib
 import io
 import json
 import math
@@ -23,13 +22,13 @@ from .errors import ConfigError, FastW2VError, FastW2VWarning, Terminated, Unkno
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
 from .files.manifest import read_manifest
 from .files.replacing import STANDARD_OUTPUT
-from .screen import counted, printable
+from .screen import counted, escaped, printable, unescaped
+from .spellings import close_to
 from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
 from .training.driver import train
 from .vectors.writer import FORMATS, format_of
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
-SPELLINGS_AMONG = 100_000  # Spellings are compared with this many of the most frequent words.
 
 _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("vector_size", int, "columns of the vectors"),
@@ -135,15 +134,26 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="F",
-        help="file of questions, in the format of questions-words.txt",
+        help="file of questions, such as Google's questions-words.txt or the MSR set; file or folder of BATS",
     )
-    sub.add_argument("--similarity", action="append", default=[], metavar="F", help="file of lines: word, word, score")
+    sub.add_argument(
+        "--similarity",
+        action="append",
+        default=[],
+        metavar="F",
+        help="file of word pairs with scores, such as SimLex-999, WordSim-353, MEN or Rare Words, as published",
+    )
     sub.add_argument(
         "--restrict-vocab",
         type=number_parser(int),
         default=30_000,
         metavar="N",
         help="analogies: use only the N most frequent words (default: 30000)",
+    )
+    sub.add_argument(
+        "--case-sensitive",
+        action="store_true",
+        help="compare words as written; by default King, king and KING are one word, the most frequent of them",
     )
     sub.add_argument("--json", action="store_true", help="print JSON")
 
@@ -237,60 +247,81 @@ def _eval(arguments: argparse.Namespace) -> None:
     if arguments.restrict_vocab < 1:
         raise ConfigError(f"--restrict-vocab is {arguments.restrict_vocab}: give at least 1")
     embeddings = load(arguments.model)
-    similarities = [evaluate_similarity(embeddings, path) for path in arguments.similarity]
-    analogies = [(path, evaluate_analogies(embeddings, path, arguments.restrict_vocab)) for path in arguments.analogies]
+    insensitive = not arguments.case_sensitive
+    similarities = [evaluate_similarity(embeddings, path, insensitive) for path in arguments.similarity]
+    analogies = [
+        (path, evaluate_analogies(embeddings, path, arguments.restrict_vocab, insensitive))
+        for path in arguments.analogies
+    ]
+    case = "insensitive" if insensitive else "sensitive"
     if arguments.json:
         _print_json(
             {
                 "model": arguments.model,
-                "case": "lower",
+                "case": case,
                 "restrict_vocab": arguments.restrict_vocab,
                 "similarity": [as_record(score) for score in similarities],
                 "analogies": [{"file": path, "sections": [as_record(s) for s in scores]} for path, scores in analogies],
             }
         )
         return
-    for similarity in similarities:
-        value = "none" if similarity.spearman is None else f"{100 * similarity.spearman:.1f}"
-        _print(
-            f"{similarity.file}: Spearman x 100 = {value} ({similarity.attempted}/{similarity.total} pairs attempted)"
-        )
+    for score in similarities:
+        both = f"Spearman x 100 = {_hundredfold(score.spearman)}, Pearson x 100 = {_hundredfold(score.pearson)}"
+        attempted = f"{score.attempted}/{score.total} pairs attempted"
+        _print(f"{score.file}: {both} ({attempted}, {_hundredfold(score.unknown)} % unknown)")
     for path, scores in analogies:
-        _print(f"{path}: correct/attempted/total, restrict-vocab {arguments.restrict_vocab}, lower-cased")
-        for score in scores:
-            _print("  " + _analogy_line(score))
+        _print(f"{path}: correct/attempted/total, restrict-vocab {arguments.restrict_vocab}, case-{case}")
+        for section in scores:
+            _print("  " + _analogy_line(section))
         if scores[-1].attempted == 0:
-            print("  no question has all its words in the vocabulary (questions are lower-cased: was the corpus?)")
+            hint = " (words are compared as written: try without --case-sensitive)" * (not insensitive)
+            _print(f"  no question has all its words in the vocabulary{hint}")
+
+
+def _hundredfold(share: float | None) -> str:
+    return "none" if share is None else f"{100 * share:.1f}"
 
 
 def _analogy_line(score: AnalogyScore) -> str:
     accuracy = "none" if score.accuracy is None else f"{100 * score.accuracy:.1f} %"
-    return f"{printable(score.section):<28} {score.correct}/{score.attempted}/{score.total}  {accuracy}"
+    unknown = "" if score.unknown is None else f" ({100 * score.unknown:.1f} % unknown)"
+    return f"{printable(score.section):<28} {score.correct}/{score.attempted}/{score.total}  {accuracy}{unknown}"
 
 
 def _neighbors(arguments: argparse.Namespace) -> None:
     if arguments.n < 1:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
-    for word in arguments.words:
-        if word not in embeddings:
-            raise UnknownWordError(_unknown(embeddings, word))
-    nearest = {word: embeddings.most_similar(word, topn=arguments.n) for word in arguments.words}
-    if arguments.json:
+    # A word may be given as it is, or as `neighbors` shows it on a screen.
+    given = {text: next((w for w in (unescaped(text), text) if w in embeddings), None) for text in arguments.words}
+    words = dict.fromkeys(word for word in given.values() if word is not None)
+    nearest = {word: embeddings.most_similar(word, topn=arguments.n) for word in words}
+    if arguments.json and nearest:
         _print_json({word: [{"word": near, "cosine": cosine} for near, cosine in row] for word, row in nearest.items()})
-        return
-    for word, row in nearest.items():
-        if len(nearest) > 1:
-            _print(word)
-        for near, cosine in row:
-            _print(f"{cosine:7.4f}  {near}")
+    elif nearest:
+        show = _word_writer()
+        for word, row in nearest.items():
+            if len(given) > 1:
+                print(show(word))
+            for near, cosine in row:
+                print(f"{cosine:7.4f}  {show(near)}")
+    unknown = [_unknown(embeddings, text) for text, word in given.items() if word is None]
+    if unknown:
+        raise UnknownWordError("; and ".join(unknown))
 
 
-def _unknown(embeddings: Embeddings, word: str) -> str:
-    close = difflib.get_close_matches(word, embeddings.words[:SPELLINGS_AMONG], n=5, cutoff=0.7)
-    lower = [word.lower()] if word.lower() in embeddings and word.lower() not in close else []
-    hint = ", ".join(printable(w) for w in lower + close)
-    return f"the word {printable(word)!r:.60} is not in the vocabulary" + (f"; close: {hint}" if hint else "")
+def _unknown(embeddings: Embeddings, text: str) -> str:
+    hint = close_to(unescaped(text), embeddings.words, embeddings)
+    return f"the word '{escaped(text):.60}' is not in the vocabulary" + (f"; {hint}" if hint else "")
+
+
+def _word_writer() -> Callable[[str], str]:
+    """Return how to show a word on standard output: escaped for a person, and the word itself for a program."""
+    if sys.stdout.isatty():
+        return escaped
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    return str
 
 
 def _export(arguments: argparse.Namespace) -> None:

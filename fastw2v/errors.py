@@ -16,7 +16,7 @@ FastW2VWarning        (UserWarning)      something doubtful: the result may not 
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -108,10 +108,26 @@ class ClusterError(FastW2VError, RuntimeError):
 
 
 class UnknownWordError(FastW2VError, KeyError):
-    """A word is not in the vocabulary."""
+    """A word is not in the vocabulary.
+
+    ``hint`` returns more text, such as words with a close spelling. It is called when the message is read, because most
+    errors of this class are caught and never shown.
+    """
+
+    def __init__(self, text: str = "", hint: Callable[[], str] | None = None) -> None:
+        super().__init__(text)
+        self._hint = hint
 
     def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""  # KeyError would show the repr.
+        if self._hint is not None:
+            hint, self._hint = self._hint(), None
+            if hint:
+                self.args = (f"{self.args[0]}; {hint}",)
+        return str(self.args[0])  # KeyError would show the repr.
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        """Support pickling: the hint may refer to all vectors."""
+        return type(self), (str(self),)
 
 
 class Terminated(SystemExit):

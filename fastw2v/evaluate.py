@@ -1,9 +1,10 @@
 """Scores against human judgement: word similarity and word analogies.
 
-The evaluator works for vectors from any source. It lower-cases the words of evaluation files and skips pairs and
-questions with unknown words; every score reports how many items were attempted, and out of how many.
+The evaluator works for vectors from any source. Pairs and questions with unknown words are skipped; every score reports
+how many items were attempted, and out of how many. See `judgements` for the files.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike, fspath
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .embeddings import Embeddings
-from .errors import FormatError
+from .judgements import Question, read_analogies, read_similarity
 
 #: Number of scores in memory at once, questions times candidates: 64 MB.
 BATCH_SCORES = 1 << 24
@@ -20,19 +21,26 @@ BATCH_SCORES = 1 << 24
 
 @dataclass(frozen=True)
 class SimilarityScore:
-    """Spearman's rank correlation between cosines and judgements.
+    """Correlations between cosines and judgements.
 
     Attributes:
         file: the evaluation file.
-        spearman: from -1 to 1; None for fewer than two pairs, or if one side is constant.
+        spearman: Spearman's rank correlation, from -1 to 1; None for fewer than two pairs, or if one side is constant.
+        pearson: Pearson's correlation, likewise.
         attempted: pairs with both words in the vocabulary.
         total: pairs in the file.
     """
 
     file: str
     spearman: float | None
+    pearson: float | None
     attempted: int
     total: int
+
+    @property
+    def unknown(self) -> float | None:
+        """Share of the pairs that have an unknown word, from 0 to 1; None for no pairs."""
+        return _share_unknown(self.attempted, self.total)
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,8 @@ class AnalogyScore:
 
     Attributes:
         section: the file's section, or "total".
-        correct: questions whose fourth word was the first answer.
-        attempted: questions with all four words in the restricted vocabulary.
+        correct: questions whose first answer was right.
+        attempted: questions with all words in the restricted vocabulary; of several right answers one is enough.
         total: questions in the file.
     """
 
@@ -56,73 +64,14 @@ class AnalogyScore:
         """Correct over attempted; None if none was attempted."""
         return self.correct / self.attempted if self.attempted else None
 
-
-def _lines(path: str | PathLike[str]) -> list[tuple[int, str]]:
-    """Return (number, text) of every line that is neither blank nor a ``#`` comment."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except OSError as error:
-        raise FormatError(f"cannot read {fspath(path)}: {error.strerror or error}") from error
-    lines = []
-    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        try:
-            line = raw.decode("utf-8").strip()
-        except UnicodeDecodeError:
-            raise FormatError(f"{fspath(path)} line {number} is not UTF-8 text") from None
-        if line and not line.startswith("#"):
-            lines.append((number, line))
-    return lines
+    @property
+    def unknown(self) -> float | None:
+        """Share of the questions that have an unknown word, from 0 to 1; None for no questions."""
+        return _share_unknown(self.attempted, self.total)
 
 
-def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
-    """Read ``word word score`` lines, separated by tab, comma or space; ``#`` starts a comment line.
-
-    Raises:
-        FormatError: the file can't be read, has no pair, or has a malformed line, which the message names.
-    """
-    pairs = []
-    for number, line in _lines(path):
-        separator = next((s for s in ("\t", ",") if s in line), None)
-        fields = [field.strip() for field in line.split(separator)]
-        try:
-            first, second, score = fields
-            pairs.append((first.lower(), second.lower(), float(score)))
-        except ValueError:
-            raise FormatError(
-                f"{fspath(path)} line {number} is {line!r:.80}: expected two words and a number"
-            ) from None
-        if not np.isfinite(pairs[-1][2]):
-            raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: the score is not finite")
-    if not pairs:
-        raise FormatError(f"{fspath(path)} holds no word pair")
-    return pairs
-
-
-def read_analogies(path: str | PathLike[str]) -> dict[str, list[tuple[str, ...]]]:
-    """Read word2vec.c's question file: ``: section`` lines, and four words per question.
-
-    Raises:
-        FormatError: the file can't be read, has no question, or has a malformed line, which the message names.
-    """
-    sections: dict[str, list[tuple[str, ...]]] = {}
-    section = None
-    for number, line in _lines(path):
-        if line.startswith(":"):
-            section = line[1:].strip()
-            sections.setdefault(section, [])
-            continue
-        words = tuple(line.lower().split())
-        if section is None:
-            raise FormatError(
-                f"{fspath(path)} line {number} is {line!r:.80}: expected a section first, such as ': capitals'"
-            )
-        if len(words) != 4:
-            raise FormatError(f"{fspath(path)} line {number} is {line!r:.80}: expected four words, found {len(words)}")
-        sections[section].append(words)
-    if not any(sections.values()):
-        raise FormatError(f"{fspath(path)} holds no analogy question")
-    return sections
+def _share_unknown(attempted: int, total: int) -> float | None:
+    return (total - attempted) / total if total else None
 
 
 def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -133,60 +82,123 @@ def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return mean
 
 
-def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
-    """Return Spearman's rank correlation, which is Pearson's correlation of the `ranks`.
+def pearson(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
+    """Return Pearson's correlation.
 
     Returns:
         None for fewer than two values, or if one side is constant or not finite.
     """
     if len(a) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()) or min(a) == max(a) or min(b) == max(b):
         return None
-    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
+    x, y = a / np.abs(a).max(), b / np.abs(b).max()  # So that no square overflows.
+    x, y = x - x.mean(), y - y.mean()
+    lengths = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float(np.clip(x @ y / lengths, -1, 1)) if lengths else None
 
 
-def evaluate_similarity(embeddings: Embeddings, path: str | PathLike[str]) -> SimilarityScore:
-    """Score a word-similarity file such as WordSim-353 or SimLex-999.
+def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
+    """Return Spearman's rank correlation, which is Pearson's correlation of the `ranks`.
+
+    Returns:
+        None for fewer than two values, or if one side is constant or not finite.
+    """
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return None
+    return pearson(ranks(a), ranks(b))
+
+
+def evaluate_similarity(
+    embeddings: Embeddings, path: str | PathLike[str], case_insensitive: bool = True
+) -> SimilarityScore:
+    """Score a word-similarity file such as WordSim-353 or SimLex-999; see `read_similarity` for the formats.
+
+    Args:
+        embeddings: the vectors, in any order.
+        path: the file.
+        case_insensitive: compare words by their upper-case forms, as gensim does; of several words with the same form
+            the most frequent one counts, of equal counts the first one. False compares words as written.
 
     Raises:
         FormatError: the file is malformed.
     """
     pairs = read_similarity(path)
-    known = [(a, b, score) for a, b, score in pairs if a in embeddings and b in embeddings]
-    cosines = np.array([embeddings.similarity(a, b) for a, b, _ in known])
+    rows = _rows(embeddings, (word for a, b, _ in pairs for word in (a, b)), case_insensitive)
+    known = [(a, b, judged) for a, b, judged in pairs if a in rows and b in rows]
+    first = np.array([rows[a] for a, _, _ in known], np.int64)
+    second = np.array([rows[b] for _, b, _ in known], np.int64)
+    cosines = np.zeros(len(known))
+    batch = max(1, BATCH_SCORES // embeddings.vector_size)
+    for i in range(0, len(known), batch):
+        some = slice(i, i + batch)
+        units = embeddings.unit_vectors(first[some]), embeddings.unit_vectors(second[some])
+        cosines[some] = np.einsum("ij,ij->i", *units, dtype=np.float64)
     judged = np.array([score for _, _, score in known])
-    return SimilarityScore(fspath(path), spearman(cosines, judged), len(known), len(pairs))
+    return SimilarityScore(fspath(path), spearman(cosines, judged), pearson(cosines, judged), len(known), len(pairs))
+
+
+def _by_frequency(embeddings: Embeddings) -> NDArray[np.int64]:
+    """Return all rows, most frequent word first; words with the same count keep their order."""
+    return np.argsort(-embeddings.vocab.counts, kind="stable")
+
+
+def _rows(embeddings: Embeddings, wanted: Iterable[str], case_insensitive: bool) -> dict[str, int]:
+    """Return the row of each wanted word that the vocabulary has."""
+    if not case_insensitive:
+        index = embeddings.vocab.index
+        return {word: index[word] for word in wanted if word in index}
+    wanted_forms = {word: word.upper() for word in wanted}
+    unique = set(wanted_forms.values())
+    rows = [row for row, form in enumerate(_upper(embeddings.words)) if form in unique]
+    order = np.argsort(-embeddings.vocab.counts[rows], kind="stable")[::-1]
+    # The last one put into the dictionary stays: the most frequent one.
+    found = {embeddings.words[row].upper(): row for row in np.array(rows, np.int64)[order].tolist()}
+    return {word: found[form] for word, form in wanted_forms.items() if form in found}
+
+
+def _upper(words: Sequence[str]) -> list[str]:
+    forms = "\n".join(words).upper().split("\n")  # Three times faster than one by one.
+    return forms if len(forms) == len(words) else [word.upper() for word in words]
 
 
 def evaluate_analogies(
-    embeddings: Embeddings, path: str | PathLike[str], restrict_vocab: int = 30_000
+    embeddings: Embeddings, path: str | PathLike[str], restrict_vocab: int = 30_000, case_insensitive: bool = True
 ) -> list[AnalogyScore]:
-    """Score a file of analogies by 3CosAdd; the words of a question are not allowed as its answer.
+    """Score analogies by 3CosAdd; the words of a question are not allowed as its answer.
 
     Args:
         embeddings: the vectors, in any order; of words with the same count, the first one ranks as more frequent.
-        path: a file in the format of Google's questions-words.txt.
+        path: a file or a folder; see `read_analogies` for the formats.
         restrict_vocab: use only this many of the most frequent words, in questions and as answers.
+        case_insensitive: compare words by their upper-case forms, as gensim does; of several words with the same form
+            the most frequent one stands in questions, and each of them is a right answer. False compares words as
+            written.
 
     Returns:
         One score per section, in order, then one with section "total".
 
     Raises:
-        FormatError: the file is malformed.
+        FormatError: a file is malformed.
         ValueError: ``restrict_vocab`` is below 1.
     """
     if restrict_vocab < 1:
         raise ValueError(f"restrict_vocab is {restrict_vocab}: give at least 1")
     sections = read_analogies(path)
-    most_frequent = np.argsort(-embeddings.vocab.counts, kind="stable")[:restrict_vocab]
+    most_frequent = _by_frequency(embeddings)[:restrict_vocab]
     unit = embeddings.unit_vectors(most_frequent)
-    place = {embeddings.words[row]: i for i, row in enumerate(most_frequent.tolist())}
+    forms = [embeddings.words[row] for row in most_frequent.tolist()]
+    if case_insensitive:
+        forms = [form.upper() for form in forms]
+    place = dict(zip(reversed(forms), range(len(forms) - 1, -1, -1), strict=True))
+    same = np.array([place[form] for form in forms], np.int64)
     batch = max(1, BATCH_SCORES // len(unit))
     scores = []
     for section, questions in sections.items():
-        rows = [[place.get(word, restrict_vocab) for word in question] for question in questions]
-        known = np.array([row for row in rows if max(row) < restrict_vocab], np.int64).reshape(-1, 4)
-        correct = sum(_count_correct(unit, known[i : i + batch]) for i in range(0, len(known), batch))
-        scores.append(AnalogyScore(section, correct, len(known), len(questions)))
+        asked, right = _places(place, questions, case_insensitive)
+        correct = 0
+        for i in range(0, len(asked), batch):
+            answers = _answers(unit, same, asked[i : i + batch]).tolist()
+            correct += sum(answer in some for answer, some in zip(answers, right[i : i + batch], strict=True))
+        scores.append(AnalogyScore(section, correct, len(asked), len(questions)))
     scores.append(
         AnalogyScore(
             "total", sum(s.correct for s in scores), sum(s.attempted for s in scores), sum(s.total for s in scores)
@@ -195,18 +207,47 @@ def evaluate_analogies(
     return scores
 
 
-def _count_correct(unit: NDArray[np.float32], questions: NDArray[np.int64]) -> int:
-    a, b, c, expected = questions.T
+def _places(
+    place: dict[str, int], questions: list[Question], case_insensitive: bool
+) -> tuple[NDArray[np.int64], list[list[int]]]:
+    """Return the places of the three words, shape ``(n, 3)``, and of the right answers, of questions that are known."""
+    asked, right = [], []
+    for question in questions:
+        if case_insensitive:
+            question = tuple(word.upper() for word in question)
+        places = [place.get(word, -1) for word in question]
+        answers = [answer for answer in places[3:] if answer >= 0]
+        if answers and min(places[:3]) >= 0:
+            asked.append(places[:3])
+            right.append(answers)
+    return np.array(asked, np.int64).reshape(-1, 3), right
+
+
+def _answers(unit: NDArray[np.float32], same: NDArray[np.int64], asked: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the place of each question's answer, -1 if no word is left.
+
+    ``same`` maps places of words that differ only in case to the first of them; none of them is an answer if another
+    one is asked.
+    """
+    a, b, c = asked.T
     # Queries are not scaled to length 1; that does not change the order.
     cosines = (unit[b] - unit[a] + unit[c]) @ unit.T
-    for asked_word in (a, b, c):
-        cosines[np.arange(len(questions)), asked_word] = -np.inf
-    return int(np.count_nonzero(np.argmax(cosines, axis=1) == expected))
+    each = np.arange(len(asked))
+    cosines[each[:, None], asked] = -np.inf
+    best = np.argmax(cosines, axis=1)
+    wrong = each
+    while len(wrong := wrong[(same[best[wrong], None] == asked[wrong]).any(1)]):
+        left = cosines[wrong, best[wrong]] > -np.inf
+        best[wrong[~left]] = -1
+        wrong = wrong[left]
+        cosines[wrong, best[wrong]] = -np.inf
+        best[wrong] = np.argmax(cosines[wrong], axis=1)
+    return np.where(best < 0, -1, same[best])
 
 
 def as_record(score: SimilarityScore | AnalogyScore) -> dict[str, Any]:
     """Return a score as a JSON-able dictionary."""
-    record = asdict(score)
+    record = asdict(score) | {"unknown": score.unknown}
     if isinstance(score, AnalogyScore):
         record["accuracy"] = score.accuracy
     return record

@@ -1,17 +1,68 @@
 """Output for people: text made safe for a screen, and remarks and a progress bar on standard error."""
 
+import re
 import sys
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from tqdm import tqdm
 
+_JOINERS = "\u200c\u200d"  # Zero-width non-joiner and joiner.
+_FIRST_JOINED = "\u0590"  # Letters before this one, such as Latin ones, look the same with and without a joiner.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # Letters and marks that show nothing.
+_ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
+
 
 def printable(text: str) -> str:
-    """Return the text with control, bidirectional, invisible and undecodable characters escaped, for a screen."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+    """Return the text with control, bidirectional, invisible and undecodable characters escaped, for a screen.
+
+    A zero-width joiner or non-joiner is text where it can be seen: between two characters of a script that joins, as in
+    Persian, between two emoji, or after a virama. So are emoji that are newer than this Python.
+    """
+    if text.isprintable() and _BLANK.isdisjoint(text):
+        return text
+    return "".join(c if _is_visible(text, i) else _escape(c) for i, c in enumerate(text))
+
+
+def escaped(word: str) -> str:
+    """Return a word as `printable` does, and in such a form that `unescaped` returns the word.
+
+    A backslash that seems to begin an escape is escaped itself.
+    """
+    return printable(_ESCAPE.sub(lambda found: r"\x5c" + found[0][1:], word) if "\\" in word else word)
+
+
+def unescaped(text: str) -> str:
+    """Return the word that `escaped` shows as this text, or the text itself if there is none."""
+    if "\\" not in text:
+        return text
+    word = _ESCAPE.sub(lambda found: chr(int(found[0][2:], 16)), text)
+    return word if escaped(word) == text else text
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _is_visible(text: str, i: int) -> bool:
+    c = text[i]
+    if c in _JOINERS:
+        before, after = text[i - 1 : i], text[i + 1 : i + 2]
+        if before < _FIRST_JOINED or not _is_shown(before):
+            return False
+        return unicodedata.combining(before) == 9 or (after >= _FIRST_JOINED and _is_shown(after))
+    return _is_shown(c)
+
+
+def _is_shown(c: str) -> bool:
+    if c.isprintable():
+        return c not in _BLANK
+    # Unicode reserves these unassigned code points for emoji.
+    return "\U0001f000" <= c <= "\U0001fffd" and unicodedata.category(c) == "Cn"
 
 
 def counted(n: int, noun: str) -> str:

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import re
 import subprocess
 import sys
@@ -68,14 +69,22 @@ def test_from_text_to_neighbours_scores_and_export(capsys, planted_file, in_empt
     both = ["--similarity=pairs.txt", "--analogies=questions.txt"]
     code, out, _ = run(capsys, "eval", "m", *both)
     assert code == 0
-    assert "(3/4 pairs attempted)" in out
-    assert "correct/attempted/total, restrict-vocab 30000, lower-cased" in out
-    assert "/1/2" in out
+    assert re.search(
+        r"^pairs\.txt: Spearman x 100 = 100\.0, Pearson x 100 = 9\d\.\d \(3/4 pairs attempted, 25\.0 % u", out
+    )
+    assert "correct/attempted/total, restrict-vocab 30000, case-insensitive" in out
+    assert re.search(r"total +[01]/1/2  \S+ % \(50\.0 % unknown\)", out)
     code, out, _ = run(capsys, "eval", "m", *both, "--restrict-vocab=40", "--json")
     scores = json.loads(out)
     assert scores["restrict_vocab"] == 40
+    assert scores["case"] == "insensitive"
+    assert set(scores["similarity"][0]) == {"file", "spearman", "pearson", "attempted", "total", "unknown"}
     assert scores["similarity"][0]["total"] == 4
+    assert scores["similarity"][0]["unknown"] == 0.25
     assert [s["section"] for s in scores["analogies"][0]["sections"]] == ["s", "total"]
+    assert set(scores["analogies"][0]["sections"][0]) == {
+        "section", "correct", "attempted", "total", "accuracy", "unknown"
+    }  # fmt: skip
 
     for name in ("word2vec-bin", "word2vec-text"):
         code, out, _ = run(capsys, "export", "m", name, "--format", name)
@@ -233,9 +242,36 @@ def test_failed_training_keeps_the_model_that_was_there(capsys, planted_file, in
 
 def test_unknown_word_with_close_spellings(capsys, model):
     assert_refused(capsys, "neighbors", model, "t0w1x", said=["'t0w1x' is not in the vocabulary", "close: t0w1"])
-    assert_refused(capsys, "neighbors", model, "T0W1", said="close: t0w1")
+    assert_refused(capsys, "neighbors", model, "T0W1", said="the same but for case: t0w1; close: ")
     assert_refused(capsys, "neighbors", model, "qqqq", said="'qqqq' is not in the vocabulary")
     assert_refused(capsys, "neighbors", model, "t0w1", "-n", "0", said="-n is 0")
+
+
+def test_known_words_are_answered_before_an_unknown_one_is_reported(capsys, model):
+    code, out, err = run(capsys, "neighbors", model, "t0w1", "t0w1x", "t0w2", "qqqq", "-n", "2")
+    assert code == 2
+    assert [line.split()[-1] for line in out.splitlines() if " " not in line] == ["t0w1", "t0w2"]
+    assert len(out.splitlines()) == 6
+    assert err.startswith("fastw2v: error: the word 't0w1x' is not in the vocabulary; close: t0w1")
+    assert err.endswith("; and the word 'qqqq' is not in the vocabulary\n")
+    assert err.count("\n") == 1
+    code, out, _ = run(capsys, "neighbors", model, "t0w1", "qqqq", "--json")
+    assert code == 2
+    assert list(json.loads(out)) == ["t0w1"]
+    assert run(capsys, "neighbors", model, "qqqq", "--json")[1] == ""
+
+
+def test_case_of_evaluation_files(capsys, model, in_empty_folder):
+    (in_empty_folder / "pairs").write_text("T0W1 t0w2 9\nt0w1 t1w1 1\nt2w1 t2w2 8\n")
+    (in_empty_folder / "questions").write_text("T0W1 t0w2 t1w1 t1w2\n")
+    both = ["--similarity=pairs", "--analogies=questions"]
+    assert "(3/3 pairs attempted, 0.0 % unknown)" in run(capsys, "eval", model, *both)[1]
+    code, out, _ = run(capsys, "eval", model, *both, "--case-sensitive")
+    assert code == 0
+    assert "(2/3 pairs attempted, 33.3 % unknown)" in out
+    assert "case-sensitive" in out
+    assert "no question has all its words in the vocabulary (words are compared as written: try without --case-" in out
+    assert json.loads(run(capsys, "eval", model, *both, "--case-sensitive", "--json")[1])["case"] == "sensitive"
 
 
 def test_malformed_evaluation_files(capsys, model, in_empty_folder):
@@ -255,14 +291,48 @@ def test_folder_that_is_no_model(capsys, in_empty_folder, command):
     assert not list(in_empty_folder.iterdir())
 
 
-def test_hostile_words_are_escaped_on_screen(capsys, in_empty_folder):
-    sentences = [["\x1b[31mred", "evil\u202etxt", "plain"]] * 50
+HOSTILE = ["\x1b[31mred", "evil\u202etxt", r"evil\u202etxt", "caf\udce9", "क्\u200dष"]
+
+
+@pytest.fixture
+def hostile_model(in_empty_folder):
+    sentences = [[*HOSTILE, "plain"]] * 50
     fastw2v.train(sentences, output="m", vector_size=4, epochs=1, workers=1, progress=False)
-    code, out, _ = run(capsys, "neighbors", "m", "plain")
+    return "m"
+
+
+def on_a_screen(monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+
+
+def test_hostile_words_are_escaped_on_screen(capsys, hostile_model, monkeypatch):
+    on_a_screen(monkeypatch)
+    code, out, _ = run(capsys, "neighbors", hostile_model, "plain")
     assert code == 0
-    assert "\x1b" not in out
-    assert "\u202e" not in out
-    assert "\\x1b[31mred" in out
+    shown = {line.split("  ")[-1] for line in out.splitlines()}
+    assert shown == {r"\x1b[31mred", r"evil\u202etxt", r"evil\x5cu202etxt", r"caf\udce9", "क्\u200dष"}
+    for word, text in zip(HOSTILE, [r"\x1b[31mred", r"evil\u202etxt", r"evil\x5cu202etxt", r"caf\udce9"], strict=False):
+        code, typed, _ = run(capsys, "neighbors", hostile_model, text)
+        assert code == 0
+        assert len(typed.splitlines()) == 5
+        assert text not in typed
+        assert run(capsys, "neighbors", hostile_model, text, "--json") == (0, as_json(capsys, hostile_model, word), "")
+    assert_refused(capsys, "neighbors", hostile_model, r"\x1b[31mREd", said=r"the same but for case: \x1b[31mred")
+
+
+def as_json(capsys, folder, word):
+    nearest = fastw2v.load(folder).most_similar(word)
+    return json.dumps({word: [{"word": near, "cosine": cosine} for near, cosine in nearest]}, indent=2) + "\n"
+
+
+def test_words_go_into_a_pipe_as_they_are(hostile_model):
+    command = [sys.executable, "-m", "fastw2v", "neighbors", hostile_model, "plain", r"evil\u202etxt"]
+    for environment in ({}, {"PYTHONIOENCODING": "ascii"}):
+        done = subprocess.run(command, capture_output=True, check=True, env=os.environ | environment)
+        lines = [line.split(b"  ")[-1] for line in done.stdout.splitlines()]
+        assert lines[0] == b"plain"
+        assert set(lines[1:6]) == {word.encode("utf-8", "surrogateescape") for word in HOSTILE}
+        assert lines[6] == "evil\u202etxt".encode()
 
 
 def test_help_and_version(capsys):

@@ -105,9 +105,14 @@ def reading():
     assert 0 < len(said) < 600
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 def run_command(*arguments):
     """Run a command that may refuse its input, and nothing else; what it shows must not disturb a screen."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = Terminal(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err), reading():
         code = main([str(argument) for argument in arguments])
     assert code in (0, 2)
@@ -676,15 +681,32 @@ def test_numbers_as_text(examples):
 
 
 evaluation_tokens = st.sampled_from([b"w0", b"w1", b"w2", b"w3", b"W4"]) | tokens | numbers
+
+
+evaluation_tokens = st.sampled_from([b"w0", b"w1", b"w2", b"w3", b"W4", b"w0-n", b"#w1", b'"w2"']) | tokens | numbers
+names = st.sampled_from([b"word1", b"Word 2", b"POS", b"SimLex999", b"Human (mean)", b"score", b"", b"JJ_JJR", b"1"])
+separators = st.sampled_from([b" ", b" ", b"\t", b",", b", ", b";"])
 pairs = st.lists(st.tuples(st.just(b"w0"), st.sampled_from([b"w1", b"w2", b"w3"]), numbers).map(b" ".join), max_size=6)
 evaluation = st.lists(
     st.tuples(
-        st.sampled_from([b"", b"", b": ", b"# "]),
-        st.lists(evaluation_tokens, min_size=3, max_size=4),
-        st.sampled_from([b" ", b" ", b"\t", b",", b", "]),
+        st.sampled_from([b"", b"", b": ", b"# ", b"#"]),
+        st.lists(evaluation_tokens | names, min_size=2, max_size=5),
+        separators,
     ).map(lambda line: line[0] + line[2].join(line[1])),
     max_size=8,
 ).map(b"\n".join)
+answers = st.lists(evaluation_tokens, min_size=1, max_size=3).map(b"/".join)
+bats = st.lists(st.tuples(evaluation_tokens, answers).map(b"\t".join), max_size=6).map(b"\r\n".join)
+header = st.lists(names, min_size=3, max_size=5)
+
+
+@st.composite
+def table(draw):
+    """A header and rows of as many columns, most of them with a number where the header has a name of a score."""
+    first = draw(header)
+    cell = st.tuples(evaluation_tokens, evaluation_tokens, *[evaluation_tokens | numbers] * (len(first) - 2))
+    separator = draw(separators)
+    return b"\n".join(separator.join(row) for row in [first, *draw(st.lists(cell, max_size=6))])
 
 
 @lengths
@@ -693,30 +715,40 @@ def test_evaluation_files(place, examples):
     vocab = Vocab([f"w{i}" for i in range(6)], np.arange(6, 0, -1))
     embeddings = Embeddings(vocab, rng.normal(size=(6, 3)).astype(np.float32))
     embeddings.save(place / "m")
-    path = place / "questions"
+    path = place / "set.questions"
 
-    def check(content, command):
+    def check(content, second, insensitive, command):
         path.write_bytes(content)
+        (place / "set.answers").write_bytes(second)
         with reading():
-            score = fastw2v.evaluate_similarity(embeddings, path)
+            score = fastw2v.evaluate_similarity(embeddings, path, insensitive)
             assert score.attempted <= score.total
-            assert score.spearman is None or -1.001 <= score.spearman <= 1.001
+            assert 0 <= score.unknown <= 1
+            for correlation in (score.spearman, score.pearson):
+                assert correlation is None or -1.001 <= correlation <= 1.001
         with reading():
-            total = fastw2v.evaluate_analogies(embeddings, path, restrict_vocab=5)[-1]
+            total = fastw2v.evaluate_analogies(embeddings, path, 5, insensitive)[-1]
             assert total.correct <= total.attempted <= total.total
+            assert 0 <= total.unknown <= 1
         if command is not None:
             run_command("eval", place / "m", *command, path)
 
     valid_pairs = b"w0 w1 1\nw1 w2 3\nw2 w3 2\n"
     valid_questions = b": s\nw0 w1 w2 w3\nw3 w2 w1 w0\n"
+    valid_tags = b"w0 w1 w2 JJ_JJR w3\nw3 w2 w1 JJR_JJ w0\n"
     contents = (
         evaluation
         | damaged(evaluation)
         | pairs.map(b"\n".join)
-        | damaged(st.sampled_from([valid_pairs, valid_questions]))
+        | table()
+        | damaged(table())
+        | bats
+        | damaged(st.sampled_from([valid_pairs, valid_questions, valid_tags, b"w0 w1 w2\n", b"w0\tw1/w2\nw3\tw4\n"]))
     )
-    commands = [None] * 9 + [["--similarity"], ["--json", "--analogies"], ["--analogies"]]
-    fuzz(examples, check, contents, st.sampled_from(commands))
+    contents |= st.tuples(contents, st.sampled_from(list(PACKED.values()))).map(lambda made: made[1](made[0]))
+    commands = [None] * 9 + [["--similarity"], ["--json", "--analogies"], ["--case-sensitive", "--analogies"]]
+    seconds = st.sampled_from([b"", b"w3\n", b"JJ_JJR w3\n"]) | evaluation
+    fuzz(examples, check, contents | damaged(contents), seconds, st.booleans(), st.sampled_from(commands))
 
 
 # ------------------------------------------------------------------------------------------------------ folders

@@ -7,6 +7,7 @@ import json
 import lzma
 import os
 import subprocess
+import sys
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -402,7 +403,9 @@ def test_tables_of_long_words_are_set_aside_too(tmp_path, monkeypatch):
 
 
 def shown(capsys, *arguments):
-    code = main([str(argument) for argument in arguments])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.stdout, "isatty", lambda: True)
+        code = main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
     for line in (out + err).replace("\r", "\n").split("\n"):  # a progress bar returns to the start of its line
         assert printable(line) == line
