@@ -171,7 +171,7 @@ def _sha256(path: Path) -> str:
         with open_part(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
+        raise FolderError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def finish(folder: Path, progress: dict[str, Any]) -> None:
@@ -204,7 +204,9 @@ def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_tota
         )
     epochs, done = tokens_total // n_tokens, state.tokens / n_tokens
     if state.tokens > tokens_total or (state.tokens == tokens_total and not state.complete):
-        raise ConfigError(f"epochs is {epochs}, but the run in {state.folder} has done {done:.2f}: use a larger number")
+        raise ConfigError(
+            f"{option('epochs')} is {epochs}, but the run in {state.folder} has done {done:.2f}: use a larger number"
+        )
     committed = state.ledger[0] if state.ledger else [(0, state.tokens % n_tokens)]
     if any(next_cut(corpus.offsets, place) != place for range_ in committed for place in range_):
         raise FolderError(
@@ -392,7 +394,7 @@ class Checkpoints:
             raise FolderError(
                 f"{error}; {self.saved} holds the run as it was at token {self._tokens:,}: "
                 f"make the folder writable, then use {option('resume', True)} to continue from there"
-            ) from error
+            ) from None
 
     def _write(self, snapshot: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
         self._write_parts(snapshot, V, U)
