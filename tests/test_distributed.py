@@ -327,7 +327,9 @@ def test_too_few_nodes_are_left_then_resumed(cluster, prepared, tmp_path, capsys
             return super().open(plan, number)
 
     output = tmp_path / "m"
-    with pytest.raises(fastw2v.ClusterError, match=r"1 node left, but at least 2 must train .* use resume=True to continue"):
+    with pytest.raises(
+        fastw2v.ClusterError, match=r"1 node left, but at least 2 must train .* use resume=True to continue"
+    ):
         train(prepared, output, DyingForGood, min_nodes=2)
     assert "it is not started again" in capsys.readouterr().err
     stopped = fastw2v.load(output)

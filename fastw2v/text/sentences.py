@@ -6,7 +6,7 @@ member of an Enum, a NumPy string or another subclass of str is the plain string
 Objects of NumPy, pandas, polars and Arrow are recognised by what they have, so none of them is imported.
 """
 
-from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, MappingView, Sequence, Set
 from itertools import islice
 from numbers import Integral
 from operator import index as whole
@@ -107,8 +107,8 @@ class Tokens:
                 try:
                     check_storable(str.__str__(token) if kind is str else str(whole(token)))
                     continue
-                except ValueError as error:
-                    reason = f"{error}: replace it"
+                except ValueError as error:  # str refuses integers of thousands of digits.
+                    reason = f"{error}: replace it" if kind is str else "too large to be written: replace it"
             raise CorpusError(f"token {place} of {what} is {shown(token)}, {reason}")
         raise AssertionError("no token is unfit")
 
@@ -137,7 +137,7 @@ def _why_not(token: Any, kind: type | None) -> str:
         return "a missing value: leave it out"
     if isinstance(token, _BYTES):
         return "bytes, not a string: decode it, as with bytes.decode"
-    if isinstance(token, (list, tuple)) or is_column(token):
+    if isinstance(token, (list, tuple)) or (is_column(token) and not hasattr(token, "as_py")):
         return "not a string: give one flat list of tokens per sentence"
     if isinstance(token, (bool, np.bool_)):
         return "not a string: replace it, as with str"
@@ -148,7 +148,11 @@ def _why_not(token: Any, kind: type | None) -> str:
 
 def shown(value: Any) -> str:
     """Return the start of an object's representation, on one line."""
-    return f"{' '.join(f'{value!r:.300}'.split()):.60}"
+    try:
+        text = f"{value!r:.300}"
+    except Exception:  # Python refuses to write integers of thousands of digits.
+        text = f"a {type(value).__name__}"
+    return f"{' '.join(text.split()):.60}"
 
 
 def _is_missing(value: Any) -> bool:
@@ -182,6 +186,8 @@ def check_corpus(corpus: Any) -> None:
         raise CorpusError(
             f'corpus is a {name}, a table of columns: give the column of token lists, such as frame["tokens"]'
         )
+    if name.endswith("GroupBy"):
+        raise CorpusError(f"corpus is a {name}, whose groups have keys: give one list per group, as with .apply(list)")
     if is_mapping(corpus):
         raise CorpusError(
             f"corpus is a {name}, whose keys would be the sentences: "
@@ -200,8 +206,8 @@ def check_corpus(corpus: Any) -> None:
 
 
 def is_unordered(value: Any) -> bool:
-    """Tell whether an object is a set; the keys of a dict have an order."""
-    return isinstance(value, Set) and not isinstance(value, KeysView)
+    """Tell whether an object is a set; the keys and items of a dict have an order."""
+    return isinstance(value, Set) and not isinstance(value, MappingView)
 
 
 def rows(corpus: Any) -> Iterator[Any]:

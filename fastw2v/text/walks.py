@@ -37,6 +37,8 @@ def check_walks(ids: Any, offsets: Any, n_words: int | None) -> tuple[NDArray[np
         raise ConfigError(f"{option('n_words')} is {shown(n_words)}: give a whole number from 1 to {MOST_IDS}")
     if offsets is None:
         ids, offsets = _joined(ids)
+    elif getattr(ids, "ndim", 1) == 2:
+        raise CorpusError("ids has two dimensions, so each row is a walk: leave the offsets out")
     ids, offsets = check_ids(ids, offsets, MOST_IDS if n_words is None else int(n_words))
     if len(ids) == 0:
         raise CorpusError("the corpus is empty: ids has no element")

@@ -214,11 +214,12 @@ def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_tota
         )
 
 
-def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]:
+def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str, bool]:
     """Find the differences that keep a resumed run from being bit-identical to one without interruption.
 
     Returns:
-        All differences, of this and of earlier resumptions (DIFFERED), and a remark about them.
+        All differences, of this and of earlier resumptions (DIFFERED); a remark about them; and whether the remark is
+        a doubt, because the machine or a version differs, which nobody asked for, and one worker is used.
     """
     before = state.embeddings.metadata
     new = []
@@ -226,6 +227,7 @@ def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]
         old, now = getattr(state.config, name), metadata["config"][name]
         if old != now:
             new.append(f"{name} {old} before, {now} now")
+    asked = len(new)
     machine = {name: metadata[name] for name in ("cpu", "cpu_features")}
     versions = before.get("versions")
     for name, now in {**metadata["versions"], **machine}.items():
@@ -236,11 +238,12 @@ def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]
     earlier = [printable(str(text)) for text in recorded] if isinstance(recorded, list) else []
     why = "; ".join([*new, *(f"{text} (earlier)" for text in earlier)])
     everything = list(dict.fromkeys([*earlier, *new]))
+    hogwild = metadata["config"]["workers"] > 1
     if why:
-        return everything, f"not bit-identical to a run without interruption: {why}"
-    if metadata["config"]["workers"] > 1:
-        return everything, "Hogwild: not bit-identical to a run without interruption"
-    return everything, "bit-identical to a run without interruption"
+        return everything, f"not bit-identical to a run without interruption: {why}", len(new) > asked and not hogwild
+    if hogwild:
+        return everything, "Hogwild: not bit-identical to a run without interruption", False
+    return everything, "bit-identical to a run without interruption", False
 
 
 def unfinished(folder: Path) -> dict[str, Any] | None:

@@ -193,9 +193,13 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
         live.metrics = list(state.embeddings.metrics)
         before = state.embeddings.metadata
         metadata |= {name: before[name] for name in ("init_from",) if name in before}
-        differed, remark = differences(state, metadata)
+        differed, remark, is_doubt = differences(state, metadata)
         metadata["progress"] = before["progress"] | {DIFFERED: differed}
-        say(run.progress, f"resuming at token {done:,} of {total:,}; {remark}")
+        remark = f"resuming at token {done:,} of {total:,}; {remark}"
+        if is_doubt:
+            doubt(remark)
+        else:
+            say(run.progress, remark)
     elif run.vectors is not None:
         metadata["init_from"] = replica.start_from(run.vectors, corpus.vocab)
         report_taken(run.progress, metadata["init_from"])
