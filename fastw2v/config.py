@@ -5,13 +5,13 @@ from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any, TypedDict
 
-from .errors import ConfigError
+from .errors import ConfigError, option
 from .machine import usable_cores
 
 _INTEGERS: dict[str, tuple[int, int]] = {
     "vector_size": (1, 65_536),
     "window": (1, 10_000),
-    "min_count": (1, 2**62),
+    "min_count": (0, 2**62),
     "negative": (1, 1_000),
     "epochs": (1, 1_000_000),
     "workers": (1, 4_096),
@@ -72,7 +72,7 @@ class TrainConfig:
     Attributes:
         vector_size: columns of V and U.
         window: largest distance in words between a centre and its context; shrunk uniformly per centre.
-        min_count: rarer words are dropped before windows are formed.
+        min_count: rarer words are dropped before windows are formed. 0 means 1, and reads as 1.
         negative: noise words K drawn per (centre, outside) pair.
         ns_exponent: noise words are drawn with probability proportional to count ** ns_exponent.
         sample: subsampling threshold for frequent words; 0 turns it off.
@@ -101,22 +101,26 @@ class TrainConfig:
     kernel: str = "tile"
 
     def __post_init__(self) -> None:
-        for option in fields(self):
-            value = getattr(self, option.name)
-            if value is None and option.default is None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.default is None:
                 continue
             kinds = ((_INTEGERS, _checked_integer), (_REALS, _checked_real), (CHOICES, _checked_choice))
-            check: Any = next(check for table, check in kinds if option.name in table)
-            object.__setattr__(self, option.name, check(option.name, value))
+            check: Any = next(check for table, check in kinds if field.name in table)
+            object.__setattr__(self, field.name, check(field.name, value))
+        object.__setattr__(self, "min_count", max(self.min_count, 1))
         if self.min_alpha > self.alpha:
-            raise ConfigError(f"min_alpha is {self.min_alpha:g}, above alpha {self.alpha:g}: give at most alpha")
+            raise ConfigError(
+                f"{option('min_alpha')} is {self.min_alpha:g}, above the {option('alpha')} of {self.alpha:g}: "
+                "give at most that"
+            )
 
 
 def _checked_integer(name: str, value: Any) -> int:
     low, high = _INTEGERS[name]
     is_whole = not isinstance(value, bool) and isinstance(value, Integral)
     if not is_whole or not low <= value <= high:
-        raise ConfigError(f"{name} is {value!r:.60}: give a whole number from {low} to {high}")
+        raise ConfigError(f"{option(name)} is {value!r:.60}: give a whole number from {low} to {high}")
     return int(value)
 
 
@@ -129,11 +133,11 @@ def _checked_real(name: str, value: Any) -> float:
         number = math.inf
     if not low <= number <= high or (number == low and not low_allowed):
         bounds = f"from {low:g} to {high:g}" if low_allowed else f"above {low:g}, at most {high:g}"
-        raise ConfigError(f"{name} is {value!r:.60}: give a number {bounds}")
+        raise ConfigError(f"{option(name)} is {value!r:.60}: give a number {bounds}")
     return number
 
 
 def _checked_choice(name: str, value: Any) -> str:
     if not isinstance(value, str) or value not in CHOICES[name]:
-        raise ConfigError(f"{name} is {value!r:.60}: give {' or '.join(map(repr, CHOICES[name]))}")
+        raise ConfigError(f"{option(name)} is {value!r:.60}: give {' or '.join(map(repr, CHOICES[name]))}")
     return value

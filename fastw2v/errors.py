@@ -44,6 +44,11 @@ def option(name: str, value: object = None) -> str:
     return shown if value is True else f"{shown} {value}"
 
 
+def worded(python: str, flags: str) -> str:
+    """Return the first text in Python, the second on the command line."""
+    return flags if _names_are_flags else python
+
+
 def doubt(text: str) -> None:
     """Issue a `FastW2VWarning` that points to the line outside this package that called it."""
     frame, level = sys._getframe(1), 2

@@ -74,7 +74,7 @@ class Vocab:
             with open_part(path) as file:
                 content = file.read()
         except OSError as error:
-            raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
+            raise FolderError(f"cannot read {path}: {error.strerror or error}") from None
         if digest is not None and hashlib.sha256(content).hexdigest() != digest:
             raise FolderError(f"{path} is not the vocabulary this folder was saved with: restore or train again")
         words: list[str] = []

@@ -180,7 +180,7 @@ def test_unreadable_corpus(capsys, in_empty_folder, monkeypatch):
         "--alpha=inf",
         "--min-alpha=1",
         "--min-alpha=-0.1",
-        "--min-count=0",
+        "--min-count=-1",
         "--max-vocab=0",
         "--seed=-1",
         "--ns-exponent=x",

@@ -327,7 +327,9 @@ def test_too_few_nodes_are_left_then_resumed(cluster, prepared, tmp_path, capsys
             return super().open(plan, number)
 
     output = tmp_path / "m"
-    with pytest.raises(fastw2v.ClusterError, match=r"1 node left, fewer than min_nodes 2 .* use --resume to continue"):
+    with pytest.raises(
+        fastw2v.ClusterError, match=r"1 node left, but at least 2 must train .* use resume=True to continue"
+    ):
         train(prepared, output, DyingForGood, min_nodes=2)
     assert "it is not started again" in capsys.readouterr().err
     stopped = fastw2v.load(output)
@@ -335,7 +337,7 @@ def test_too_few_nodes_are_left_then_resumed(cluster, prepared, tmp_path, capsys
     assert not progress["complete"]
     assert 0 < progress["tokens"] < progress["tokens_total"]
     # a run of nodes is not one of a single machine; the error names a remedy
-    with pytest.raises(fastw2v.ConfigError, match=r"was trained with --ray .* give it to resume"):
+    with pytest.raises(fastw2v.ConfigError, match=r"was trained by train_ray: use that function to resume"):
         fastw2v.train(prepared, output=output, resume=True, progress=False)
 
     train(prepared, output, resume=True, nodes=3)
@@ -490,7 +492,7 @@ def test_addresses(planted_file, tmp_path, capsys, monkeypatch):
 
 def test_options_out_of_range(planted_file, tmp_path, capsys):
     assert "--ray" in refused(capsys, planted_file, "-o", tmp_path / "m", "--nodes", "2")
-    assert "nodes is 0" in refused(capsys, planted_file, "-o", tmp_path / "m", "--ray", "--nodes", "0")
+    assert "--nodes is 0" in refused(capsys, planted_file, "-o", tmp_path / "m", "--ray", "--nodes", "0")
     for wrong in (
         {"hot_rows": 0}, {"full_every": True}, {"round_tokens": 1.5}, {"round_timeout_s": 0},
         {"round_timeout_s": float("nan")}, {"min_nodes": 3}, {"nodes": "2"}, {"address": 5}, {"address": "x"},
@@ -566,4 +568,4 @@ def test_a_machine_without_the_package(cluster, prepared, tmp_path, monkeypatch)
 
 def test_a_run_of_one_machine_does_not_go_on_with_nodes(model, planted_file, capsys):
     said = refused(capsys, planted_file, "-o", model, "--ray", "--resume")
-    assert "was trained without --ray (train_ray): omit it to resume" in said
+    assert "was trained without --ray: omit it to resume" in said

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from conftest import at_once, planted_sentences, topic_purity, wait_for_chunks
 
 import fastw2v
-from fastw2v import screen
+from fastw2v import cli, screen
 from fastw2v.errors import ConfigError, CorpusError, DivergedError, FastW2VWarning
 from fastw2v.kernels import tile
 from fastw2v.kernels.parallel import MAX_THREADS
@@ -334,9 +335,9 @@ def test_the_kernel_gets_counts_and_seed(monkeypatch):
 
 
 def test_corpora_longer_than_a_block_of_ids(monkeypatch):
-    from fastw2v.text import corpus
+    from fastw2v.text import corpus, walks
 
-    monkeypatch.setattr(driver, "BLOCK_IDS", 7)
+    monkeypatch.setattr(walks, "BLOCK_IDS", 7)
     monkeypatch.setattr(corpus, "BLOCK_IDS", 7)
     ids = np.random.default_rng(0).integers(0, 9, 100).astype(np.int32)
     options = {"n_words": 9, "vector_size": 2, "epochs": 1, "workers": 1, "progress": False}
@@ -383,11 +384,99 @@ def test_train_ids_refuses_what_is_no_corpus():
         fastw2v.train_ids(ids, offsets, n_words=1)
     with pytest.raises(CorpusError, match="empty"):
         fastw2v.train_ids(ids[:0], offsets[:1], n_words=1)
-    for n_words in (0, 2**31, 2.5, "3"):
+    for n_words in (0, 2**31, 2.5, "3", True):
         with pytest.raises(ConfigError, match="n_words"):
             fastw2v.train_ids(ids, offsets, n_words=n_words)
     with pytest.raises(ConfigError, match="min_count"):
         fastw2v.train_ids(ids, offsets, n_words=2, min_count=1)
+
+
+def test_names_are_the_words_of_the_rows(tmp_path):
+    walks = [[0, 1, 2], [2, 1], [1, 2, 0, 1]]
+    options = {"vector_size": 3, "epochs": 2, "workers": 1, "sample": 0, "progress": False}
+    plain = fastw2v.train_ids(walks, **options)
+    named = fastw2v.train_ids(walks, names=["ann", "bob", "eve"], output=tmp_path / "m", **options)
+    assert list(plain.words) == ["0", "1", "2"]
+    np.testing.assert_array_equal(named.vectors, plain.vectors)
+    np.testing.assert_array_equal(named["bob"], named[1])
+    loaded = fastw2v.load(tmp_path / "m")
+    assert list(loaded.words) == ["ann", "bob", "eve"]
+    resumed = fastw2v.train_ids(walks, names=["ann", "bob", "eve"], output=tmp_path / "m", resume=True, **options)
+    assert list(resumed.words) == ["ann", "bob", "eve"]
+    with pytest.raises(CorpusError, match="not the corpus of the run"):
+        fastw2v.train_ids(walks, names=["ann", "eve", "bob"], output=tmp_path / "m", resume=True, **options)
+
+
+def test_walks_train_as_their_ids_and_offsets():
+    walks = np.random.default_rng(0).integers(0, 9, (200, 5))
+    options = {"vector_size": 3, "epochs": 1, "workers": 1, "progress": False}
+    expected = fastw2v.train_ids(walks.ravel(), np.arange(0, 1001, 5), n_words=9, **options).vectors
+    for same in (walks, walks.tolist(), iter(list(walks))):
+        np.testing.assert_array_equal(fastw2v.train_ids(same, **options).vectors, expected)
+
+
+def test_ids_that_never_occur_are_counted(capsys):
+    options = {"vector_size": 3, "epochs": 1, "workers": 1, "sample": 0}
+    fastw2v.train_ids([[0, 3, 0, 3]], n_words=6, **options)
+    assert "4 of 6 ids never occur, the first is 1: their vectors stay as they start" in capsys.readouterr().err
+    fastw2v.train_ids([[0, 1, 0, 1]], **options)
+    assert "never occur" not in capsys.readouterr().err
+    with pytest.warns(FastW2VWarning, match="4 of 6 rows have no id, because the largest id is 5: number the ids"):
+        fastw2v.train_ids([[0, 5, 0, 5]], progress=False, vector_size=3, epochs=1, workers=1, sample=0)
+
+
+def test_whole_numbers_train_as_their_digits():
+    walks = np.random.default_rng(0).integers(0, 9, (200, 5))
+    numbers = fastw2v.train(walks, **QUICK)
+    strings = fastw2v.train([[str(i) for i in walk] for walk in walks], **QUICK)
+    assert list(numbers.words) == list(strings.words)
+    np.testing.assert_array_equal(numbers.vectors, strings.vectors)
+
+
+def test_min_count_of_zero_means_one(planted_file, tmp_path):
+    none_dropped = fastw2v.train(planted_file, output=tmp_path / "m", **QUICK | {"min_count": 0})
+    np.testing.assert_array_equal(none_dropped.vectors, fastw2v.train(planted_file, **QUICK).vectors)
+    assert none_dropped.metadata["config"]["min_count"] == 1
+    for min_count in (0, 1):  # It is not another value than that of the run.
+        fastw2v.train(planted_file, output=tmp_path / "m", resume=True, progress=False, min_count=min_count)
+    corpus = fastw2v.prepare(planted_file, tmp_path / "p", min_count=0, progress=False)
+    assert corpus.min_count == 1
+
+
+WORDED = [
+    ({"vector_size": 0}, "vector_size is 0: give", "--vector-size is 0: give"),
+    (
+        {"alpha": 9, "min_alpha": 10},
+        "min_alpha is 10, above the alpha of 9:",
+        "--min-alpha is 10, above the --alpha of 9:",
+    ),
+    ({"min_count": 10**9}, "; lower min_count", "; lower --min-count"),
+    ({"checkpoint_every": 0}, "checkpoint_every is 0", "--checkpoint-every is 0.0"),
+]
+
+
+@pytest.mark.parametrize(("options", "in_python", "in_shell"), WORDED)
+def test_errors_name_options_as_their_reader_writes_them(planted_file, tmp_path, capsys, options, in_python, in_shell):
+    with pytest.raises(fastw2v.FastW2VError) as refused:
+        fastw2v.train(planted_file, output=tmp_path / "m", progress=False, **options)
+    assert in_python in str(refused.value)
+    assert "--" not in str(refused.value)
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    assert cli.main(["train", str(planted_file), "-o", str(tmp_path / "m"), *flags]) == 2
+    assert in_shell in capsys.readouterr().err
+
+
+def test_remarks_name_options_as_their_reader_writes_them(planted_file, tmp_path, capsys):
+    fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[lambda p, e: True], **QUICK | {"epochs": 50})
+    with pytest.warns(FastW2VWarning, match="holds an unfinished run, .*; use resume=True to continue it instead"):
+        fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[lambda p, e: True], **QUICK | {"epochs": 50})
+    command = ["train", str(planted_file), "-o", str(tmp_path / "m"), "--vector-size=11"]
+    assert cli.main([*command, "--resume"]) == 2
+    assert "error: --vector-size is 11, but" in capsys.readouterr().err
+    assert cli.main([*command, "--epochs=1"]) == 0
+    said = capsys.readouterr().err
+    assert "fastw2v: warning: " in said
+    assert "use --resume to continue it instead" in said
 
 
 @pytest.mark.parametrize("sentences", [[["a"] * 500], [["a"], ["b"]], [["a", "b"]]])
@@ -434,8 +523,8 @@ def test_retraining_replaces_the_model(planted_file, tmp_path):
     [
         (7, "corpus is a int"),
         (b"bytes", "corpus is a bytes"),
-        ([1, 2], "not a list of strings"),
-        ([["a", 1]], "train_ids"),
+        ([1, 2], "sentence 1 is 1, not a list of tokens"),
+        ([["a", 1]], "token 2 of sentence 1 is 1, a whole number among strings"),
         ("nowhere.txt", "cannot read nowhere.txt"),
         ([], "empty"),
     ],
@@ -452,7 +541,7 @@ def test_corpus_that_is_none(corpus, said):
         ("vector_size", 2.5),
         ("window", 0),
         ("window", True),
-        ("min_count", 0),
+        ("min_count", -1),
         ("negative", 0),
         ("epochs", -1),
         ("workers", 0),
@@ -520,9 +609,9 @@ def test_ctrl_c_leaves_a_usable_folder(planted_file, tmp_path):
 def test_a_finished_model_survives_an_interrupted_retraining(planted_file, tmp_path):
     first = fastw2v.train(planted_file, output=tmp_path / "m", **QUICK)
     for seed in (7, 8):  # the second interruption must not lose it either
-        stopped = fastw2v.train(
-            planted_file, output=tmp_path / "m", callbacks=[lambda p, e: True], **QUICK | {"seed": seed, "epochs": 50}
-        )
+        options = QUICK | {"seed": seed, "epochs": 50, "callbacks": [lambda p, e: True]}
+        with nullcontext() if seed == 7 else pytest.warns(FastW2VWarning, match="holds an unfinished run"):
+            stopped = fastw2v.train(planted_file, output=tmp_path / "m", **options)
         np.testing.assert_array_equal(fastw2v.load(tmp_path / "m").vectors, stopped.vectors)
         np.testing.assert_array_equal(fastw2v.load(tmp_path / "m" / "previous").vectors, first.vectors)
 
@@ -566,7 +655,7 @@ def test_an_error_before_the_first_chunk_ends_changes_nothing(planted_file, tmp_
         real(*arguments)
 
     monkeypatch.setattr(replica, "run_chunk", fail)
-    with pytest.raises(MemoryError):
+    with pytest.warns(FastW2VWarning, match="holds an unfinished run"), pytest.raises(MemoryError):
         fastw2v.train(planted_file, output=tmp_path / "m", **QUICK)
     np.testing.assert_array_equal(fastw2v.load(tmp_path / "m").vectors, first.vectors)
 

@@ -464,45 +464,6 @@ def test_equal_to_counter_on_real_text(tmp_path, real, request):
     assert_like_python(tmp_path, content)
 
 
-def test_sentences_from_python(scratch):
-    given = [["a", "b"], [], ["b", "New York"], ("c",)]
-    result = ingest.ingest_sentences(iter(given), scratch)
-    assert read_back(result) == [["a", "b"], ["b", "New York"], ["c"]]
-    assert result.counts.tolist() == [1, 2, 1, 1]
-    assert (result.n_tokens, result.n_sentences) == (5, 3)
-
-
-def test_sentences_from_python_in_blocks(monkeypatch, scratch):
-    monkeypatch.setattr(ingest, "BLOCK_BYTES", 40)
-    rng = np.random.default_rng(0)
-    given = [[f"w{i}" for i in rng.zipf(1.3, rng.integers(1, 9)) % 500] for _ in range(400)]
-    result = ingest.ingest_sentences(given, scratch)
-    assert len(result.blocks) > 10
-    assert read_back(result) == given
-    assert dict(zip(result.words, result.counts.tolist(), strict=True)) == Counter(w for s in given for w in s)
-
-
-@pytest.mark.parametrize(
-    ("sentences", "said"),
-    [
-        ([["a"], "not a list"], "sentence 2 is one string"),
-        ([["a", 7]], "token 7, not a string"),
-        ([["a", ""]], "empty"),
-        ([["a", "b\tc"]], "tab"),
-        ([["a", "b\n"]], "line break"),
-        ([["a", "lone\ud800"]], "surrogates"),
-        ([["a", "\udcc3\udca9"]], "surrogates"),
-        ([["a", ["nested"]]], "not a list of strings"),
-        ([5], "not a list of strings"),
-        ([], "empty"),
-        ([[], []], "empty"),
-    ],
-)
-def test_bad_sentences(sentences, said, scratch):
-    with pytest.raises(CorpusError, match=said):
-        ingest.ingest_sentences(sentences, scratch)
-
-
 def test_renumber_drops_and_maps():
     stream = np.array([0, 1, 2, -1, 1, -1, 2, 0, -1], np.int32)
     final_id = np.array([1, -1, 0], np.int32)

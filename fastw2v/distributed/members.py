@@ -129,7 +129,7 @@ class Members:
             why = self.last_reasons or f"its machines have {cores} cores, which others may use"
             raise ClusterError(
                 f"{nodes} with {counted(self._plan.config.workers, 'thread')} each wanted, {len(ready)} started, "
-                f"fewer than min_nodes {self.least} ({why}): lower {option('nodes')} or {option('workers')}"
+                f"but at least {self.least} must train ({why}): lower {option('nodes')} or {option('workers')}"
             )
         if len(ready) < self._wanted:
             say(self._progress, f"{len(ready)} of {nodes} started; others join as soon as they are ready")

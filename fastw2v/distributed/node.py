@@ -121,7 +121,7 @@ class Node:
             raise ConfigError(
                 f"V, U and their copies take {2 * need[0] / 1e6:,.0f} MB, tables and scratch "
                 f"{sum(need[1:]) / 1e6:,.0f} MB, on {plan.machine_share} nodes of a machine with {free / 1e6:,.0f} MB "
-                "free: lower vector_size or max_vocab"
+                "free: use shorter vectors or a smaller vocabulary"
             )
         self.replica = Replica(self.corpus.vocab.counts, config, number)
         V, U = self._matrices

@@ -45,6 +45,7 @@ from ..training.run import (
     metrics_file,
     output_folder,
     place_of,
+    report_taken,
     sizes_of,
     summary,
 )
@@ -101,7 +102,7 @@ class RayOptions:
             value: Any = getattr(self, name)
             optional = value is None and name not in ("hot_rows", "full_every")
             if not optional and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ConfigError(f"{name} is {value!r:.60}: give a whole number, at least 1")
+                raise ConfigError(f"{option(name)} is {value!r:.60}: give a whole number, at least 1")
         seconds: Any = self.round_timeout_s
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
             raise ConfigError(f"round_timeout_s is {seconds!r:.60}: give a number of seconds above 0")
@@ -111,7 +112,7 @@ class RayOptions:
         if self.address not in (None, "auto") and not (host and "/" not in host and port.isdigit()):
             raise ConfigError(
                 f"the address of the Ray cluster is {self.address!r:.60}: give HOST:PORT, or auto on one of its "
-                "machines, or none to use this machine alone"
+                "machines, or leave it out to use this machine alone"
             )
 
 
@@ -264,7 +265,7 @@ class Training:
             folder = Path(os.fspath(run.init_from)).absolute()  # type: ignore[arg-type]
             taken = members.ask_one(first, first.actor.start_from.remote(str(folder)))
             self._metadata["init_from"] = taken
-            say(run.progress, "{words_taken:,} of {words:,} words start from given vectors".format(**taken))
+            report_taken(run.progress, taken)
         members.admit([member for member in ready if member is not first])
 
     def _rounds(self, total: int, done: int) -> Embeddings:
@@ -341,7 +342,7 @@ class Training:
         if not enough:
             reasons = members.last_reasons or "the others did not come back"
             left = counted(len(members.active), "node")
-            raise ClusterError(f"{left} left, fewer than min_nodes {members.least} ({reasons}); {where}")
+            raise ClusterError(f"{left} left, but at least {members.least} must train ({reasons}); {where}")
         return load(output)
 
     def _train_leases(self, epoch: int, step: float) -> tuple[NDArray[np.float64], int]:

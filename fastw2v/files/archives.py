@@ -56,7 +56,7 @@ class Raw(io.RawIOBase):
             while (got := self._stream.readinto(into)) is None:
                 time.sleep(0.01)
         except OSError as error:
-            raise self._error(f"cannot read {self._name}: {error.strerror or error}") from error
+            raise self._error(f"cannot read {self._name}: {error.strerror or error}") from None
         return int(got)
 
 
@@ -161,7 +161,7 @@ class _Archive(io.RawIOBase):
             reason = " ".join(str(error).split()).rstrip(".")
             raise self._error(
                 f"{self._name} is damaged: its {self._kind} data are invalid ({reason:.80}); copy or download it again"
-            ) from error
+            ) from None
 
 
 def unpacked(stream: Any, name: str, error: type[FastW2VError]) -> Raw:
@@ -181,7 +181,7 @@ def opened(path: str, error: type[FastW2VError]) -> Iterator[Any]:
     try:
         stream = open(path, "rb", buffering=0)  # noqa: SIM115
     except (OSError, ValueError) as reason:
-        raise error(f"cannot read {path}: {getattr(reason, 'strerror', None) or reason}") from reason
+        raise error(f"cannot read {path}: {getattr(reason, 'strerror', None) or reason}") from None
     with stream:
         before = os.fstat(stream.fileno())
         changed = error(f"{path} changed while it was being read: wait until it is complete and start again")

@@ -52,7 +52,7 @@ def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:
     except FileNotFoundError:
         raise FolderError(f"{path} is missing") from None
     except OSError as error:
-        raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
+        raise FolderError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def first_not_finite(matrix: NDArray[np.floating]) -> int | None:

@@ -81,9 +81,9 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise FolderError(f"{folder} is not a {kind} folder: it has no {name}") from None
     except OSError as error:
-        raise FolderError(f"cannot read {folder / name}: {error.strerror or error}") from error
+        raise FolderError(f"cannot read {folder / name}: {error.strerror or error}") from None
     except ValueError as error:
-        raise FolderError(f"{folder / name} is damaged: not JSON ({error})") from error
+        raise FolderError(f"{folder / name} is damaged: not JSON ({error})") from None
     if not isinstance(manifest, dict) or manifest.get("format") != f"fastw2v-{kind}":
         raise FolderError(f"{folder / name} is not the manifest of a fastw2v {kind} folder")
     if manifest.get("format_version") != FORMAT_VERSION:

@@ -79,7 +79,7 @@ def check_target(folder: Path, manifest: str, kind: str) -> None:
         elif folder.exists() or folder.is_symlink():
             raise FolderError(f"{folder} is not a folder: choose another name")
     except OSError as error:
-        raise FolderError(f"cannot write {folder}: {error.strerror or error}") from error
+        raise FolderError(f"cannot write {folder}: {error.strerror or error}") from None
 
 
 def _claim(folder: Path, manifest: str) -> int | None:
@@ -147,7 +147,7 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
         lock = _claim(folder, manifest)
     except (OSError, ValueError, RecursionError) as error:
         _remove_made(made, folder)
-        raise FolderError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
+        raise FolderError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from None
     # The body may change the working directory.
     folder, made = folder.absolute(), None if made is None else made.absolute()
     signal_number = 0
@@ -308,7 +308,7 @@ def write_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         target = next((path.parent for path in (folder, *folder.parents) if path.name == PARTIAL), folder)
-        raise FolderError(f"cannot write {target}: {error.strerror or error}") from error
+        raise FolderError(f"cannot write {target}: {error.strerror or error}") from None
 
 
 def _remove_made(made: Path | None, folder: Path) -> None:

@@ -60,11 +60,20 @@ def _let_go(array: NDArray[Any]) -> None:
 def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return a corpus in CSR form as read-only int32 ids and int64 offsets, or raise before a kernel sees it.
 
+    Args:
+        ids: ``(n_tokens,)``, integers.
+        offsets: ``(n_sequences + 1,)``, integers.
+        n_words: every id must be below.
+        name: of the ids in messages.
+
     Raises:
         CorpusError: an array does not hold integers or has the wrong shape; the offsets do not start at 0, decrease, or
             do not end at the number of ids; or an id is outside ``[0, n_words)``.
     """
-    ids, offsets = np.asarray(ids), np.asarray(offsets)
+    try:
+        ids, offsets = np.asarray(ids), np.asarray(offsets)
+    except ValueError:  # It is a list of lists that differ in length.
+        raise CorpusError(f"{name} or offsets is no array: give one-dimensional arrays of integers") from None
     for array, dtype, array_name in ((ids, "int32", name), (offsets, "int64", "offsets")):
         if array.dtype.kind not in "iu" or array.ndim != 1:
             raise CorpusError(
@@ -80,7 +89,13 @@ def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[
         block = ids[start : start + BLOCK_IDS]
         low, high = int(block.min()), int(block.max())
         if low < 0 or high >= n_words:
-            raise CorpusError(f"{name} holds {low if low < 0 else high}: every id must be from 0 to {n_words - 1}")
+            place = start + int(np.argmax((block < 0) | (block >= n_words)))
+            value, sequence = int(ids[place]), int(np.searchsorted(offsets, place, "right"))
+            where = f"id {place - int(offsets[sequence - 1]) + 1} of sequence {sequence}"
+            padding = "; if it fills up short walks, leave it out, as in [walk[walk >= 0] for walk in walks]"
+            raise CorpusError(
+                f"{name} holds {value} ({where}): every id must be from 0 to {n_words - 1}{padding * (value == -1)}"
+            )
         _let_go(ids)
     ids, offsets = np.ascontiguousarray(ids, np.int32).view(), np.ascontiguousarray(offsets, np.int64).view()
     ids.flags.writeable = offsets.flags.writeable = False

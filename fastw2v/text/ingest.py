@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from os import PathLike
 from pathlib import Path
 from queue import SimpleQueue
@@ -35,7 +34,6 @@ from numpy.typing import NDArray
 from ..errors import CorpusError
 from ..files.staging import write_errors
 from ..kernels._jit import jit
-from ..vocab import check_storable
 from .inputs import display_name, expand, open_text
 from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable, is_space
 
@@ -522,80 +520,3 @@ def write_ids(
         while ahead:
             write(ahead.popleft())
     return done_ids, done_ends
-
-
-# ------------------------------------------------------------------------------------------------------ sentences
-
-
-def ingest_sentences(sentences: Iterable[Iterable[str]], folder: Path) -> Ingested:
-    """Number the words of token lists, read once; the provisional ids go to a file in ``folder``.
-
-    Raises:
-        CorpusError: a sentence is a string; a token is not a string, is empty, or holds a tab or line break; or there
-            is no token.
-    """
-    index: dict[str, int] = {}
-    counts = np.zeros(0, np.int64)
-    block: list[int] = []
-    blocks: list[Scanned] = []
-    n_sentences = 0
-    path = folder / "provisional-0.i32"
-    with write_errors(folder):
-        sink = open(path, "wb")  # noqa: SIM115
-
-    def flush() -> None:
-        nonlocal counts
-        ids = np.array(block, np.int32)
-        start = blocks[-1].start + blocks[-1].n_ids if blocks else 0
-        with write_errors(folder):
-            sink.write(ids.data)
-            sink.flush()
-        fresh = np.bincount(ids[ids != SENTENCE_END], minlength=len(index))
-        n_ends = int(np.count_nonzero(ids == SENTENCE_END))
-        blocks.append(Scanned(len(blocks), path, start, len(ids), n_ends, 0, opens=False, is_open=False))
-        fresh[: len(counts)] += counts
-        counts = fresh
-        block.clear()
-
-    with sink:
-        for number, sentence in enumerate(sentences, 1):
-            known, before = len(index), len(block)
-            if isinstance(sentence, (str, bytes)):
-                raise CorpusError(f"sentence {number} is one string, not a list of tokens: split it, as with str.split")
-            try:
-                block.extend(index.setdefault(token, len(index)) for token in sentence)
-            except TypeError as error:  # It is not iterable, or a token is not hashable.
-                raise CorpusError(f"sentence {number} is {sentence!r:.60}, not a list of strings") from error
-            for token in islice(reversed(index), len(index) - known):
-                _check_token(token, number)
-            if len(block) > before:
-                block.append(SENTENCE_END)
-                n_sentences += 1
-            if len(block) >= BLOCK_BYTES // 4:
-                flush()
-        flush()
-    if n_sentences == 0:
-        raise CorpusError("the corpus is empty: no sentence has a token (a generator is exhausted after one pass)")
-    every = np.arange(len(index))
-    return Ingested(
-        words=list(index),
-        counts=counts,
-        firsts=every,
-        n_tokens=int(counts.sum()),
-        n_sentences=n_sentences,
-        distinct=len(index),
-        largest_left_out=0,
-        blocks=blocks,
-        maps=[every.astype(np.int32)],
-    )
-
-
-def _check_token(token: object, sentence: int) -> None:
-    if not isinstance(token, str):
-        raise CorpusError(
-            f"sentence {sentence} has the token {token!r:.60}, not a string: for integer ids use fastw2v.train_ids"
-        )
-    try:
-        check_storable(token)
-    except ValueError as reason:
-        raise CorpusError(f"sentence {sentence} has the token {token!r:.60}, {reason}: replace it") from None

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorpusError
+from ..errors import CorpusError, worded
 from ..files.archives import archive_kind, opened, unpacked
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -58,9 +58,8 @@ def expand(paths: Sequence[str | PathLike[str]]) -> list[str]:
             elif any(c in name for c in "*?[") and not os.path.lexists(name):
                 matches = sorted(glob.glob(name, recursive=True))
                 if not matches:
-                    raise CorpusError(
-                        f"cannot read {name}: no file matches (quote the pattern, so that the shell does not expand it)"
-                    )
+                    hint = worded("", " (quote the pattern, so that the shell does not expand it)")
+                    raise CorpusError(f"cannot read {name}: no file matches{hint}")
                 for match in matches:
                     files += _files_below(match) if os.path.isdir(match) else [match]
             else:
@@ -81,7 +80,7 @@ def _files_below(folder: str) -> list[str]:
             raise CorpusError(f"{folder} is a {kind} folder, not a folder of text: {remedy}")
 
     def refuse(error: OSError) -> None:
-        raise CorpusError(f"cannot read {error.filename}: {error.strerror or error}") from error
+        raise CorpusError(f"cannot read {error.filename}: {error.strerror or error}") from None
 
     files = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
@@ -113,7 +112,7 @@ def _standard_input() -> Any:
     """Return the raw stream: a buffered one is locked while a thread reads it, which would block the exit on Ctrl-C."""
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None:
-        raise CorpusError("standard input can't be read here: give a file, or lists of tokens")
+        raise CorpusError("standard input can't be read here: give a file" + worded(", or lists of tokens", ""))
     return getattr(stream, "raw", stream)
 
 

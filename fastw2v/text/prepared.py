@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..config import TrainConfig
-from ..errors import ConfigError, CorpusError, FolderError, option
+from ..errors import ConfigError, CorpusError, FolderError, option, worded
 from ..files.arrays import load_array, write_header
 from ..files.manifest import read_manifest, write_manifest
 from ..files.staging import CACHE, staged, synchronise, write_errors
@@ -30,14 +30,21 @@ from ..interrupts import sigterm_raises
 from ..screen import announced, counted, printable, say
 from ..vocab import Vocab
 from .corpus import Corpus, check_ids
-from .ingest import Ingested, digest_files, ingest_files, ingest_sentences, write_ids
+from .ingest import Ingested, digest_files, ingest_files, write_ids
 from .inputs import expand
+from .sentences import check_corpus, ingest_sentences
 
 PREPARED_MANIFEST = "prepared.json"
 SETTLED_NS = 2 * 10**9  # longer than the resolution of any file system's clock
 
 PathOrPaths: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]]
-CorpusInput: TypeAlias = PathOrPaths | Iterable[Iterable[str]]
+#: A corpus: one or more paths of files (also .gz, .bz2, .xz, .zst), folders or glob patterns (``-`` is standard input),
+#: read line by line; or an iterable of sentences, read once. A sentence is an iterable of tokens, such as a list, a
+#: tuple, a generator or an array. A token is a string, or a whole number, whose word is ``str(number)``; a corpus has
+#: only one of the two. ``train([["new", "york"], ["a", "b"]])`` and ``train([[17, 4], [4, 8, 17]])`` are valid, and so
+#: are columns of lists, such as ``frame["tokens"]`` of pandas or polars or a list array of Arrow, and two-dimensional
+#: arrays, whose rows are sentences. Mappings, data frames and sets are refused: they give keys, or have no order.
+CorpusInput: TypeAlias = PathOrPaths | Iterable[Iterable[str]] | Iterable[Iterable[int]] | NDArray[Any]
 
 
 def choose_words(
@@ -84,7 +91,7 @@ def _prepare_into(
         with write_errors(folder):
             scratch.mkdir()
         if paths is None:
-            ingested = ingest_sentences(corpus, scratch)  # type: ignore[arg-type]
+            ingested = ingest_sentences(corpus, scratch)
         else:
             before = states(paths) if for_reuse else None
             ingested = ingest_files(
@@ -138,14 +145,12 @@ def as_paths(corpus: CorpusInput) -> list[str | PathLike[str]] | None:
         if not fspath(corpus):
             raise CorpusError("corpus is an empty string: give a path")
         return [corpus]
-    if not isinstance(corpus, Iterable) or isinstance(corpus, (bytes, bytearray)):  # type: ignore[unreachable]
-        raise CorpusError(f"corpus is a {type(corpus).__name__}: give a path, paths, or sentences as lists of tokens")
+    check_corpus(corpus)
     if isinstance(corpus, Sequence) and corpus and all(isinstance(item, (str, PathLike)) for item in corpus):
         if not any(fspath(path) == "-" or "*" in fspath(path) or os.path.exists(path) for path in corpus):
             first = fspath(corpus[0])
-            raise CorpusError(
-                f"cannot read {first!r:.60}: No such file (strings are paths; a sentence is a list of tokens)"
-            )
+            hint = worded(" (strings are paths; a sentence is a list of tokens)", "")
+            raise CorpusError(f"cannot read {first!r:.60}: No such file{hint}")
         return list(corpus)
     return None
 
@@ -163,7 +168,7 @@ def prepare(
 
     Args:
         corpus: one or more paths of files (also .gz, .bz2, .xz, .zst), folders or glob patterns (``-`` is standard
-            input); or an iterable of token lists, read once.
+            input); or an iterable of sentences, read once; see `CorpusInput`.
         output: the folder to make; the complete folder replaces an existing prepared folder.
         min_count: drop less frequent words.
         max_vocab: keep only this many of the most frequent words.
@@ -175,7 +180,7 @@ def prepare(
 
     Raises:
         ConfigError: an option is out of range.
-        CorpusError: see `ingest.ingest_files`, `ingest.ingest_sentences` and `choose_words`.
+        CorpusError: see `ingest.ingest_files`, `sentences.ingest_sentences` and `choose_words`.
         FolderError: the folder can't be written, or is something else.
     """
     config = TrainConfig(min_count=min_count, max_vocab=max_vocab, workers=workers)
@@ -307,7 +312,8 @@ def opened(
             made_with = getattr(ready, name)
             if asked is not None and asked != made_with:
                 raise ConfigError(
-                    f"{name} is {asked}, but {fspath(paths[0])} was made with {made_with}: omit it, or prepare again"
+                    f"{option(name)} is {asked}, but {fspath(paths[0])} was made with {made_with}: "
+                    "omit it, or prepare again"
                 )
         yield ready
         return

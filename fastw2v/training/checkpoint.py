@@ -171,7 +171,7 @@ def _sha256(path: Path) -> str:
         with open_part(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
+        raise FolderError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def finish(folder: Path, progress: dict[str, Any]) -> None:
@@ -204,7 +204,9 @@ def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_tota
         )
     epochs, done = tokens_total // n_tokens, state.tokens / n_tokens
     if state.tokens > tokens_total or (state.tokens == tokens_total and not state.complete):
-        raise ConfigError(f"epochs is {epochs}, but the run in {state.folder} has done {done:.2f}: use a larger number")
+        raise ConfigError(
+            f"{option('epochs')} is {epochs}, but the run in {state.folder} has done {done:.2f}: use a larger number"
+        )
     committed = state.ledger[0] if state.ledger else [(0, state.tokens % n_tokens)]
     if any(next_cut(corpus.offsets, place) != place for range_ in committed for place in range_):
         raise FolderError(
@@ -212,11 +214,12 @@ def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_tota
         )
 
 
-def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]:
+def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str, bool]:
     """Find the differences that keep a resumed run from being bit-identical to one without interruption.
 
     Returns:
-        All differences, of this and of earlier resumptions (DIFFERED), and a remark about them.
+        All differences, of this and of earlier resumptions (DIFFERED); a remark about them; and whether the remark is
+        a doubt, because the machine or a version differs, which nobody asked for, and one worker is used.
     """
     before = state.embeddings.metadata
     new = []
@@ -224,6 +227,7 @@ def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]
         old, now = getattr(state.config, name), metadata["config"][name]
         if old != now:
             new.append(f"{name} {old} before, {now} now")
+    asked = len(new)
     machine = {name: metadata[name] for name in ("cpu", "cpu_features")}
     versions = before.get("versions")
     for name, now in {**metadata["versions"], **machine}.items():
@@ -234,11 +238,12 @@ def differences(state: State, metadata: dict[str, Any]) -> tuple[list[str], str]
     earlier = [printable(str(text)) for text in recorded] if isinstance(recorded, list) else []
     why = "; ".join([*new, *(f"{text} (earlier)" for text in earlier)])
     everything = list(dict.fromkeys([*earlier, *new]))
+    hogwild = metadata["config"]["workers"] > 1
     if why:
-        return everything, f"not bit-identical to a run without interruption: {why}"
-    if metadata["config"]["workers"] > 1:
-        return everything, "Hogwild: not bit-identical to a run without interruption"
-    return everything, "bit-identical to a run without interruption"
+        return everything, f"not bit-identical to a run without interruption: {why}", len(new) > asked and not hogwild
+    if hogwild:
+        return everything, "Hogwild: not bit-identical to a run without interruption", False
+    return everything, "bit-identical to a run without interruption", False
 
 
 def unfinished(folder: Path) -> dict[str, Any] | None:
@@ -392,7 +397,7 @@ class Checkpoints:
             raise FolderError(
                 f"{error}; {self.saved} holds the run as it was at token {self._tokens:,}: "
                 f"make the folder writable, then use {option('resume', True)} to continue from there"
-            ) from error
+            ) from None
 
     def _write(self, snapshot: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
         self._write_parts(snapshot, V, U)

@@ -6,28 +6,27 @@ values that are not finite, and saves the run.
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..config import IdOptions, TrainConfig, TrainOptions
 from ..embeddings import Embeddings
-from ..errors import ConfigError, CorpusError, DivergedError, FolderError, doubt, option
+from ..errors import ConfigError, DivergedError, FolderError, doubt, option
 from ..interrupts import interruption, signals_noted, sigterm_raises
 from ..kernels.records import LOSS, PAIRS, TRAINED, Rate, Text
 from ..kernels.spans import next_cut
 from ..machine import trim_memory
 from ..screen import Bar, announced, say
-from ..text.corpus import BLOCK_IDS, Corpus, check_ids
+from ..text.corpus import Corpus
 from ..text.prepared import CorpusInput, opened
-from ..vocab import Vocab
+from ..text.walks import check_walks, check_words, corpus_of_walks, doubt_sparse
 from .checkpoint import DIFFERED, Checkpoints, State, differences
 from .finite import Watch
 from .replica import Replica
@@ -46,8 +45,12 @@ from .run import (
     metrics_file,
     output_folder,
     place_of,
+    report_taken,
     sizes_of,
 )
+
+#: Sequences of ids: with offsets one array, without offsets a two-dimensional array, or lists or arrays.
+WalksInput: TypeAlias = ArrayLike | Iterable[ArrayLike]
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 50_000  # Tokens per worker, before the speed is known.
@@ -67,7 +70,7 @@ def train(
     """Train skip-gram embeddings with negative sampling.
 
     Args:
-        corpus: a path or paths of text as for `prepare`, a prepared folder, or an iterable of token lists, read once.
+        corpus: a path or paths of text, a prepared folder, or an iterable of sentences, read once; see `CorpusInput`.
         output: model folder to write; None keeps the result in memory only. Its subfolder ``cache`` keeps the ids of
             text. The next training into this folder reuses them if text and vocabulary options are the same.
         resume: continue the run in ``output`` where it stopped, on the same corpus; start a new one if it has none.
@@ -109,10 +112,11 @@ def train(
 
 
 def train_ids(
-    ids: ArrayLike,
-    offsets: ArrayLike,
+    ids: WalksInput,
+    offsets: ArrayLike | None = None,
     *,
-    n_words: int,
+    n_words: int | None = None,
+    names: Iterable[str] | None = None,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     checkpoint_every: float = 10.0,
@@ -125,9 +129,14 @@ def train_ids(
 
     Args:
         ids: int32 ``(n_tokens,)``, every id in ``[0, n_words)``. Counts are computed from them; no id is dropped.
+            Without ``offsets``, a two-dimensional array, each row a sequence; or a list of sequences, each a list or a
+            one-dimensional array. Short sequences must not be filled up, as with -1.
         offsets: int64 ``(n_sequences + 1,)``; sequence s is ``ids[offsets[s]:offsets[s + 1]]``, as in CSR. Other
             integer types are converted, which takes a copy.
-        n_words: number of rows; row i of the result, and the word ``str(i)``, is id i.
+        n_words: number of rows; row i of the result is id i. None means the number of ``names``, or without names the
+            largest id plus 1. Rows whose id never occurs stay as they start.
+        names: the word of each row, unique; None means ``str(i)`` for row i. An integer key such as ``embeddings[3]``
+            is a row in any case.
         output: see `train`.
         resume: see `train`.
         checkpoint_every: see `train`.
@@ -137,8 +146,13 @@ def train_ids(
         options: as for `train`, without ``min_count`` and ``max_vocab``.
 
     Raises:
-        CorpusError: the arrays are not a corpus in CSR form.
+        CorpusError: these are not sequences of ids from 0 to ``n_words - 1``, or a name is unfit or occurs twice.
         ConfigError, FolderError, DivergedError, KeyboardInterrupt, Terminated: see `train`.
+
+    Example:
+        >>> walks = [[0, 1, 2], [2, 1], [1, 2, 0, 1]]
+        >>> nodes = train_ids(walks, names=["ann", "bob", "eve"], sample=0)
+        >>> nodes["bob"], nodes[1]  # the same row
     """
     if unfit := {"min_count", "max_vocab"} & set(options):
         raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
@@ -146,17 +160,13 @@ def train_ids(
     run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)
     explicit = given_options(options) | {"min_count": 1}
     config = TrainConfig(**explicit)
-    whole: bool = isinstance(n_words, Integral)
-    if not whole or not 1 <= n_words < 2**31:
-        raise ConfigError(f"n_words is {n_words!r}: give a whole number from 1 to {2**31 - 1}")
-    ids, offsets = check_ids(ids, offsets, n_words)
-    if len(ids) == 0:
-        raise CorpusError("the corpus is empty: ids has no element")
+    words = check_words(names, n_words)
+    is_given = n_words is not None or words is not None
+    ids, offsets, n_words = check_walks(ids, offsets, n_words if words is None else len(words))
     check_memory(n_words, config, progress=False, names=True)
-    counts = np.zeros(n_words, np.int64)
-    for start in range(0, len(ids), BLOCK_IDS):
-        counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
-    corpus = Corpus(Vocab([str(i) for i in range(n_words)], counts, checked=True), ids, offsets, len(ids))
+    corpus = corpus_of_walks(ids, offsets, n_words, words, progress)
+    if not is_given:
+        doubt_sparse(corpus.vocab.counts)
     with sigterm_raises(), output_folder(output) as folder:
         state, _, config = run.start(folder, explicit)
         return _train(corpus, config, folder, state, run)
@@ -183,12 +193,16 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
         live.metrics = list(state.embeddings.metrics)
         before = state.embeddings.metadata
         metadata |= {name: before[name] for name in ("init_from",) if name in before}
-        differed, remark = differences(state, metadata)
+        differed, remark, is_doubt = differences(state, metadata)
         metadata["progress"] = before["progress"] | {DIFFERED: differed}
-        say(run.progress, f"resuming at token {done:,} of {total:,}; {remark}")
+        remark = f"resuming at token {done:,} of {total:,}; {remark}"
+        if is_doubt:
+            doubt(remark)
+        else:
+            say(run.progress, remark)
     elif run.vectors is not None:
         metadata["init_from"] = replica.start_from(run.vectors, corpus.vocab)
-        say(run.progress, "{words_taken:,} of {words:,} words start from given vectors".format(**metadata["init_from"]))
+        report_taken(run.progress, metadata["init_from"])
 
     watch = Watch(V, U, config.workers)
     with announced(run.progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):

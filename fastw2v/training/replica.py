@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..config import TrainConfig
 from ..embeddings import Embeddings
-from ..errors import ConfigError
+from ..errors import ConfigError, option
 from ..kernels.parallel import Workers, bytes_of_workers, run_chunk
 from ..kernels.records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
 from ..kernels.sampling import expected_kept, keep_thresholds, noise_table, noise_weights, spawn_streams
@@ -142,7 +142,9 @@ class Replica:
         """
         pairs = [(row, source.vocab.index[word]) for row, word in enumerate(vocab.words) if word in source.vocab.index]
         if not pairs:
-            raise ConfigError("init_from has no word of this corpus: check the language, and upper and lower case")
+            raise ConfigError(
+                f"{option('init_from')} has no word of this corpus: check the language, and upper and lower case"
+            )
         rows, source_rows = np.array(pairs, np.int64).T
         V, U, columns = self.model
         for start in range(0, len(rows), COPIED_ROWS):
@@ -151,7 +153,7 @@ class Replica:
             if source.outside is not None:
                 U[rows[block], :columns] = source.outside[source_rows[block]]
         if not self.is_finite():
-            raise ConfigError("init_from holds a value that is not finite: repair the vectors")
+            raise ConfigError(f"{option('init_from')} holds a value that is not finite: repair the vectors")
         return {"words": len(vocab), "words_taken": len(rows)}
 
     def restore(self, saved: Embeddings, streams: NDArray[np.uint64] | None = None) -> None:

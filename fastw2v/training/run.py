@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..config import IdOptions, TrainConfig
 from ..embeddings import MODEL_MANIFEST, Embeddings, load
-from ..errors import ConfigError, DivergedError, doubt, option
+from ..errors import ConfigError, DivergedError, doubt, option, worded
 from ..files.staging import staged, write_errors
 from ..kernels.records import LOSS, LOSS_PAIRS
 from ..kernels.simd import features_digest, host_cpu
@@ -37,6 +37,8 @@ from .checkpoint import (
     unfinished,
 )
 from .replica import memory_bill
+
+FEW_TAKEN = 10  # A remark becomes a warning if fewer than one word in this many starts from given vectors.
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,13 @@ class Run:
             raise ConfigError(f"callbacks is {self.callbacks!r:.60}: give a list of functions")
         minutes: Any = self.checkpoint_every
         if isinstance(minutes, bool) or not isinstance(minutes, Real) or not self.checkpoint_every > 0:
-            raise ConfigError(f"checkpoint_every is {minutes!r:.60}: give a number of minutes above 0")
+            raise ConfigError(f"{option('checkpoint_every')} is {minutes!r:.60}: give a number of minutes above 0")
         if self.resume and self.output is None:
-            raise ConfigError("resume needs an output: the model folder of the run")
+            raise ConfigError(f"{option('resume')} needs an output: the model folder of the run")
         if not isinstance(self.init_from, str | PathLike | Embeddings | None):
-            raise ConfigError(f"init_from is {self.init_from!r:.60}: give embeddings, or the path of a model folder")
+            raise ConfigError(
+                f"{option('init_from')} is {self.init_from!r:.60}: give embeddings, or the path of a model folder"
+            )
         vectors = load(self.init_from) if isinstance(self.init_from, str | PathLike) else self.init_from
         object.__setattr__(self, "vectors", vectors)
 
@@ -109,43 +113,49 @@ class Run:
             assert partial is not None
             if cut := cut_before_saved(partial):
                 if cut[1] and self.vectors is None:
-                    raise ConfigError(f"the run in {self.output} started from given vectors: give init_from again")
+                    raise ConfigError(
+                        f"the run in {self.output} started from given vectors: give {option('init_from')} again"
+                    )
                 explicit = cut[0] | explicit
                 say(self.progress, f"the run in {self.output} ended before its first checkpoint: it starts again")
             else:
                 state = read_state(partial.parent)
                 if state is not None and (state.ledger is not None) != self.on_nodes:
+                    how = worded("by train_ray", "with --ray") if state.ledger else worded("by train", "without --ray")
+                    remedy = worded("use that function", "give it" if state.ledger else "omit it")
                     raise ConfigError(
-                        f"the run in {self.output} was trained {'with' if state.ledger else 'without'} --ray "
-                        f"(train_ray): {'give' if state.ledger else 'omit'} it to resume, or start a new run from its "
+                        f"the run in {self.output} was trained {how}: {remedy} to resume, or start a new run from its "
                         f"vectors with {option('init_from')}"
                     )
                 if state is None:
                     say(self.progress, f"{self.output} holds no run to resume: starting a new one")
         elif partial is not None and (other := unfinished(partial.parent)):
             token = printable(str(other.get("tokens")))
-            say(
-                self.progress,
+            doubt(
                 f"{self.output} holds an unfinished run, at token {token}: the first checkpoint of this new run "
-                f"replaces it; use {option('resume', True)} to continue it instead",
+                f"replaces it; use {option('resume', True)} to continue it instead"
             )
         config = TrainConfig(**explicit)
         if state is None:
             if self.vectors is not None and self.vectors.vector_size != config.vector_size:
                 raise ConfigError(
-                    f"vector_size is {config.vector_size}, but init_from has vectors of {self.vectors.vector_size}: "
-                    "make them equal"
+                    f"{option('vector_size')} is {config.vector_size}, but {option('init_from')} has vectors "
+                    f"of {self.vectors.vector_size}: make them equal"
                 )
             if partial is not None:
                 note_new_run(partial, {name: getattr(config, name) for name in explicit}, self.vectors is not None)
             return None, explicit, config
         if self.vectors is not None:
-            say(self.progress, f"init_from is ignored: {self.output} holds a run, which is resumed")
+            text = f"{option('init_from')} is ignored: {self.output} holds a run, which is resumed"
+            if "init_from" in state.embeddings.metadata:  # The run has started from given vectors, as was meant.
+                say(self.progress, text)
+            else:
+                doubt(f"{text}, and which did not start from given vectors")
         for name, value in explicit.items():
             of_run = getattr(state.config, name)
             if name not in ("epochs", "workers") and getattr(config, name) != of_run:
                 raise ConfigError(
-                    f"{name} is {value!r}, but {self.output} was trained with {of_run!r}: "
+                    f"{option(name)} is {value!r}, but {self.output} was trained with {of_run!r}: "
                     "leave it out to resume that run, or train into another folder"
                 )
         changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in explicit}
@@ -243,6 +253,20 @@ def mean_loss(tally: NDArray[np.float64]) -> float | None:
     return float(tally[LOSS] / tally[LOSS_PAIRS]) if tally[LOSS_PAIRS] else None
 
 
+def report_taken(progress: bool, taken: Mapping[str, int]) -> None:
+    """Report how many words start from given vectors; warn if few do, as where the case of letters differs.
+
+    Args:
+        progress: as for `train`.
+        taken: the result of `Replica.start_from`.
+    """
+    text = "{words_taken:,} of {words:,} words start from given vectors".format(**taken)
+    if FEW_TAKEN * taken["words_taken"] < taken["words"]:
+        doubt(f"only {text}: check the language, and upper and lower case")
+    else:
+        say(progress, text)
+
+
 @contextmanager
 def checkpoint_named(checkpoints: Checkpoints | None) -> Iterator[None]:
     """Make a `DivergedError` name the last checkpoint of the run."""
@@ -269,7 +293,10 @@ def check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool 
         f"vocabulary {words / 1e6:,.0f} MB, scratch of workers {scratch / 1e6:,.0f} MB: {need / 1e6:,.0f} MB in all"
     )
     if free is not None and need > free:
-        raise ConfigError(f"{bill}, but {free / 1e6:,.0f} MB are free: lower vector_size, max_vocab or workers")
+        raise ConfigError(
+            f"{bill}, but {free / 1e6:,.0f} MB are free: "
+            f"lower {option('vector_size')}, {option('max_vocab')} or {option('workers')}"
+        )
     copied = saved and not goes_into_page_cache(matrices, None if free is None else free - need)
     copies = f", and V and U again while a checkpoint is written, {matrices / 1e6:,.0f} MB, if free then" * copied
     say(progress, f"memory: {bill}{copies}; ids stay on disk")
