@@ -18,9 +18,18 @@ from typing import Any, NoReturn
 from ._version import __version__
 from .config import CHOICES, TrainConfig
 from .embeddings import MODEL_MANIFEST, Embeddings, load
-from .errors import ConfigError, FastW2VError, FastW2VWarning, Terminated, UnknownWordError, options_as_flags
+from .errors import (
+    ConfigError,
+    FastW2VError,
+    FastW2VWarning,
+    FolderError,
+    Terminated,
+    UnknownWordError,
+    options_as_flags,
+)
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
 from .files.manifest import read_manifest
+from .files.places import local_path
 from .files.replacing import STANDARD_OUTPUT
 from .screen import counted, escaped, printable, unescaped
 from .spellings import close_to
@@ -204,7 +213,7 @@ def _corpus(paths: list[str]) -> str | list[str]:
 def _output(arguments: argparse.Namespace) -> Path:
     if not arguments.output:
         raise ConfigError("-o is an empty string: give a folder")
-    return Path(arguments.output)
+    return Path(local_path(arguments.output, FolderError, output=True))
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -234,9 +243,10 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _prepare(arguments: argparse.Namespace) -> None:
     options = {name: vars(arguments)[name] for name in _OF_PREPARE if name in arguments}
-    corpus = prepare(_corpus(arguments.corpus), _output(arguments), **options)
+    output = _output(arguments)
+    corpus = prepare(_corpus(arguments.corpus), output, **options)
     _print(
-        f"{arguments.output}: {counted(corpus.tokens_read, 'token')} read, {len(corpus.ids):,} in the vocabulary of "
+        f"{output}: {counted(corpus.tokens_read, 'token')} read, {len(corpus.ids):,} in the vocabulary of "
         f"{counted(len(corpus.vocab), 'word')}, {counted(len(corpus.offsets) - 1, 'sentence')}"
     )
 
@@ -335,7 +345,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _info(arguments: argparse.Namespace) -> None:
-    folder = Path(arguments.folder)
+    folder = Path(local_path(arguments.folder, FolderError))
     if is_prepared(folder):
         open_prepared(folder)  # It raises if the folder is damaged.
         record = read_manifest(folder, PREPARED_MANIFEST, "prepared")

@@ -25,6 +25,7 @@ class Corpus:
         tokens_read: tokens of the text, including those that are not in the vocabulary.
         min_count: the vocabulary's ``min_count``.
         max_vocab: the vocabulary's ``max_vocab``.
+        doubts: what was doubtful about the text, a sentence each.
     """
 
     vocab: Vocab
@@ -33,6 +34,7 @@ class Corpus:
     tokens_read: int
     min_count: int = 1
     max_vocab: int | None = None
+    doubts: tuple[str, ...] = ()
 
     def crc32(self) -> int:
         """Return a checksum of all ids and offsets, read in blocks."""

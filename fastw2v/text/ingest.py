@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from queue import SimpleQueue
@@ -34,7 +34,8 @@ from numpy.typing import NDArray
 from ..errors import CorpusError
 from ..files.staging import write_errors
 from ..kernels._jit import jit
-from .inputs import display_name, expand, open_text
+from .doubts import doubts_of, lone_returns, tally_of
+from .inputs import display_name, expand, open_text, repeats
 from .wordtable import PADDING, SENTENCE_END, Run, Words, WordTable, is_space
 
 BLOCK_BYTES = 1 << 20
@@ -125,6 +126,8 @@ class Ingested:
         blocks: the provisional ids, in order; none starts with the end of a sentence that is not open.
         maps: for each run of words, the index in ``words`` by provisional id, -1 for none.
         digests: SHA-256 of the first block and of all blocks, in hexadecimal, if requested.
+        doubts: what is doubtful about the text, a sentence each.
+        repeats: the same of files that were given more than once.
     """
 
     words: Sequence[str]
@@ -137,6 +140,8 @@ class Ingested:
     blocks: Sequence[Scanned]
     maps: Sequence[NDArray[np.int32]]
     digests: tuple[str, str] | None = None
+    doubts: tuple[str, ...] = ()
+    repeats: tuple[str, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------------------ reading
@@ -322,12 +327,14 @@ def ingest_files(
         bill: called with a remark before a lot of memory is used.
 
     Raises:
-        CorpusError: see `inputs.expand` and `inputs.open_text`; or the texts hold no word.
+        CorpusError: see `inputs.expand`, `inputs.repeats` and `inputs.open_text`; or the texts hold no word.
     """
     files = expand(paths)
+    repeated = repeats(files)
     reading, counting = threading.Lock(), threading.Lock()
     runs: dict[int, Run] = {}
     scanned: list[Scanned] = []
+    returns: list[int] = []
     digests: dict[int, bytes] = {}
     free: SimpleQueue[_Place] = SimpleQueue()
     with ExitStack() as stack:
@@ -354,6 +361,7 @@ def ingest_files(
                     if digested:
                         digests[block.number] = block.digest()
                     ids, n_ends = place.table.scan(text, block.stop, block.base, block.ends_file)
+                    returns.append(lone_returns(block.text[: block.stop], n_ends))
                     if len(ids):
                         ends = ids[[0, -1]] == SENTENCE_END
                         start = place.written
@@ -374,7 +382,8 @@ def ingest_files(
         with write_errors(folder):
             for place in places:
                 place.file.close()
-    return _ingested(files, places, runs, scanned, digests, min_count, max_vocab)
+    ingested = _ingested(files, places, runs, scanned, digests, min_count, max_vocab, sum(returns))
+    return replace(ingested, repeats=repeated)
 
 
 def _ingested(
@@ -385,6 +394,7 @@ def _ingested(
     digests: dict[int, bytes],
     min_count: int,
     max_vocab: int | None,
+    n_returns: int,
 ) -> Ingested:
     blocks, n_sentences = _in_order(scanned)
     n_tokens = sum(block.n_ids - block.n_ends for block in blocks)
@@ -404,6 +414,7 @@ def _ingested(
             maps[place.run] = merged.add(place.table.run())
         distinct = len(merged)
     contents = merged.run()
+    tally = tally_of(runs.values() if stored else [contents])  # Rare words may be missing after a merge.
     return Ingested(
         words=Words(contents.starts, contents.letters),
         counts=contents.counts,
@@ -415,6 +426,7 @@ def _ingested(
         blocks=blocks,
         maps=[maps[number] for number in range(len(maps))],
         digests=_joined(digests) if digests else None,
+        doubts=doubts_of(tally, n_tokens, n_sentences, n_returns),
     )
 
 

@@ -9,6 +9,7 @@ byte.
 
 import glob
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,9 +21,12 @@ from numpy.typing import NDArray
 
 from ..errors import CorpusError, worded
 from ..files.archives import archive_kind, opened, unpacked
+from ..files.places import local_path
+from ..screen import counted
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REFUSED = {b"PK\x03\x04": "zip", b"7z\xbc\xaf\x27\x1c": "7z"}
+_DOCUMENTS = {b"%PDF-": ("PDF", "pdftotext"), b"\xd0\xcf\x11\xe0": ("Microsoft Office", "antiword, or save it as text")}
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 
 
@@ -47,11 +51,12 @@ def expand(paths: Sequence[str | PathLike[str]]) -> list[str]:
     """Return the files that paths, folders and glob patterns stand for, in order; ``-`` is standard input.
 
     Raises:
-        CorpusError: a folder has no file or is one of this program's, or a pattern matches nothing.
+        CorpusError: a folder has no file or is one of this program's, a pattern matches nothing, or a path is an
+            address, see `places.local_path`.
     """
     files: list[str] = []
     for path in paths:
-        name = fspath(path)
+        name = local_path(path, CorpusError, text=True)
         try:
             if os.path.isdir(name):
                 files += _files_below(name)
@@ -92,6 +97,42 @@ def _files_below(folder: str) -> list[str]:
     return sorted(files)
 
 
+def repeats(files: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence about files that are given more than once, by any spelling or link; none if there are none.
+
+    Raises:
+        CorpusError: standard input or a pipe is given more than once: the second time it would be empty, or wait.
+    """
+    places: dict[tuple[int, int], list[str]] = {}
+    read_once = set()
+    for name in files:
+        try:
+            state = os.fstat(sys.stdin.fileno()) if name == "-" else os.stat(name)
+        except (OSError, ValueError, AttributeError):  # Whoever opens it reports that.
+            continue
+        key = state.st_dev, state.st_ino
+        if state.st_ino and not stat.S_ISCHR(state.st_mode):  # Some file systems have no such number.
+            places.setdefault(key, []).append(name)
+            if not stat.S_ISREG(state.st_mode):
+                read_once.add(key)
+    if files.count("-") > 1:
+        raise CorpusError("standard input is given more than once, but it can be read only once: give one -")
+    repeated = {key: names for key, names in places.items() if len(names) > 1}
+    for key in read_once & repeated.keys():
+        name = display_name(repeated[key][0])
+        raise CorpusError(f"{name:.200} is given more than once, but a pipe can be read only once: give it once")
+    if not repeated:
+        return ()
+    names = next(iter(repeated.values()))
+    others = [name for name in dict.fromkeys(names) if name != names[0]]
+    alias = f" (also as {display_name(others[0]):.100})" * bool(others)
+    more = f", and so are {counted(len(repeated) - 1, 'other file')}" * (len(repeated) > 1)
+    return (
+        f"{display_name(names[0]):.100}{alias} is read {len(names)} times{more}: their words count each time; leave "
+        "out what is not meant",
+    )
+
+
 def refuse_non_text(name: str, head: bytes) -> None:
     """Raise `CorpusError` if a text's first bytes show that it is an archive or binary."""
     for magic, kind in _REFUSED.items():
@@ -105,6 +146,9 @@ def refuse_non_text(name: str, head: bytes) -> None:
         raise CorpusError(f"{name} is a tar archive, not text: unpack it and give the folder")
     nul = head.find(b"\0")
     if nul >= 0:
+        for magic, (kind, tool) in _DOCUMENTS.items():
+            if head.startswith(magic):
+                raise CorpusError(f"{name} is a {kind} file, not text: extract its text first, as with {tool}")
         raise CorpusError(f"{name} is not text: byte {nul} is NUL (binary data or UTF-16; give UTF-8 text)")
 
 

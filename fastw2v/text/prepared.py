@@ -22,16 +22,18 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..config import TrainConfig
-from ..errors import ConfigError, CorpusError, FolderError, option, worded
+from ..errors import ConfigError, CorpusError, FolderError, doubt, option, worded
 from ..files.arrays import load_array, write_header
 from ..files.manifest import read_manifest, write_manifest
+from ..files.places import expand_home, local_path
 from ..files.staging import CACHE, staged, synchronise, write_errors
 from ..interrupts import sigterm_raises
 from ..screen import announced, counted, printable, say
 from ..vocab import Vocab
 from .corpus import Corpus, check_ids
+from .doubts import recorded_doubts
 from .ingest import Ingested, digest_files, ingest_files, write_ids
-from .inputs import expand
+from .inputs import expand, repeats
 from .sentences import check_corpus, ingest_sentences
 
 PREPARED_MANIFEST = "prepared.json"
@@ -103,6 +105,8 @@ def _prepare_into(
                 digested=for_reuse,
                 bill=lambda text: say(progress, f"memory: {text}"),
             )
+        for text in (*ingested.doubts, *ingested.repeats):  # Even if no word is frequent enough: they may explain it.
+            doubt(text)
         order, final_id = choose_words(ingested, config.min_count, config.max_vocab)
         n_tokens, n_sentences = int(ingested.counts[order].sum()), ingested.n_sentences
         with write_errors(folder):
@@ -124,7 +128,7 @@ def _prepare_into(
                 "fastw2v": __version__,
                 "min_count": config.min_count,
                 "max_vocab": config.max_vocab,
-                "sources": None if paths is None else [fspath(path) for path in paths],
+                "sources": paths,
                 "tokens_read": ingested.n_tokens,
                 "tokens": n_tokens,
                 "distinct_words_read": ingested.distinct,
@@ -132,6 +136,8 @@ def _prepare_into(
                 "words": len(vocab),
                 "sentences": n_sentences,
                 "vocab_sha256": vocab_sha256,
+                # Other files may have the content of a cache, so each run looks for repeats itself.
+                "doubts": [*ingested.doubts, *(() if for_reuse else ingested.repeats)],
             }
             if ingested.digests is not None:
                 record["content"] = dict(zip(("first", "all"), ingested.digests, strict=True)) | {"files": before}
@@ -139,19 +145,19 @@ def _prepare_into(
     return vocab
 
 
-def as_paths(corpus: CorpusInput) -> list[str | PathLike[str]] | None:
-    """Return the corpus as a list of paths, or None if it consists of sentences."""
+def as_paths(corpus: CorpusInput) -> list[str] | None:
+    """Return the corpus as a list of paths, see `places.local_path`, or None if it consists of sentences."""
     if isinstance(corpus, (str, PathLike)):
         if not fspath(corpus):
             raise CorpusError("corpus is an empty string: give a path")
-        return [corpus]
+        return [local_path(corpus, CorpusError, text=True)]
     check_corpus(corpus)
     if isinstance(corpus, Sequence) and corpus and all(isinstance(item, (str, PathLike)) for item in corpus):
-        if not any(fspath(path) == "-" or "*" in fspath(path) or os.path.exists(path) for path in corpus):
-            first = fspath(corpus[0])
+        paths = [local_path(path, CorpusError, text=True) for path in corpus]
+        if not any(path == "-" or "*" in path or os.path.exists(path) for path in paths):
             hint = worded(" (strings are paths; a sentence is a list of tokens)", "")
-            raise CorpusError(f"cannot read {first!r:.60}: No such file{hint}")
-        return list(corpus)
+            raise CorpusError(f"cannot read {paths[0]!r:.60}: No such file{hint}")
+        return paths
     return None
 
 
@@ -184,14 +190,15 @@ def prepare(
         FolderError: the folder can't be written, or is something else.
     """
     config = TrainConfig(min_count=min_count, max_vocab=max_vocab, workers=workers)
-    with sigterm_raises(), staged(Path(output), PREPARED_MANIFEST, "prepared") as partial:
+    folder = Path(local_path(output, FolderError, output=True))
+    with sigterm_raises(), staged(folder, PREPARED_MANIFEST, "prepared") as partial:
         vocab = _prepare_into(partial, corpus, config, progress=progress)
-    return _map(Path(output), read_manifest(Path(output), PREPARED_MANIFEST, "prepared"), vocab)
+    return _map(folder, read_manifest(folder, PREPARED_MANIFEST, "prepared"), vocab)
 
 
 def is_prepared(path: str | PathLike[str]) -> bool:
     """Return whether a path is a prepared folder."""
-    return os.path.isfile(os.path.join(path, PREPARED_MANIFEST))
+    return os.path.isfile(os.path.join(expand_home(path), PREPARED_MANIFEST))
 
 
 def open_prepared(folder: str | PathLike[str]) -> Corpus:
@@ -200,7 +207,7 @@ def open_prepared(folder: str | PathLike[str]) -> Corpus:
     Raises:
         FolderError: a file is missing, truncated, or does not match the others.
     """
-    folder = Path(folder)
+    folder = Path(local_path(folder, FolderError))
     manifest = read_manifest(folder, PREPARED_MANIFEST, "prepared")
     vocab = Vocab.read(folder / "vocab.tsv", str(manifest.get("vocab_sha256")))
     corpus = _map(folder, manifest, vocab)
@@ -232,7 +239,8 @@ def _map(folder: Path, manifest: dict[str, Any], vocab: Vocab) -> Corpus:
         ) from None
     if not isinstance(tokens_read, int) or tokens_read < len(ids):
         raise FolderError(f"{folder / PREPARED_MANIFEST} has no valid tokens_read: prepare again")
-    return Corpus(vocab, ids, offsets, tokens_read, made_with.min_count, made_with.max_vocab)
+    doubts = recorded_doubts(folder, manifest)
+    return Corpus(vocab, ids, offsets, tokens_read, made_with.min_count, made_with.max_vocab, doubts)
 
 
 # ------------------------------------------------------------------------------------------------------ for one run
@@ -312,16 +320,18 @@ def opened(
             made_with = getattr(ready, name)
             if asked is not None and asked != made_with:
                 raise ConfigError(
-                    f"{option(name)} is {asked}, but {fspath(paths[0])} was made with {made_with}: "
-                    "omit it, or prepare again"
+                    f"{option(name)} is {asked}, but {paths[0]} was made with {made_with}: omit it, or prepare again"
                 )
+        for text in ready.doubts:
+            doubt(text)
         yield ready
         return
     config = TrainConfig(max_vocab=max_vocab, workers=workers)
     if min_count is not None:
         config = replace(config, min_count=min_count)
     # A pipe can be read only once, so its text can't be compared first.
-    for_reuse = scratch is not None and paths is not None and all(map(os.path.isfile, expand(paths)))
+    files = [] if scratch is None or paths is None else expand(paths)
+    for_reuse = scratch is not None and paths is not None and all(map(os.path.isfile, files))
     if for_reuse:
         assert scratch is not None and paths is not None  # noqa: PT018
         cache = scratch.parent / CACHE
@@ -330,6 +340,8 @@ def opened(
                 reused = _reusable(cache, paths, config)
             if reused is not None:
                 say(progress, f"the corpus and its options match {cache}: reusing its ids")
+                for text in (*reused.doubts, *repeats(files)):
+                    doubt(text)
                 yield reused
                 return
     with ExitStack() as stack:

@@ -166,7 +166,7 @@ def corpus_of_walks(
             f"{absent:,} of {counted(n_words, 'id')} never {'occurs' if n_words == 1 else 'occur'}, the first is "
             f"{first}: their vectors stay as they start",
         )
-    return Corpus(Vocab(names or [str(i) for i in range(n_words)], counts), ids, offsets, len(ids))
+    return Corpus(Vocab(names or [str(i) for i in range(n_words)], counts, checked=True), ids, offsets, len(ids))
 
 
 def doubt_sparse(counts: NDArray[np.int64]) -> None:

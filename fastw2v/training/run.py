@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from ..config import IdOptions, TrainConfig
 from ..embeddings import MODEL_MANIFEST, Embeddings, load
-from ..errors import ConfigError, DivergedError, doubt, option, worded
+from ..errors import ConfigError, DivergedError, FolderError, doubt, option, worded
+from ..files.places import local_path
 from ..files.staging import staged, write_errors
 from ..kernels.records import LOSS, LOSS_PAIRS
 from ..kernels.simd import features_digest, host_cpu
@@ -98,6 +99,10 @@ class Run:
             raise ConfigError(
                 f"{option('init_from')} is {self.init_from!r:.60}: give embeddings, or the path of a model folder"
             )
+        if self.output is not None:
+            object.__setattr__(self, "output", local_path(self.output, FolderError, output=True))
+        if isinstance(self.init_from, str | PathLike):
+            object.__setattr__(self, "init_from", local_path(self.init_from, FolderError))
         vectors = load(self.init_from) if isinstance(self.init_from, str | PathLike) else self.init_from
         object.__setattr__(self, "vectors", vectors)
 
@@ -164,7 +169,9 @@ class Run:
 
 def output_folder(output: str | PathLike[str] | None) -> Any:
     """Return `staged` for a model folder, or a context of None where nothing is saved."""
-    return nullcontext(None) if output is None else staged(Path(output), MODEL_MANIFEST, "model")
+    if output is None:
+        return nullcontext(None)
+    return staged(Path(local_path(output, FolderError, output=True)), MODEL_MANIFEST, "model")
 
 
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
