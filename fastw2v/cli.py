@@ -12,8 +12,12 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ._version import __version__
 from .config import CHOICES, TrainConfig
@@ -23,18 +27,23 @@ from .errors import (
     FastW2VError,
     FastW2VWarning,
     FolderError,
+    FormatError,
     Terminated,
     UnknownWordError,
     options_as_flags,
 )
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
+from .files.arrays import npy_blocks
 from .files.manifest import read_manifest
 from .files.places import local_path
-from .files.replacing import STANDARD_OUTPUT
+from .files.replacing import STANDARD_OUTPUT, replacing
 from .screen import counted, escaped, printable, unescaped
 from .spellings import close_to
 from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
 from .training.driver import train
+from .vectors.decimals import text_of_rows
+from .vectors.encode import TEXTS_AT_ONCE, row_weights
+from .vectors.reader import standard_input
 from .vectors.writer import FORMATS, format_of
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
@@ -54,6 +63,7 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("max_vocab", int, "keep only this many of the most frequent words"),
     ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
 )
+MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .npz, also packed"
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 
 
@@ -118,7 +128,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="MINUTES",
         help="save the run to DIR at this interval, and at the end of each epoch (default: 10)",
     )
-    sub.add_argument("--init-from", metavar="MODEL", help="model folder with the initial vectors of a new run")
+    sub.add_argument(
+        "--init-from", metavar="MODEL", help="model folder, or file of vectors, with the initial vectors of a new run"
+    )
     sub.add_argument(
         "--ray",
         nargs="?",
@@ -137,7 +149,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_options(sub, _OF_PREPARE)
 
     sub = command("eval", _eval, "score a model against human judgements")
-    sub.add_argument("model", metavar="DIR", help="model folder")
+    sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     sub.add_argument(
         "--analogies",
         action="append",
@@ -167,13 +179,24 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="print JSON")
 
     sub = command("neighbors", _neighbors, "print the nearest neighbours of words")
-    sub.add_argument("model", metavar="DIR", help="model folder")
+    sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     sub.add_argument("words", nargs="+", metavar="WORD")
     sub.add_argument("-n", type=number_parser(int), default=10, metavar="N", help="number of neighbours (default: 10)")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
+    sub = command("encode", _encode, "turn texts from standard input, one per line, into vectors, one per line")
+    sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    sub.add_argument(
+        "--weights",
+        choices=["mean", "sif"],
+        default="mean",
+        help="mean: all words count alike; sif: frequent words count less, by a / (a + p) (default: mean)",
+    )
+    sub.add_argument("--normalize", action="store_true", help="scale the vectors to length 1")
+    sub.add_argument("-o", "--output", metavar="FILE", help="write a NumPy array (.npy) instead of text")
+
     sub = command("export", _export, "write the vectors to a file for other programs, such as gensim")
-    sub.add_argument("model", metavar="DIR", help="model folder")
+    sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     sub.add_argument(
         "file",
         metavar="FILE",
@@ -189,8 +212,8 @@ def build_parser() -> argparse.ArgumentParser:
         "word2vec-bin)",
     )
 
-    sub = command("info", _info, "describe a model folder or a prepared folder")
-    sub.add_argument("folder", metavar="DIR")
+    sub = command("info", _info, "describe a model folder, a prepared folder or a file of vectors")
+    sub.add_argument("folder", metavar="MODEL")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
     command(
@@ -334,6 +357,30 @@ def _word_writer() -> Callable[[str], str]:
     return str
 
 
+def _encode(arguments: argparse.Namespace) -> None:
+    output = None if arguments.output is None else local_path(arguments.output, FormatError, output=True)
+    if output is not None and not output.endswith(".npy"):
+        raise ConfigError(f"-o is {output!r:.60}: give a name that ends in .npy, or omit -o for text")
+    embeddings = load(arguments.model)
+    row_weights(embeddings, arguments.weights)  # It raises before anything is read.
+    blocks: list[NDArray[np.float32]] = []
+    with standard_input() as lines:
+        at_once = 1 if sys.stdin.isatty() else TEXTS_AT_ONCE
+        while block := [line.decode("utf-8", "surrogateescape") for line in islice(lines, at_once)]:
+            vectors = embeddings.encode(block, arguments.weights, arguments.normalize)
+            if output is None:
+                text, _ = text_of_rows(vectors, shortest=True, separator=b" ", end=b"\n")
+                sys.stdout.buffer.write(text)
+                sys.stdout.buffer.flush()
+            else:
+                blocks.append(vectors)
+    if output is not None:
+        vectors = np.concatenate([np.zeros((0, embeddings.vector_size), np.float32), *blocks])
+        with replacing(output, FormatError) as file:
+            file.writelines(npy_blocks(vectors))
+        _print(f"{output}: {counted(len(vectors), 'text')}, vector_size {embeddings.vector_size}")
+
+
 def _export(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model)
     written = format_of(arguments.file, arguments.format)
@@ -349,14 +396,18 @@ def _info(arguments: argparse.Namespace) -> None:
     if is_prepared(folder):
         open_prepared(folder)  # It raises if the folder is damaged.
         record = read_manifest(folder, PREPARED_MANIFEST, "prepared")
+    elif arguments.folder == "-" or folder.is_file():
+        embeddings = load(arguments.folder)
+        record = {"format": "vectors", "n_words": len(embeddings), "vector_size": embeddings.vector_size}
     else:
         embeddings = load(folder)
         record = read_manifest(folder, MODEL_MANIFEST, "model")
         record["chunks"] = len(embeddings.metrics)
         loss = embeddings.metrics[-1].get("loss") if embeddings.metrics else None
         record["final_loss"] = round(loss, 4) if isinstance(loss, float) and math.isfinite(loss) else None
-    files = (path for path in sorted([*folder.glob("*"), *folder.glob("*/*")]) if path.is_file())
-    record["bytes"] = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    if folder.is_dir():
+        files = (path for path in sorted([*folder.glob("*"), *folder.glob("*/*")]) if path.is_file())
+        record["bytes"] = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     if arguments.json:
         _print_json(record)
         return

@@ -10,20 +10,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import FolderError
+from .errors import ConfigError, FolderError, option
 from .files.arrays import load_array, npy_blocks
 from .files.manifest import parse_json, read_manifest, write_digested, write_manifest
+from .files.places import local_path
 from .files.staging import PARTIAL, open_part, staged, write_errors
 from .machine import versions
 from .vectors.encode import Weights, encode, split_words
 from .vectors.exchange import Exchange
 from .vectors.lookup import Key, checked_matrix
-from .vectors.reader import read_vectors
+from .vectors.reader import read_counts, read_vectors
 from .vocab import Vocab, checked_vocab
 
 MODEL_MANIFEST = "model.json"
@@ -166,13 +167,23 @@ class Embeddings(Exchange):
         """
         return encode(self, texts, weights, normalize, tokenize)
 
+    @classmethod
+    def load(cls, path: str | PathLike[str], mmap: str | None = None) -> "Embeddings":
+        """Open what `save` wrote; see `load`. ``mmap`` is gensim's: folders are always mapped."""
+        return load(path)
+
+    @classmethod
+    def load_word2vec_format(cls, *arguments: Any, **options: Any) -> "Embeddings":
+        """Read a file of vectors, with gensim's arguments; see `load_word2vec_format`."""
+        return load_word2vec_format(*arguments, **options)
+
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a model folder; the complete folder replaces an existing one.
 
         Raises:
             FolderError: the folder can't be written, or is not a model folder.
         """
-        with staged(Path(folder), MODEL_MANIFEST, "model") as partial:
+        with staged(Path(local_path(folder, FolderError, output=True)), MODEL_MANIFEST, "model") as partial:
             self.write_parts(partial)
 
     def write_parts(self, folder: Path) -> None:
@@ -199,17 +210,66 @@ class Embeddings(Exchange):
             write_manifest(folder, MODEL_MANIFEST, "model", record)
 
 
-def load(folder: str | PathLike[str]) -> Embeddings:
-    """Open a model folder; map the matrices without reading them.
+def load(
+    path: str | PathLike[str],
+    *,
+    limit: int | None = None,
+    binary: bool | None = None,
+    no_header: bool | None = None,
+    encoding: str = "utf-8",
+    errors: str = "surrogateescape",
+    duplicates: Literal["first", "error"] = "first",
+) -> Embeddings:
+    """Open a model folder, or a file of vectors from any program.
 
-    All files come from the same checkpoint, even while a training is writing to the folder. A folder from a stranger is
-    safe to open: this reads only files with fixed names, executes nothing, and checks their contents against their
-    lengths and against each other.
+    The matrices of a model folder are mapped without reading them. All its files come from the same checkpoint, even
+    while a training is writing to the folder.
+
+    A file holds vectors in the format of word2vec (text or binary), GloVe, fastText's ``.vec``, or `numpy.savez`. It may
+    be compressed with gzip, bzip2, xz or zstd. The content decides what it is, not the name; ``-`` is standard input.
+
+    A folder or a file from a stranger is safe to open: nothing is executed, and contents are checked against lengths
+    and against each other.
+
+    Args:
+        path: the folder or the file.
+        limit: open only this many of the first rows, the most frequent words of a trained model.
+        binary: whether a file is binary; None to detect it.
+        no_header: whether a file of text has no first line ``n_words vector_size``; None to detect it.
+        encoding: encoding of the words of a file.
+        errors: what becomes of words that are invalid in it, as for `bytes.decode`. By default they keep their bytes.
+        duplicates: "first" keeps the first row of a word in a file; "error" refuses a file that repeats a word.
+
+    Returns:
+        The embeddings. Those of a file have no outside rows, and counts of 0 where the file has none.
 
     Raises:
-        FolderError: a file is missing, truncated, or does not match the others.
+        FolderError: there is no such path, or a file of a folder is missing, truncated, or does not match the others.
+        FormatError: a file can't be read, is damaged or something else, or a number in it is not finite.
+        ConfigError: an option has no such value, or is for files and ``path`` is a folder.
+
+    Warns:
+        FastW2VWarning: a file repeats words, or its header gives another number of rows.
     """
-    folder = Path(folder)
+    place = local_path(path, FolderError)
+    of_file = {"binary": binary, "no_header": no_header}
+    if place == "-" or os.path.isfile(place) or (os.path.exists(place) and not os.path.isdir(place)):
+        options = of_file | {"encoding": encoding, "errors": errors, "duplicates": duplicates}
+        words, vectors, counts = read_vectors(place, limit=limit, **options)  # type: ignore[arg-type]
+        counts = np.zeros(len(words), np.int64) if counts is None else counts
+        return Embeddings(Vocab(words, counts, checked=True), vectors)
+    if not os.path.lexists(place):
+        raise FolderError(f"{place} does not exist: give a model folder or a file of vectors")
+    for name, value in of_file.items():
+        if value is not None:
+            raise ConfigError(f"{option(name)} is for a file of vectors, and {place} is a folder: omit it")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
+        raise ConfigError(f"{option('limit')} is {limit!r:.60}: give a whole number, at least 1")
+    return _open_consistent(Path(place)).first(limit)
+
+
+def _open_consistent(folder: Path) -> Embeddings:
+    """Open a model folder while another process may be replacing its files."""
     for _ in range(LOAD_ATTEMPTS):
         try:
             manifest = read_manifest(folder, MODEL_MANIFEST, "model")
@@ -258,21 +318,33 @@ def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
     return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics)
 
 
-def load_word2vec_format(path: str | PathLike[str], *, binary: bool | None = None) -> Embeddings:
-    """Read a text or binary file written by word2vec.c, gensim or this package.
+def load_word2vec_format(
+    path: str | PathLike[str],
+    fvocab: str | PathLike[str] | None = None,
+    binary: bool | None = None,
+    encoding: str = "utf-8",
+    unicode_errors: str = "surrogateescape",
+    limit: int | None = None,
+    no_header: bool | None = None,
+) -> Embeddings:
+    """Read a file of vectors, with gensim's arguments; see `load`.
 
     Args:
-        path: the file, plain or compressed; see `vectors.reader.read_vectors`.
-        binary: whether the file is in the binary format; None to detect it.
-
-    Returns:
-        Embeddings without outside rows; all counts are 0, because the format stores none.
+        path: the file.
+        fvocab: a file of lines "word count"; words that it lacks have the count 0.
+        binary: see `load`.
+        encoding: see `load`.
+        unicode_errors: see ``errors`` of `load`.
+        limit: see `load`.
+        no_header: see `load`.
 
     Raises:
-        FormatError: the file is missing or malformed, or a number is not finite.
-
-    Warns:
-        FastW2VWarning: a word occurs twice, and its first vector is kept; or the header counts the rows wrong.
+        FolderError, FormatError, ConfigError: see `load`; or a line of ``fvocab`` is not a word and a count.
     """
-    words, vectors, counts = read_vectors(path, binary=binary, no_header=False)
-    return Embeddings(Vocab(words, np.zeros(len(words), np.int64) if counts is None else counts), vectors)
+    options: dict[str, Any] = {"binary": binary, "no_header": no_header, "limit": limit, "encoding": encoding}
+    embeddings = load(path, errors=unicode_errors, **options)
+    if fvocab is None:
+        return embeddings
+    counts = read_counts(fvocab, encoding, unicode_errors)
+    of_words = np.array([counts.get(word, 0) for word in embeddings.words], np.int64)
+    return Embeddings(Vocab(embeddings.words, of_words, checked=True), embeddings.vectors)

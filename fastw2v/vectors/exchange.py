@@ -7,8 +7,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import UnknownWordError
+from ..errors import FormatError, UnknownWordError
 from ..files.arrays import first_not_finite
+from ..files.replacing import replacing
 from ..screen import printable
 from ..vocab import Vocab, checked_vocab, plain
 from .lookup import Key, checked_matrix, is_key, read_only
@@ -38,6 +39,14 @@ class Exchange(Nearest):
         if row is not None:
             raise ValueError(f"the vector of the word {printable(vocab.words[row])!r:.60} is not finite")
         return cls.live(vocab, matrix, None, {})
+
+    def first(self, limit: int | None) -> Self:
+        """Return these embeddings with only the first rows; all of them if ``limit`` is None."""
+        if limit is None or limit >= len(self):
+            return self
+        vocab = Vocab(self.words[:limit], self.vocab.counts[:limit], checked=True)
+        outside = None if self.outside is None else self.outside[:limit]
+        return self.live(vocab, self.vectors[:limit], outside, self.metadata, self.metrics)
 
     def vectors_for_all(
         self,
@@ -151,6 +160,38 @@ class Exchange(Nearest):
             ValueError: the format is none of these.
         """
         write(path, self.words, self.vectors, self.vocab.counts, format)
+
+    def save_word2vec_format(
+        self,
+        fname: str | PathLike[str],
+        fvocab: str | PathLike[str] | None = None,
+        binary: bool = False,
+        write_header: bool = True,
+    ) -> None:
+        """Write a file of vectors as gensim does, most frequent word first; `export` chooses by suffix.
+
+        Args:
+            fname: the file to write; a suffix such as ``.gz`` packs it.
+            fvocab: another file, which receives lines "word count".
+            binary: write float32 numbers rather than text.
+            write_header: begin text with a line ``n_words vector_size``; GloVe's files have none.
+
+        Raises:
+            FormatError: see `export`.
+            ValueError: a binary file without a header can't be read again.
+        """
+        if binary and not write_header:
+            raise ValueError("a binary file without a header can't be read again: give write_header=True")
+        order = np.argsort(-self.vocab.counts, kind="stable")
+        words, counts = [self.words[row] for row in order.tolist()], self.vocab.counts[order]
+        sorted_already = np.array_equal(order, np.arange(len(order)))
+        vectors = self.vectors if sorted_already else self.vectors[order]
+        chosen: Format = "word2vec-bin" if binary else "word2vec-text" if write_header else "glove"
+        write(fname, words, vectors, counts, chosen)
+        if fvocab is not None:
+            with replacing(fvocab, FormatError) as file:
+                for word, count in zip(words, counts.tolist(), strict=True):
+                    file.write(f"{word} {count}\n".encode("utf-8", "surrogateescape"))
 
     def to_gensim(self) -> Any:
         """Return a ``gensim.models.KeyedVectors`` with these vectors and counts; requires gensim."""

@@ -5,8 +5,8 @@ parse while the next block is read; binary rows are copied on one thread, becaus
 Memory grows with what has been read, never with what a header announces.
 """
 
+import io
 import os
-import re
 import stat
 import sys
 from collections import deque
@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, FormatError, doubt, option
 from ..files.archives import opened, unpacked
+from ..files.places import local_path
 from ..machine import usable_cores
 from ..screen import counted, printable
+from ..vocab import COUNT_DIGITS
 from .layout import LINE_BYTES, LOOK_BYTES, Layout, find_layout
 from .matrix import Matrix, VectorsFile, distinct, require_storable, word_decoder
 from .npz import is_npz, read_npz
@@ -41,7 +43,6 @@ from .numbers import (
 BLOCK_BYTES = 1 << 20
 MAX_WORKERS = 8  # One thread reads for all, so more would wait for it.
 _Decode: TypeAlias = Callable[[bytes | bytearray], str]
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def read_vectors(
@@ -105,6 +106,30 @@ def read_vectors(
 
 
 @contextmanager
+def standard_input() -> Iterator[io.BufferedReader]:
+    """Yield standard input, decompressed if it is an archive."""
+    with _opened("-") as (stream, name):
+        yield io.BufferedReader(unpacked(stream, name, FormatError))
+
+
+def read_counts(path: str | PathLike[str], encoding: str = "utf-8", errors: str = "surrogateescape") -> dict[str, int]:
+    """Return the counts in a file of lines "word count", as word2vec.c's ``-save-vocab`` writes it.
+
+    Raises:
+        FormatError: the file can't be read, or a line is not a word and a count.
+    """
+    decode = word_decoder(encoding, errors)
+    counts: dict[str, int] = {}
+    with _opened(path) as (stream, name), io.BufferedReader(unpacked(stream, name, FormatError)) as lines:
+        for number, line in enumerate(lines, 1):
+            fields = line.split()
+            if len(fields) != 2 or not fields[1].isdigit() or len(fields[1]) > COUNT_DIGITS:
+                raise FormatError(f"{name} line {number} is {line[:60]!r}: expected a word and its count")
+            counts[decode(fields[0])] = int(fields[1])
+    return counts
+
+
+@contextmanager
 def _opened(path: str | PathLike[str]) -> Iterator[tuple[Any, str]]:
     """Open a path; yield the stream of bytes and its name in messages."""
     name = fspath(path)
@@ -117,11 +142,7 @@ def _opened(path: str | PathLike[str]) -> Iterator[tuple[Any, str]]:
         # A buffered stream is locked while a thread reads it, which would block the exit on Ctrl-C.
         yield getattr(stream, "raw", stream), "standard input"
         return
-    if address := _ADDRESS.match(name):
-        raise FormatError(
-            f"{name:.200} is an address ({address[1]}), not a file: download it, or pipe it in and give -"
-        )
-    place = os.path.expanduser(name)
+    place = local_path(name, FormatError)
     if os.path.isdir(place):
         kind = "a model folder" if os.path.isfile(os.path.join(place, "model.json")) else "a folder"
         remedy = "open it with load" if kind == "a model folder" else "give a file of vectors, or a model folder"

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError, doubt, option
 from ..files.arrays import npy_blocks, write_header
+from ..files.places import local_path
 from ..files.replacing import STANDARD_OUTPUT, check_name, is_pipe, replacing
 from ..files.staging import is_part
 from ..machine import usable_cores
@@ -57,6 +58,7 @@ SUFFIXES: dict[str, Format] = {
     ".npz": "npz",
     ".tsv": "projector",
 }
+_TEXT = {"word2vec-text", "glove"}  # Both are often named .txt, and readers tell them apart.
 BLOCK_NUMBERS = 1 << 17
 WORDS_AT_ONCE = 1 << 16
 WORDS_BYTES = 1 << 30  # An array of words up to this size is never refused.
@@ -72,12 +74,13 @@ def write(
     format: Format | None = None,
 ) -> None:
     """Write words, vectors, shape ``(n_words, vector_size)``, and counts; see `embeddings.Embeddings.export`."""
-    name = fspath(path)
+    name = local_path(path, FormatError, output=True)
     check_name(name, FormatError)
     chosen = format_of(name, format)
     suffix, packing = _suffixes(name)
-    if SUFFIXES.get(suffix, chosen) != chosen and suffix:
-        doubt(f"{name}: the suffix {suffix} means {SUFFIXES[suffix]}, but the format is {chosen}")
+    meant = SUFFIXES.get(suffix, chosen) if suffix else chosen
+    if meant != chosen and not {meant, chosen} <= _TEXT:
+        doubt(f"{name}: the suffix {suffix} means {meant}, but the format is {chosen}")
     check_finite(words, vectors)
     check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
     if chosen == "model2vec":
@@ -128,7 +131,7 @@ def format_of(path: str | PathLike[str], format: Format | None = None) -> Format
         if format not in FORMATS:
             raise ValueError(f"format is {format!r}: give one of {', '.join(FORMATS)}")
         return format
-    name = fspath(path)
+    name = local_path(path, FormatError, output=True)
     if os.path.isdir(name):
         if model2vec.is_ours(name):
             return "model2vec"
