@@ -225,8 +225,8 @@ def load(
     The matrices of a model folder are mapped without reading them. All its files come from the same checkpoint, even
     while a training is writing to the folder.
 
-    A file holds vectors in the format of word2vec (text or binary), GloVe, fastText's ``.vec``, or `numpy.savez`. It may
-    be compressed with gzip, bzip2, xz or zstd. The content decides what it is, not the name; ``-`` is standard input.
+    A file holds vectors in the format of word2vec (text or binary), GloVe, fastText's ``.vec``, or `numpy.savez`, and
+    may be compressed with gzip, bzip2, xz or zstd. Its content decides, not its name. ``-`` is standard input.
 
     A folder or a file from a stranger is safe to open: nothing is executed, and contents are checked against lengths
     and against each other.

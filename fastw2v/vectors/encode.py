@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import FormatError
+from ..files.arrays import first_not_finite
 from .lookup import Lookup
 
 Weights: TypeAlias = Literal["mean", "sif"] | Mapping[str, float]
@@ -39,6 +41,9 @@ def encode(
         blocks += [_means(lookup, part, of_row) for part in _parts(rows)]
         first += len(block)
     vectors = np.concatenate(blocks)
+    wrong = first_not_finite(vectors)
+    if wrong is not None:
+        raise FormatError(f"a vector of a word of text {wrong} is not finite: repair it")
     if normalize:
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         vectors /= np.where(norms == 0, 1, norms)
