@@ -1062,7 +1062,7 @@ def untrained(monkeypatch):
 def test_init_from_gives_the_rows_of_common_words(untrained, model, tmp_path, capsys):
     given = fastw2v.load(model)
     sentences = [["t0w1", "new", "all3", "t5w7", "newer"]] * 20
-    options = QUICK | {"vector_size": 20, "progress": True, "sample": 0}
+    options = QUICK | {"vector_size": 20, "progress": True}
     for init_from in (given, model, str(model)):
         started = fastw2v.train(sentences, init_from=init_from, **options)
         for word in ("t0w1", "all3", "t5w7"):

@@ -13,11 +13,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import fastw2v
 from fastw2v.errors import CorpusError, FastW2VWarning, options_as_flags
 from fastw2v.text import sentences
-from fastw2v.text.sentences import ingest_sentences
+from fastw2v.text.sentences import ingest_sentences, is_whole
 from fastw2v.text.wordtable import SENTENCE_END
 
 
@@ -167,6 +169,38 @@ def test_the_first_unfit_token_is_named(given, said, scratch, monkeypatch):
         ingest_sentences(given, scratch)
     assert "\n" not in str(refused.value)
     assert "train_ids" not in str(refused.value)
+
+
+GOOD = st.one_of(
+    st.sampled_from(["a", "b", "New York", "1", "-1", "\u0100"]),
+    st.sampled_from([Colour.RED, np.str_("a"), Odd("b", True), Odd("b", False)]),
+)
+WHOLE = st.one_of(st.integers(-3, 3), st.sampled_from([np.int8(1), np.uint64(2**63), Level.LOW, 2**70]))
+ANY = st.one_of(GOOD, WHOLE, st.sampled_from([None, True, 1.0, b"a", "", "a\t", ("a",)]))
+
+
+@given(st.one_of(*(st.lists(st.lists(tokens, max_size=6), max_size=6) for tokens in (GOOD, WHOLE, ANY))))
+@settings(deadline=None, max_examples=150)
+@pytest.mark.filterwarnings("ignore:the token -1:fastw2v.FastW2VWarning")
+def test_any_tokens_are_read_one_by_one_or_refused(tmp_path_factory, corpus):
+    """A plain loop over the tokens, one by one, gives the same words or names the same place."""
+    expected, kind, unfit = [], None, None
+    for number, sentence in enumerate(corpus, 1):
+        for place, token in enumerate(sentence, 1):
+            of_token = "string" if isinstance(token, str) else "whole" if is_whole(type(token)) else None
+            kind = kind or of_token
+            word = str.__str__(token) if of_token == "string" else str(int(token)) if of_token else ""
+            if of_token != kind or word in ("", "a\t"):
+                unfit = unfit or f"token {place} of sentence {number} is "
+            expected.append(word)
+    folder = tmp_path_factory.mktemp("any")
+    if unfit or not expected:
+        with pytest.raises(CorpusError, match=unfit or "empty"):
+            ingest_sentences(corpus, folder)
+    else:
+        result = ingest_sentences(corpus, folder)
+        assert [word for sentence in read_back(result) for word in sentence] == expected
+        assert dict(zip(result.words, result.counts.tolist(), strict=True)) == Counter(expected)
 
 
 # ------------------------------------------------------------------------------------------------------ shapes

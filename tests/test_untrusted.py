@@ -152,7 +152,7 @@ def test_training_into_a_strangers_folder_empties_no_other(folder, tmp_path):
     precious.mkdir()
     (precious / "thesis").write_text("years")
     sentences = [["a", "b", "c"]] * 20
-    options = {"vector_size": 2, "min_count": 1, "epochs": 1, "workers": 1, "progress": False}
+    options = {"vector_size": 2, "min_count": 1, "epochs": 1, "workers": 1, "progress": False, "sample": 0}
     (folder / ".partial").symlink_to(precious)
     with pytest.raises(FolderError, match=r"\.partial is a link: remove it"):
         fastw2v.train(sentences, output=folder, **options)

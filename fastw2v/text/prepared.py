@@ -40,12 +40,9 @@ PREPARED_MANIFEST = "prepared.json"
 SETTLED_NS = 2 * 10**9  # longer than the resolution of any file system's clock
 
 PathOrPaths: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]]
-#: A corpus: one or more paths of files (also .gz, .bz2, .xz, .zst), folders or glob patterns (``-`` is standard input),
-#: read line by line; or an iterable of sentences, read once. A sentence is an iterable of tokens, such as a list, a
-#: tuple, a generator or an array. A token is a string, or a whole number, whose word is ``str(number)``; a corpus has
-#: only one of the two. ``train([["new", "york"], ["a", "b"]])`` and ``train([[17, 4], [4, 8, 17]])`` are valid, and so
-#: are columns of lists, such as ``frame["tokens"]`` of pandas or polars or a list array of Arrow, and two-dimensional
-#: arrays, whose rows are sentences. Mappings, data frames and sets are refused: they give keys, or have no order.
+#: A corpus: paths, or sentences; see `prepare`. A sentence is an iterable of tokens, such as a list, a tuple, a
+#: generator or an array: ``train([["new", "york"], ["a", "b"]])`` and ``train([[17, 4], [4, 8, 17]])`` are valid, and
+#: so is a column such as ``frame["tokens"]``. Mappings, data frames and sets are not: they give keys or have no order.
 CorpusInput: TypeAlias = PathOrPaths | Iterable[Iterable[str]] | Iterable[Iterable[int]] | NDArray[Any]
 
 
@@ -174,7 +171,9 @@ def prepare(
 
     Args:
         corpus: one or more paths of files (also .gz, .bz2, .xz, .zst), folders or glob patterns (``-`` is standard
-            input); or an iterable of sentences, read once; see `CorpusInput`.
+            input), read line by line; or sentences, read once: an iterable of lists or other iterables of tokens, a
+            column of lists (pandas, polars, Arrow), or a two-dimensional array whose rows are sentences. Tokens are
+            strings, or whole numbers, whose words are ``str(number)``; a corpus has only one of the two.
         output: the folder to make; the complete folder replaces an existing prepared folder.
         min_count: drop less frequent words.
         max_vocab: keep only this many of the most frequent words.

@@ -230,13 +230,32 @@ def elements(column: Any) -> Any:
     raise AssertionError
 
 
-def pieces(sentence: Any, number: int) -> Iterator[Sequence[Any]]:
+def pieces(sentence: Any, number: int, plain: set[type]) -> Iterator[Sequence[Any]]:
     """Yield the tokens of a sentence that is neither a list nor a tuple, in lists.
+
+    Args:
+        sentence: any object.
+        number: its number, from 1.
+        plain: types known to be iterables of tokens, so that a million generators are not looked at one by one; this
+            adds to them.
 
     Raises:
         CorpusError: it is something else than a sequence of tokens, such as a string, a mapping or a missing value.
     """
-    where, name = f"sentence {number}", type(sentence).__name__
+    if type(sentence) not in plain:
+        tokens = _checked(sentence, f"sentence {number}")
+        if tokens is not None:
+            yield tokens
+            return
+        plain.add(type(sentence))
+    iterator = iter(sentence)
+    while piece := list(islice(iterator, PIECE)):
+        yield piece
+
+
+def _checked(sentence: Any, where: str) -> list[Any] | None:
+    """Return the tokens of a column; None for another iterable of tokens; raise as `pieces` does for anything else."""
+    name = type(sentence).__name__
     if isinstance(sentence, str):
         raise CorpusError(f"{where} is one string, not a list of tokens: split it, as with str.split")
     if isinstance(sentence, _BYTES):
@@ -255,13 +274,9 @@ def pieces(sentence: Any, number: int) -> Iterator[Sequence[Any]]:
     if is_column(sentence):
         tokens = elements(sentence)
         if isinstance(tokens, list):
-            yield tokens
-            return
+            return tokens
     elif isinstance(sentence, Iterable) or hasattr(sentence, "__getitem__"):
-        iterator = iter(sentence)
-        while piece := list(islice(iterator, PIECE)):
-            yield piece
-        return
+        return None
     what = "a missing value: leave it out, as with dropna" if _is_missing(sentence) else "not a list of tokens"
     raise CorpusError(f"{where} is {shown(sentence)}, {what}")
 
@@ -286,6 +301,7 @@ def ingest_sentences(sentences: Any, folder: Path) -> Ingested:
     counts = np.zeros(0, np.int64)
     block: list[int] = []
     blocks: list[Scanned] = []
+    plain: set[type] = set()
     n_sentences = 0
     path = folder / "provisional-0.i32"
     with write_errors(folder):
@@ -309,7 +325,7 @@ def ingest_sentences(sentences: Any, folder: Path) -> Ingested:
         for number, sentence in enumerate(rows(sentences), 1):
             before = len(block)
             is_plain = type(sentence) is list or type(sentence) is tuple
-            for piece in (sentence,) if is_plain else pieces(sentence, number):
+            for piece in (sentence,) if is_plain else pieces(sentence, number, plain):
                 done = len(block) - before
                 if not tokens.number(piece, block):
                     tokens.refuse(piece, f"sentence {number}", done)

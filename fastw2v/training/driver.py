@@ -70,7 +70,10 @@ def train(
     """Train skip-gram embeddings with negative sampling.
 
     Args:
-        corpus: a path or paths of text, a prepared folder, or an iterable of sentences, read once; see `CorpusInput`.
+        corpus: a path or paths of text as for `prepare`; a prepared folder; or sentences, read once: an iterable of
+            lists or other iterables of tokens, a column of lists (pandas, polars, Arrow), or a two-dimensional array
+            whose rows are sentences. Tokens are strings, or whole numbers, whose words are ``str(number)``; a corpus
+            has only one of the two.
         output: model folder to write; None keeps the result in memory only. Its subfolder ``cache`` keeps the ids of
             text. The next training into this folder reuses them if text and vocabulary options are the same.
         resume: continue the run in ``output`` where it stopped, on the same corpus; start a new one if it has none.
@@ -95,6 +98,11 @@ def train(
         DivergedError: a value stopped being finite. It is not saved; earlier checkpoints stay.
         KeyboardInterrupt: after Ctrl-C. If training had begun, the run was saved, and the text says so.
         Terminated: after SIGTERM, likewise; it is a SystemExit with code 143.
+
+    Example:
+        >>> words = train([["new", "york"], ["york", "old"]] * 100, min_count=1, sample=0)
+        >>> items = train([[17, 4], [4, 8, 17]] * 100, min_count=1, sample=0)
+        >>> words["york"], items["17"]
     """
     check_names("train", options, TrainOptions)
     run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)

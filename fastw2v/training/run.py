@@ -5,6 +5,7 @@ that `driver` and `distributed` share.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -136,10 +137,15 @@ class Run:
                     say(self.progress, f"{self.output} holds no run to resume: starting a new one")
         elif partial is not None and (other := unfinished(partial.parent)):
             token = printable(str(other.get("tokens")))
-            doubt(
+            text = (
                 f"{self.output} holds an unfinished run, at token {token}: the first checkpoint of this new run "
                 f"replaces it; use {option('resume', True)} to continue it instead"
             )
+            source = self.init_from if isinstance(self.init_from, str | PathLike) else None
+            if source is not None and os.path.realpath(source) == os.path.realpath(partial.parent):
+                say(self.progress, text)  # The new run starts from the vectors of that one.
+            else:
+                doubt(text)
         config = TrainConfig(**explicit)
         if state is None:
             if self.vectors is not None and self.vectors.vector_size != config.vector_size:
