@@ -21,7 +21,7 @@ from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import ConfigError, FastW2VError, FastW2VWarning, Terminated, UnknownWordError, options_as_flags
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
 from .files.manifest import read_manifest
-from .screen import counted, escaped, printable, unescaped
+from .screen import counted, escaped, printable, readings, unescaped
 from .spellings import close_to
 from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
 from .training.driver import train
@@ -157,7 +157,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = command("neighbors", _neighbors, "print the nearest neighbours of words")
     sub.add_argument("model", metavar="DIR", help="model folder")
-    sub.add_argument("words", nargs="+", metavar="WORD")
+    sub.add_argument(
+        "words", nargs="+", metavar="WORD", help="a word as it is, or as this command shows it on a screen: ki\\u200bng"
+    )
     sub.add_argument("-n", type=number_parser(int), default=10, metavar="N", help="number of neighbours (default: 10)")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
@@ -284,7 +286,7 @@ def _neighbors(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
     # A word may be given as it is, or as `neighbors` shows it on a screen.
-    given = {text: next((w for w in (unescaped(text), text) if w in embeddings), None) for text in arguments.words}
+    given = {text: next((word for word in readings(text) if word in embeddings), None) for text in arguments.words}
     words = dict.fromkeys(word for word in given.values() if word is not None)
     nearest = {word: embeddings.most_similar(word, topn=arguments.n) for word in words}
     if arguments.json and nearest:
