@@ -37,7 +37,7 @@ from .files.arrays import npy_blocks
 from .files.manifest import read_manifest
 from .files.places import local_path
 from .files.replacing import STANDARD_OUTPUT, replacing
-from .screen import counted, escaped, printable, unescaped
+from .screen import counted, escaped, printable, readings, unescaped
 from .spellings import close_to
 from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
 from .training.driver import train
@@ -180,7 +180,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = command("neighbors", _neighbors, "print the nearest neighbours of words")
     sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
-    sub.add_argument("words", nargs="+", metavar="WORD")
+    sub.add_argument(
+        "words", nargs="+", metavar="WORD", help="a word as it is, or as this command shows it on a screen: ki\\u200bng"
+    )
     sub.add_argument("-n", type=number_parser(int), default=10, metavar="N", help="number of neighbours (default: 10)")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
@@ -326,7 +328,7 @@ def _neighbors(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
     # A word may be given as it is, or as `neighbors` shows it on a screen.
-    given = {text: next((w for w in (unescaped(text), text) if w in embeddings), None) for text in arguments.words}
+    given = {text: next((word for word in readings(text) if word in embeddings), None) for text in arguments.words}
     words = dict.fromkeys(word for word in given.values() if word is not None)
     nearest = {word: embeddings.most_similar(word, topn=arguments.n) for word in words}
     if arguments.json and nearest:

@@ -7,10 +7,12 @@ like others if it has the form of the file's other lines; otherwise it is a comm
 
 import csv
 import io
+import math
 import os
 import re
 from collections.abc import Iterator
 from os import PathLike, fspath
+from typing import NamedTuple
 
 from .errors import FormatError
 from .files.archives import opened, unpacked
@@ -31,14 +33,22 @@ _PACKED = (".gz", ".bz2", ".xz", ".zst")
 _TEXT = (".txt", ".tsv", ".tab")
 
 
+class _Layout(NamedTuple):
+    separator: str  # "" stands for runs of blanks.
+    has_header: bool
+    words: tuple[int, int]
+    score: int
+    width: int
+
+
 def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
     """Read word pairs and their scores, as published: SimLex-999, SimVerb-3500, WordSim-353, Rare Words, MEN, RG-65...
 
-    Fields are separated by tabs, semicolons, commas or blanks; the first line decides. A first line without a number,
-    or with a column named like "score" or "Human (mean)" above numbers, is a header. The words are the first two
-    columns, or those that the header names such as "word1" and "word2". The score is the column that the header names;
-    otherwise it is the first column after the words that is a number, which in Rare Words is the mean. A suffix of MEN,
-    as in ``sun-n``, is removed if all words of the file have one.
+    Fields are separated by tabs, semicolons, commas or blanks; the first two lines decide. A first line without a
+    number, or with a column named like "score" or "Human (mean)" above numbers, is a header. The words are the first
+    two columns, or those that the header names such as "word1" and "word2". The score is the column that the header
+    names; otherwise it is the first column beside the words that is a number, which in Rare Words is the mean. A
+    suffix of MEN, as in ``sun-n``, is removed if all words of the file have one.
 
     Returns:
         (word, word, score) as written, in order.
@@ -51,34 +61,24 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
     first = [line for line in lines if line[1][0] != "#"] or lines
     if not first:
         raise FormatError(f"{name} holds no word pair")
-    separator = next((s for s in "\t;," if _separates(s, [text for _, text in first[:2]])), "")
-    heads = [_fields(text, separator) for _, text in first[:2]]
-    names, words, score = _header(heads, separator)
-    if names and len(first) == 1:
-        raise _malformed(name, first[0], "a word pair with a number, here or below it")
-    row = heads[names]
-    if score is None:
-        numeric = (i for i, field in enumerate(row) if i not in words and _number(field, separator) is not None)
-        score = next(numeric, None)
-    if score is None:
-        raise _malformed(name, first[names], "two words and a number")
+    table = _layout(name, first[:2])
+    one, two = table.words
     expected = "two words and a number"
-    if len(row) > 3:
-        expected = f"words in columns {words[0] + 1} and {words[1] + 1}, and a number in column {score + 1}"
+    if table.width > 3:
+        expected = f"words in columns {one + 1} and {two + 1}, and a number in column {table.score + 1}"
     pairs = []
-    for line in lines[lines.index(first[0]) + 1 :] if names else lines:
-        fields = _fields(line[1], separator)
-        number = None
+    for line in lines[lines.index(first[0]) + 1 :] if table.has_header else lines:
+        fields = _fields(line[1], table.separator)
         # Only where blanks separate can a word too many move the others to a wrong column.
-        if len(fields) == len(row) or (separator and len(fields) > max(*words, score)):
-            number = _number(fields[score], separator)
-        if number is None or not fields[words[0]] or not fields[words[1]]:
+        fits = len(fields) == table.width or (table.separator and len(fields) > max(*table.words, table.score))
+        number = _number(fields[table.score], table.separator) if fits else None
+        if number is None or not fields[one] or not fields[two]:
             if line[1][0] == "#":
                 continue
             raise _malformed(name, line, expected)
-        if abs(number) == float("inf") or number != number:
+        if not math.isfinite(number):
             raise FormatError(f"{name} line {line[0]} is {line[1]!r:.80}: the score is not finite")
-        pairs.append((fields[words[0]], fields[words[1]], number))
+        pairs.append((fields[one], fields[two], number))
     if not pairs:
         raise FormatError(f"{name} holds no word pair")
     if all(_PART_OF_SPEECH.fullmatch(word) for a, b, _ in pairs for word in (a, b)):
@@ -169,22 +169,38 @@ def _number(field: str, separator: str) -> float | None:
         return None
 
 
-def _header(heads: list[list[str]], separator: str) -> tuple[bool, list[int], int | None]:
+def _layout(name: str, lines: list[Line]) -> _Layout:
+    """Find the columns of a file from its first two lines."""
+    separator = next((s for s in "\t;," if _separates(s, [text for _, text in lines])), "")
+    rows = [_fields(text, separator) for _, text in lines]
+    has_header, words, score = _header(rows, separator)
+    if has_header and len(rows) == 1:
+        raise _malformed(name, lines[0], "a word pair with a number, here or below it")
+    row = rows[has_header]
+    if score is None:
+        score = next((i for i, field in enumerate(row) if i > 1 and _number(field, separator) is not None), None)
+    if score is None:
+        raise _malformed(name, lines[has_header], "two words and a number")
+    return _Layout(separator, has_header, words, score, len(row))
+
+
+def _header(rows: list[list[str]], separator: str) -> tuple[bool, tuple[int, int], int | None]:
     """Return whether the first line is a header, the two columns of words, and the column of the score if known."""
-    names, row = heads[0], heads[1] if len(heads) == 2 else []
-    words = [i for i, name in enumerate(names) if _WORD_NAME.fullmatch(name)]
-    if len(words) != 2:
-        words = [0, 1]
+    names, row = rows[0], rows[1] if len(rows) == 2 else []
+    named = [i for i, name in enumerate(names) if _WORD_NAME.fullmatch(name)]
+    words = (named[0], named[1]) if len(named) == 2 else (0, 1)
     scores = [i for pattern in (_MEAN_NAME, _SCORE_NAME) for i, name in enumerate(names) if pattern.search(name)]
     score = next((i for i in scores if i not in words), None)
     is_header = len(names) >= 3 and all(_number(name, separator) is None for name in names)
     if not is_header and score is not None and score < len(row):
         # Judges may be numbered, so that their columns look like data.
         is_header = _number(names[score], separator) is None and _number(row[score], separator) is not None
+    if score is None:
+        score = next((i for i, field in enumerate(row) if i not in words and _number(field, separator) is not None), 0)
     # Where blanks separate, a blank in a name such as "Human (mean)" moves those after it.
-    if is_header and (len(names) == len(row) or (separator and max(*words, score or 0) < len(row))):
+    if is_header and score not in words and (len(names) == len(row) or (separator and max(*words, score) < len(row))):
         return True, words, score
-    return is_header, [0, 1], None
+    return is_header, (0, 1), None
 
 
 def _section_of(file: str) -> str:

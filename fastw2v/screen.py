@@ -39,8 +39,21 @@ def unescaped(text: str) -> str:
     """Return the word that `escaped` shows as this text, or the text itself if there is none."""
     if "\\" not in text:
         return text
-    word = _ESCAPE.sub(lambda found: chr(int(found[0][2:], 16)), text)
+    word = _replace_escapes(text)
     return word if escaped(word) == text else text
+
+
+def readings(text: str) -> list[str]:
+    r"""Return the words that a person may mean by a text, the likeliest first.
+
+    These are the word that is shown like this, the text itself, and the text with every escape replaced, as a person
+    writes whose keyboard or screen lacks a letter: ``caf\xe9``.
+    """
+    return list(dict.fromkeys([unescaped(text), text, _replace_escapes(text)]))
+
+
+def _replace_escapes(text: str) -> str:
+    return _ESCAPE.sub(lambda found: chr(int(found[0][2:], 16)), text)
 
 
 def _escape(character: str) -> str:

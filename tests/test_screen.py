@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastw2v.screen import escaped, printable, unescaped
+from fastw2v.screen import escaped, printable, readings, unescaped
 
 FAMILY = "\U0001f468\u200d\u2764\ufe0f\u200d\U0001f468"
 AWKWARD = [
@@ -98,3 +98,9 @@ def test_a_backslash_that_is_part_of_a_word():
     assert printable(r"\u200b") == r"\u200b"
     assert unescaped(r"caf\u00e9") == r"caf\u00e9"  # No word is shown like this, so it is the word itself.
     assert unescaped(r"\x5cn") == r"\x5cn"
+
+
+def test_what_a_person_may_mean():
+    assert readings("king") == ["king"]
+    assert readings(r"ki\u200bng") == ["ki\u200bng", r"ki\u200bng"]
+    assert readings(r"caf\xe9") == [r"caf\xe9", "café"]
