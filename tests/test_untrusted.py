@@ -8,6 +8,7 @@ import lzma
 import os
 import subprocess
 import sys
+import threading
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -289,7 +290,7 @@ def test_vectors_files_that_lie(tmp_path, content, binary, said):
 
 def test_export_writes_through_no_link_that_lies_in_wait(small, tmp_path):
     (tmp_path / "precious").write_text("years")
-    (tmp_path / f".v.{os.getpid()}").symlink_to(tmp_path / "precious")
+    (tmp_path / f".v.{os.getpid()}.{threading.get_ident()}").symlink_to(tmp_path / "precious")
     Embeddings(Vocab(["a"], np.ones(1, np.int64)), np.ones((1, 2), np.float32)).export(tmp_path / "v")
     assert (tmp_path / "precious").read_text() == "years"
     assert len(fastw2v.load_word2vec_format(tmp_path / "v", binary=True)) == 1

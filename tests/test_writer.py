@@ -23,6 +23,7 @@ from fastw2v.embeddings import Embeddings
 from fastw2v.errors import FastW2VWarning, FolderError, FormatError
 from fastw2v.files import replacing
 from fastw2v.vectors import model2vec, writer
+from fastw2v.vectors.decimals import text_of_rows
 from fastw2v.vocab import Vocab
 
 not_utf8 = pytest.mark.filterwarnings("ignore:.*are not valid UTF-8")
@@ -204,6 +205,18 @@ def test_blocks_of_rows_are_one_file(tmp_path, monkeypatch, rows):
     assert np.load(tmp_path / "v.npz")["words"].tolist() == list(embeddings.words)
     vocab = json.loads((tmp_path / "m" / "tokenizer.json").read_text())["model"]["vocab"]
     assert vocab == {f"w{i}": i for i in range(50)}
+
+
+def test_powers_of_two_as_text():
+    """The gap to the next float32 is half as wide below them."""
+    powers = np.ldexp(np.float32(1), np.arange(-149, 128))
+    values = np.concatenate([powers, np.nextafter(powers, np.float32(0)), -powers]).reshape(-1, 1)
+    shortest, _ = text_of_rows(values, shortest=True, separator=b" ", end=b"\n")
+    for text, value in zip(bytes(shortest).decode().split("\n"), values[:, 0], strict=False):
+        assert np.float32(text) == value
+        assert len(text) <= len(np.format_float_scientific(value)) or 1e-4 <= abs(value) < 2**24
+    fixed, _ = text_of_rows(values, shortest=False, separator=b" ", end=b"\n")
+    assert bytes(fixed).decode() == "".join(f"{value:f}\n" for value in values[:, 0].tolist())
 
 
 def test_unknown_suffix_and_format_are_refused(small, tmp_path, capsys):

@@ -145,8 +145,9 @@ def _renamed(aside: Path, target: Path, old: os.stat_result | None) -> bool:
     if old is not None:
         if aside.parent != target.parent:
             return False
-        with suppress(OSError, AttributeError):  # Only root may give files away; Windows has no chown.
-            os.chown(aside, old.st_uid, old.st_gid)
+        for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):
+            with suppress(OSError, AttributeError):  # Only root may give files away; Windows has no chown.
+                os.chown(aside, owner, group)
         os.chmod(aside, stat.S_IMODE(old.st_mode))
     try:
         os.replace(aside, target)

@@ -55,9 +55,12 @@ def put_millionths(value: np.uint64, out: NDArray[np.uint8], at: int) -> int:
     value -= first * _TEN_THOUSAND
     second = value // _HUNDRED
     third = value - second * _HUNDRED
-    out[at], out[at + 1] = _PAIRS[_U2 * first], _PAIRS[_U2 * first + _U1]
-    out[at + 2], out[at + 3] = _PAIRS[_U2 * second], _PAIRS[_U2 * second + _U1]
-    out[at + 4], out[at + 5] = _PAIRS[_U2 * third], _PAIRS[_U2 * third + _U1]
+    k = np.uint64(at)  # Numba makes a negative index count from the end, but not an unsigned one.
+    out[k], out[k + _U1] = _PAIRS[_U2 * first], _PAIRS[_U2 * first + _U1]
+    k += _U2
+    out[k], out[k + _U1] = _PAIRS[_U2 * second], _PAIRS[_U2 * second + _U1]
+    k += _U2
+    out[k], out[k + _U1] = _PAIRS[_U2 * third], _PAIRS[_U2 * third + _U1]
     return at + 6
 
 
@@ -74,9 +77,8 @@ def count_digits(value: np.uint64) -> int:
 def put_fixed(bits: np.uint32, out: NDArray[np.uint8], at: int) -> int:
     """Write a float32, given by its bits, as C's ``%f`` does; return where it ends, or -1 if it is 2**63 or more."""
     magnitude = bits & ~_SIGN
-    if bits != magnitude:
-        out[at] = _MINUS
-        at += 1
+    out[at] = _MINUS
+    at += int(bits >> np.uint32(31))  # A branch on the sign would be guessed wrong half of the time.
     exponent: Any = np.int64(magnitude >> np.uint32(23))
     mantissa = np.uint64(magnitude & np.uint32(0x7FFFFF))
     if exponent > 0:
@@ -95,8 +97,7 @@ def put_fixed(bits: np.uint32, out: NDArray[np.uint8], at: int) -> int:
             scaled = product >> np.uint64(places)
             rest = product - (scaled << np.uint64(places))
             half = _U1 << np.uint64(places - 1)
-            if rest > half or (rest == half and scaled & _U1):  # C rounds a tie to even.
-                scaled += _U1
+            scaled += np.uint64(rest + (scaled & _U1) > half)  # C rounds a tie to even.
         whole = scaled // _MILLION
         fraction = scaled - whole * _MILLION
     if whole < _U10:
@@ -109,6 +110,32 @@ def put_fixed(bits: np.uint32, out: NDArray[np.uint8], at: int) -> int:
 
 
 @jit(exact=True, borrows=True)
+def nearest_decimal(mantissa: np.uint64, shift: np.uint64, places: int) -> tuple[bool, np.uint64]:
+    """Find the decimal of so many places that is nearest to ``mantissa * 2**-shift`` and reads back as this float32.
+
+    Return whether there is one, and the decimal times ``10**places``.
+    """
+    # In units of 2**-shift / 10**places, half of the gap to the next float32 is 10**places / 2. A power of two is
+    # nearer to the one below. A decimal in the very middle reads back as the even one of the two.
+    power, unit = _POWERS[np.uint64(places)], _U1 << shift
+    high, low = mantissa * (power >> _U32), mantissa * (power & _LOW)
+    high += low >> _U32
+    low &= _LOW
+    if shift < _U32:  # The product fits in 64 bits.
+        product = (high << _U32) | low
+        decimal = product >> shift
+        rest = product - (decimal << shift)
+    else:
+        decimal = high >> (shift - _U32)
+        rest = ((high - (decimal << (shift - _U32))) << _U32) | low
+    gap = power + (_U1 - (mantissa & _U1))
+    down = (_U4 if mantissa == np.uint64(0x800000) else _U2) * rest < gap
+    up = _U2 * (unit - rest) < gap
+    nearer_up = _U2 * rest + (decimal & _U1) > unit
+    return down or up, decimal + np.uint64(up and (nearer_up or not down))
+
+
+@jit(exact=True, borrows=True)
 def put_shortest(bits: np.uint32, out: NDArray[np.uint8], at: int) -> int:
     """Write a float32, given by its bits, with the fewest digits that read back as the same float32, as NumPy does.
 
@@ -118,40 +145,21 @@ def put_shortest(bits: np.uint32, out: NDArray[np.uint8], at: int) -> int:
     magnitude = bits & ~_SIGN
     if magnitude != np.uint32(0) and (magnitude < _LEAST or magnitude >= _MOST):
         return -1
-    if bits != magnitude:
-        out[at] = _MINUS
-        at += 1
+    out[at] = _MINUS
+    at += int(bits >> np.uint32(31))
     if magnitude == np.uint32(0):
         out[at], out[at + 1], out[at + 2] = _ZERO, _POINT, _ZERO
         return at + 3
     mantissa = np.uint64(magnitude & np.uint32(0x7FFFFF)) | np.uint64(0x800000)
     shift = np.uint64(150) - np.uint64(magnitude >> np.uint32(23))  # The number is mantissa * 2**-shift.
-    unit = _U1 << shift
-    # In units of 2**-shift / 10**places, half of the gap to the next float32 is 10**places / 2. A power of two is
-    # nearer to the one below. A decimal in the very middle reads back as the even one of the two.
-    below = _U4 if mantissa == np.uint64(0x800000) else _U2
-    even = mantissa & _U1 == _U0
-    places = 0
-    while True:
-        power = _POWERS[places]
-        high, low = mantissa * (power >> _U32), mantissa * (power & _LOW)
-        high += low >> _U32
-        low &= _LOW
-        if shift < _U32:  # The product fits in 64 bits.
-            product = (high << _U32) | low
-            decimal = product >> shift
-            rest = product - (decimal << shift)
-        else:
-            decimal = high >> (shift - _U32)
-            rest = ((high - (decimal << (shift - _U32))) << _U32) | low
-        down = below * rest < power or (even and below * rest == power)
-        up = _U2 * (unit - rest) < power or (even and _U2 * (unit - rest) == power)
-        if down or up:
-            twice = _U2 * rest
-            if not down or (up and (twice > unit or (twice == unit and decimal & _U1 == _U1))):
-                decimal += _U1
+    # Decimals of so many places are closer together than float32: 1234 / 4096 is a little more than log10(2).
+    places: Any = (np.int64(shift) * 1234 >> 12) + 1
+    _, decimal = nearest_decimal(mantissa, shift, places)
+    while places > 0:
+        fits, shorter = nearest_decimal(mantissa, shift, places - 1)
+        if not fits:
             break
-        places += 1
+        places, decimal = places - 1, shorter
     digits = count_digits(decimal)
     if magnitude >= _PLAIN:
         whole = decimal // _POWERS[places]
