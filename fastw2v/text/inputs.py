@@ -125,12 +125,11 @@ def repeats(files: Sequence[str]) -> tuple[str, ...]:
     if not repeated:
         return ()
     names = next(iter(repeated.values()))
-    others = [name for name in dict.fromkeys(names) if name != names[0]]
-    alias = f" (also as {display_name(others[0]):.100})" * bool(others)
-    more = f", and so are {counted(len(repeated) - 1, 'other file')}" * (len(repeated) > 1)
+    alias = next((f" (also as {display_name(name):.100})" for name in names if name != names[0]), "")
+    more = f", and {counted(len(repeated) - 1, 'other file')} more than once" * (len(repeated) > 1)
     return (
-        f"{display_name(names[0]):.100}{alias} is read {len(names)} times{more}: their words count each time; leave "
-        "out what is not meant",
+        f"{display_name(names[0]):.100}{alias} is read {len(names)} times{more}: the words count each time; leave out "
+        "what is not meant",
     )
 
 
