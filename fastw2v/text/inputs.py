@@ -4,7 +4,7 @@ A folder stands for every file below it, and a pattern for every file that it ma
 Hidden files and folders are skipped, and so are model and prepared folders below a folder. Archives are recognised by
 their first bytes, not by their names: gzip, bzip2, xz and zstd, also as several streams end to end. A byte-order mark
 at the start of a text is skipped. A file with a NUL byte in its first 64 KiB is not text; a later NUL is an ordinary
-byte.
+byte. A file that is given twice, by any spelling or link, is read twice, and a warning names it.
 """
 
 import glob
