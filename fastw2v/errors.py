@@ -13,17 +13,18 @@ Terminated            (SystemExit)       SIGTERM
 FastW2VWarning        (UserWarning)      something doubtful: the result may not be what was meant
 """
 
+import contextlib
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+#: A context manager of this package is entered through `contextlib`.
+_OWN_CODE = (os.path.dirname(os.path.abspath(__file__)) + os.sep, contextlib.__file__)
 _names_are_flags = False
 
 
-@contextmanager
+@contextlib.contextmanager
 def options_as_flags() -> Iterator[None]:
     """Make `option` name options as the command line does."""
     global _names_are_flags
@@ -52,7 +53,7 @@ def worded(python: str, flags: str) -> str:
 def doubt(text: str) -> None:
     """Issue a `FastW2VWarning` that points to the line outside this package that called it."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN_CODE):
         frame, level = frame.f_back, level + 1
     warnings.warn(text, FastW2VWarning, stacklevel=level)
 

@@ -186,6 +186,7 @@ def prepare_twin(files, min_count, max_vocab):
     return words, [counts[word] for word in words], sum(counts.values()), ids
 
 
+@pytest.mark.filterwarnings("ignore::fastw2v.FastW2VWarning")
 @lengths
 def test_any_bytes_as_text(place, monkeypatch, examples):
     def check(files, packing, workers, block_bytes, table_words, table_bytes, min_count, max_vocab):
@@ -225,6 +226,7 @@ def test_any_bytes_as_text(place, monkeypatch, examples):
     )
 
 
+@pytest.mark.filterwarnings("ignore::fastw2v.FastW2VWarning")
 @lengths
 def test_damaged_archives(place, examples):
     zstandard = pytest.importorskip("zstandard")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import FolderError
 from ..kernels._jit import jit
+from ..kernels.simd import CHUNK, bits_between
 from ..screen import counted, printable
 from .wordtable import Run
 
@@ -179,9 +180,17 @@ def word_signs(text: NDArray[np.uint8], start: int, stop: int) -> int:
 def tally_words(
     starts: NDArray[np.int64], letters: NDArray[np.uint8], counts: NDArray[np.int64], tally: NDArray[np.int64]
 ) -> None:
-    """Add the occurrences of words to ``tally``, int64 ``(N_SIGNS,)``, for each sign that the word shows."""
+    """Add the occurrences of words to ``tally``, int64 ``(N_SIGNS,)``, for each sign that the word shows.
+
+    The letters are followed by at least PADDING bytes, as in a `Run`.
+    """
     for word in range(len(counts)):
-        found = word_signs(letters, starts[word], starts[word + 1])
+        start, stop = starts[word], starts[word + 1]
+        at = np.uint64(start)
+        others = ~(bits_between(letters, at, 97, 122) | bits_between(letters, at, 65, 90))
+        if stop - start < CHUNK and others << np.uint64(CHUNK - (stop - start)) == np.uint64(0):
+            continue  # Most words are letters alone.
+        found = word_signs(letters, start, stop)
         if found:
             for sign in range(N_SIGNS):
                 if found >> sign & 1:
@@ -196,6 +205,15 @@ def tally_of(runs: Iterable[Run]) -> NDArray[np.int64]:
     return tally
 
 
+@jit(exact=True)
+def _count_returns(text: NDArray[np.uint8]) -> int:
+    """Count carriage returns before something else than a newline; the last byte is before nothing."""
+    found = 0
+    for at in range(len(text) - 1):
+        found += (text[at] == 13) & (text[at + 1] != 10)
+    return found
+
+
 def lone_returns(text: NDArray[np.uint8], n_ends: int) -> int:
     """Return how many carriage returns in a block of text seem to be its line ends; ``n_ends`` sentences end in it.
 
@@ -203,10 +221,9 @@ def lone_returns(text: NDArray[np.uint8], n_ends: int) -> int:
     """
     if n_ends > 1 + len(text) // BYTES_PER_NEWLINE:
         return 0
-    content = text.tobytes().rstrip(b"\r\n")  # A last one ends the text: nothing follows that it could separate.
-    found = content.count(b"\r")
-    if found:
-        found -= content.count(b"\r\n")
+    if _count_returns(text[: 10 * BYTES_PER_RETURN]) == 0:  # Lines that long have ten there.
+        return 0
+    found = int(_count_returns(text))
     return found if found * BYTES_PER_RETURN >= len(text) else 0
 
 

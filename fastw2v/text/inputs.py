@@ -4,7 +4,7 @@ A folder stands for every file below it, and a pattern for every file that it ma
 Hidden files and folders are skipped, and so are model and prepared folders below a folder. Archives are recognised by
 their first bytes, not by their names: gzip, bzip2, xz and zstd, also as several streams end to end. A byte-order mark
 at the start of a text is skipped. A file with a NUL byte in its first 64 KiB is not text; a later NUL is an ordinary
-byte.
+byte. A file that is given twice, by any spelling or link, is read twice, and a warning names it.
 """
 
 import glob
@@ -124,12 +124,11 @@ def repeats(files: Sequence[str]) -> tuple[str, ...]:
     if not repeated:
         return ()
     names = next(iter(repeated.values()))
-    others = [name for name in dict.fromkeys(names) if name != names[0]]
-    alias = f" (also as {display_name(others[0]):.100})" * bool(others)
-    more = f", and so are {counted(len(repeated) - 1, 'other file')}" * (len(repeated) > 1)
+    alias = next((f" (also as {display_name(name):.100})" for name in names if name != names[0]), "")
+    more = f", and {counted(len(repeated) - 1, 'other file')} more than once" * (len(repeated) > 1)
     return (
-        f"{display_name(names[0]):.100}{alias} is read {len(names)} times{more}: their words count each time; leave "
-        "out what is not meant",
+        f"{display_name(names[0]):.100}{alias} is read {len(names)} times{more}: the words count each time; leave out "
+        "what is not meant",
     )
 
 
