@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import fastw2v
 from fastw2v.errors import ConfigError, FastW2VWarning, FormatError
-from fastw2v.vectors import layout, numbers, reader
+from fastw2v.vectors import binary_rows, layout, numbers, text_rows
 from fastw2v.vectors.numbers import parse_rows, read_row
 from fastw2v.vectors.reader import read_vectors
 
@@ -410,7 +410,8 @@ PACKED = pytest.mark.parametrize(
 @PACKED
 @pytest.mark.parametrize("binary", [True, False])
 def test_files_of_many_blocks(read, monkeypatch, pack, binary):
-    monkeypatch.setattr(reader, "BLOCK_BYTES", 1000)
+    for module in (text_rows, binary_rows):
+        monkeypatch.setattr(module, "BLOCK_BYTES", 1000)
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(20_000, 3)).astype(np.float32)
     words = [f"w{i}" * (1 + i % 5) + " of" * (i % 3 == 0 and not binary) for i in range(len(vectors))]
@@ -462,8 +463,8 @@ def test_very_long_words_and_lines(read):
 
 
 def test_endless_lines_and_words(read, monkeypatch):
-    monkeypatch.setattr(reader, "LINE_BYTES", 1 << 20)
-    monkeypatch.setattr(layout, "LINE_BYTES", 1 << 20)
+    for module in (layout, text_rows, binary_rows):
+        monkeypatch.setattr(module, "LINE_BYTES", 1 << 20)
     refused(read, gzip.compress(b"a" * (8 << 20)), "line 1 is longer than 1 MB")
     refused(read, gzip.compress(b"1 1\n" + b"a" * (8 << 20)), "line 2 is longer than 1 MB")
     refused(read, gzip.compress(GLOVE * 100_000 + b"a" * (8 << 20)), "has a line longer than 1 MB", limit=300_000)
@@ -542,7 +543,7 @@ def test_paths(tmp_path, monkeypatch, model):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "v.txt").write_bytes(GLOVE)
     assert read_vectors("~/v.txt").words == KINGS
-    for path in ("s3://bucket/v.txt", "https://host/v.txt", "gs://b/v", "hf://m"):
+    for path in ("s3://bucket/v.txt", "https://host/v.txt", "gs://b/v", Path("hf://m/v")):
         with pytest.raises(FormatError, match=r"is an address .*, not a file: download it"):
             read_vectors(path)
     with pytest.raises(FormatError, match="is a folder, not a file of vectors: give a file"):
@@ -576,14 +577,14 @@ def test_no_standard_input(monkeypatch):
 def test_a_file_that_changes(tmp_path, monkeypatch):
     path = tmp_path / "v"
     path.write_bytes(GLOVE)
-    parse = reader._parse
+    parse = text_rows._parse
 
     def parse_and_append(*arguments):
         with open(path, "ab") as file:
             file.write(GLOVE)
         return parse(*arguments)
 
-    monkeypatch.setattr(reader, "_parse", parse_and_append)
+    monkeypatch.setattr(text_rows, "_parse", parse_and_append)
     with pytest.raises(FormatError, match="changed while it was being read"):
         read_vectors(path)
 
