@@ -91,18 +91,19 @@ def _blocks_of_lines(source: Source, name: str, first_bytes: int) -> Iterator[_L
         room = max(min(2 * room, BLOCK_BYTES), 2 * len(left))
 
 
-def _parse(block: _Lines, layout: Layout, decode: Decode) -> _Parsed:
-    """Return the rows of a block."""
+def _parse(block: _Lines, layout: Layout, decode: Decode, most: int | None) -> _Parsed:
+    """Return the rows of a block, at most so many."""
     text, stop = block.text, block.stop
     data = np.frombuffer(text, np.uint8)
     n_lines = text.count(b"\n", 0, stop)
-    vectors = np.empty((min(n_lines, stop // (2 * layout.size + 1) + 1), layout.size), np.float32)
+    n_rows = min(n_lines, stop // (2 * layout.size + 1) + 1)
+    vectors = np.empty((n_rows if most is None else min(n_rows, most), layout.size), np.float32)
     spans = np.empty((len(vectors), 3), np.int64)
     row = at = 0
     nameless, wrong = _NONE, None
-    while at < stop:
+    while True:
         row, at = parse_rows(data, at, stop, vectors, spans, row)
-        if at >= stop:
+        if at >= stop or row == len(vectors):
             break
         end = text.index(b"\n", at)
         line = bytes(memoryview(text)[at:end])
@@ -159,16 +160,15 @@ def read_text(source: Source, name: str, layout: Layout, limit: int | None, deco
     def keep(parsed: _Parsed) -> bool:
         """Add a block's rows; return whether more are wanted."""
         nonlocal matrix, nameless, numbered, lines
-        taken = parsed.words if limit is None else parsed.words[: limit - len(words)]
         if matrix is None:
             expected = None
-            if held is not None and taken:
+            if held is not None and parsed.words:
                 # As many as there are if all blocks are like this one; what the header announces is only a hint.
-                expected = int(1.02 * len(taken) * held / parsed.n_bytes) + 1
-                expected = max(len(taken), min(expected, layout.announced or expected, limit or expected))
+                expected = int(1.02 * len(parsed.words) * held / parsed.n_bytes) + 1
+                expected = max(len(parsed.words), min(expected, layout.announced or expected, limit or expected))
             matrix = Matrix(size, expected)
-        matrix.append(parsed.vectors[: len(taken)])
-        words.extend(taken)
+        matrix.append(parsed.vectors)
+        words.extend(parsed.words)
         nameless = nameless.and_then(parsed.nameless, lines)
         numbered = numbered.and_then(parsed.numbered, lines)
         if len(words) == limit:
@@ -179,21 +179,21 @@ def read_text(source: Source, name: str, layout: Layout, limit: int | None, deco
         return True
 
     blocks = _blocks_of_lines(source, name, BLOCK_BYTES if limit is None else LOOK_BYTES)
-    workers = min(usable_cores(), MAX_WORKERS)
     first = next(blocks)
-    more = keep(_parse(first, layout, decode)) and not first.ends_file
-    if more:
+    more = keep(_parse(first, layout, decode, limit)) and not first.ends_file
+    if more and limit is not None:  # What is behind the limit is not read, so no thread reads ahead.
+        while more and (block := next(blocks, None)):
+            more = keep(_parse(block, layout, decode, limit - len(words)))
+    elif more:
+        workers = min(usable_cores(), MAX_WORKERS)
         with ThreadPoolExecutor(workers, "fastw2v-vectors") as pool:
             pending: deque[Future[_Parsed]] = deque()
             for block in blocks:
-                pending.append(pool.submit(_parse, block, layout, decode))
-                # With a limit, what is behind its row must not be read.
-                while pending and more and len(pending) > (workers if limit is None else 0):
-                    more = keep(pending.popleft().result())
-                if not more:
-                    break
-            while pending and more:
-                more = keep(pending.popleft().result())
+                pending.append(pool.submit(_parse, block, layout, decode, None))
+                if len(pending) > workers:
+                    keep(pending.popleft().result())
+            while pending:
+                keep(pending.popleft().result())
     if not words or matrix is None:
         reason = f"line {nameless.line} begins with a blank, so it has no word" if nameless.n else "no line is a row"
         raise FormatError(f"{name} holds no vectors: {reason}")
