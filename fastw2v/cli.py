@@ -43,7 +43,7 @@ from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepar
 from .training.driver import train
 from .vectors.decimals import text_of_rows
 from .vectors.encode import TEXTS_AT_ONCE, row_weights
-from .vectors.reader import standard_input
+from .vectors.source import open_lines
 from .vectors.writer import FORMATS, format_of
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
@@ -366,7 +366,7 @@ def _encode(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model)
     row_weights(embeddings, arguments.weights)  # It raises before anything is read.
     blocks: list[NDArray[np.float32]] = []
-    with standard_input() as lines:
+    with open_lines("-") as (lines, _):
         at_once = 1 if sys.stdin.isatty() else TEXTS_AT_ONCE
         while block := [line.decode("utf-8", "surrogateescape") for line in islice(lines, at_once)]:
             vectors = embeddings.encode(block, arguments.weights, arguments.normalize)

@@ -34,7 +34,7 @@ from fastw2v.screen import printable
 from fastw2v.text import ingest
 from fastw2v.text.prepared import open_prepared
 from fastw2v.training.checkpoint import read_state
-from fastw2v.vectors import reader
+from fastw2v.vectors import binary_rows, text_rows
 from fastw2v.vectors.decimals import text_of_rows
 from fastw2v.vectors.reader import read_vectors
 from fastw2v.vectors.writer import Format
@@ -375,6 +375,11 @@ def reread(path, **options):
         raise
 
 
+def small_blocks(monkeypatch, n_bytes):
+    for module in (text_rows, binary_rows):
+        monkeypatch.setattr(module, "BLOCK_BYTES", n_bytes)
+
+
 def consistent(found, limit):
     """Check what was read from any bytes at all."""
     assert found.vectors.dtype == np.float32
@@ -421,7 +426,7 @@ def test_any_bytes_as_vectors(place, monkeypatch, examples):
     path = place / "vectors"
 
     def check(content, packing, options, block_bytes):
-        monkeypatch.setattr(reader, "BLOCK_BYTES", block_bytes)
+        small_blocks(monkeypatch, block_bytes)
         path.write_bytes(PACKED[packing](content))
         with reading():
             found = read_vectors(path, **options)
@@ -465,7 +470,7 @@ def test_damaged_vectors_files(place, monkeypatch, examples):
         assert np.array_equal(found.vectors, vectors)
 
     def check(content, options, block_bytes):
-        monkeypatch.setattr(reader, "BLOCK_BYTES", block_bytes)
+        small_blocks(monkeypatch, block_bytes)
         path.write_bytes(content)
         with reading():
             consistent(read_vectors(path, **options), options.get("limit"))
@@ -506,7 +511,7 @@ def test_vectors_written_by_hand(place, monkeypatch, examples):
     path = place / "vectors"
 
     def check(file, packing, block_bytes):
-        monkeypatch.setattr(reader, "BLOCK_BYTES", block_bytes)
+        small_blocks(monkeypatch, block_bytes)
         words, vectors, options, content = file
         path.write_bytes(PACKED[packing](content))
         found = read_vectors(path, **options)

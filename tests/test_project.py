@@ -257,7 +257,7 @@ def test_every_module_says_what_it_is(module):
 
 
 #: What each wing may import beside its own modules and these, which any room may use.
-ANYWHERE = {"_version", "config", "errors", "interrupts", "machine", "screen"}
+ANYWHERE = {"_version", "config", "errors", "interrupts", "machine", "screen", "spellings"}
 MAY_IMPORT = {
     "kernels": set(),
     "files": ANYWHERE,

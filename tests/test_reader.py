@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import fastw2v
 from fastw2v.errors import ConfigError, FastW2VWarning, FormatError
-from fastw2v.vectors import layout, numbers, reader
+from fastw2v.vectors import binary_rows, layout, numbers, text_rows
 from fastw2v.vectors.numbers import parse_rows, read_row
 from fastw2v.vectors.reader import read_vectors
 
@@ -223,11 +223,15 @@ def test_a_header_and_a_vector_of_one_number(read):
     assert len(read(b"20000 1\n" + many).words) == 20_000
 
 
+def test_rows_behind_the_limit_do_not_matter(read):
+    assert read(b"6 3\n" + GLOVE + b"windows 95 1 0 1\n 1 2 3\nwrong 1 2\nking 4 5 6\n", limit=2).words == KINGS
+
+
 def test_lines_that_disagree_without_a_header(read):
     refused(read, b"a 1 2\nb 1\n", "line 2 has 1 number, but line 1 has 2: without a header")
     refused(read, GLOVE * 2 + b"man 1 2\n", "line 5 has 2 numbers, most lines have 3")
     with pytest.warns(FastW2VWarning, match=r"1 word end in a number after a blank, the first in line 3, 'windows 95'"):
-        assert read(GLOVE + b"windows 95 1 0 1\n").words == [*KINGS, "windows 95"]
+        assert read(b"6 3\n" + GLOVE + b"windows 95 1 0 1\n").words == [*KINGS, "windows 95"]
     refused(read, b"2 2\n" + GLOVE, "line 2 has 3 numbers, the header announces 2")
 
 
@@ -410,9 +414,10 @@ PACKED = pytest.mark.parametrize(
 @PACKED
 @pytest.mark.parametrize("binary", [True, False])
 def test_files_of_many_blocks(read, monkeypatch, pack, binary):
-    monkeypatch.setattr(reader, "BLOCK_BYTES", 1000)
+    for module in (text_rows, binary_rows):
+        monkeypatch.setattr(module, "BLOCK_BYTES", 1000)
     rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(20_000, 3)).astype(np.float32)
+    vectors = rng.normal(size=(6_000, 3)).astype(np.float32)
     words = [f"w{i}" * (1 + i % 5) + " of" * (i % 3 == 0 and not binary) for i in range(len(vectors))]
     if binary:
         rows = [word.encode() + b" " + row.tobytes() + b"\n" for word, row in zip(words, vectors, strict=True)]
@@ -422,13 +427,13 @@ def test_files_of_many_blocks(read, monkeypatch, pack, binary):
     found = read(pack(content))
     assert found.words == words
     np.testing.assert_array_equal(found.vectors, vectors)
-    for limit in (1, 700, 20_000, 10**9):
+    for limit in (1, 700, 6_000, 10**9):
         found = read(pack(content), limit=limit)
         assert found.words == words[:limit]
         np.testing.assert_array_equal(found.vectors, vectors[:limit])
     if not binary:
-        refused(read, pack(content + b"w 1 2 x\nv 1\n"), "line 20002: 'x' is not a number")
-        assert len(read(pack(content + b"w 1 2 x\n"), limit=20_000).words) == 20_000
+        refused(read, pack(content + b"w 1 2 x\nv 1\n"), "line 6002: 'x' is not a number")
+        assert len(read(pack(content + b"w 1 2 x\n"), limit=6_000).words) == 6_000
         assert read(pack(b"".join(rows))).words == words
 
 
@@ -462,8 +467,8 @@ def test_very_long_words_and_lines(read):
 
 
 def test_endless_lines_and_words(read, monkeypatch):
-    monkeypatch.setattr(reader, "LINE_BYTES", 1 << 20)
-    monkeypatch.setattr(layout, "LINE_BYTES", 1 << 20)
+    for module in (layout, text_rows, binary_rows):
+        monkeypatch.setattr(module, "LINE_BYTES", 1 << 20)
     refused(read, gzip.compress(b"a" * (8 << 20)), "line 1 is longer than 1 MB")
     refused(read, gzip.compress(b"1 1\n" + b"a" * (8 << 20)), "line 2 is longer than 1 MB")
     refused(read, gzip.compress(GLOVE * 100_000 + b"a" * (8 << 20)), "has a line longer than 1 MB", limit=300_000)
@@ -542,7 +547,7 @@ def test_paths(tmp_path, monkeypatch, model):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "v.txt").write_bytes(GLOVE)
     assert read_vectors("~/v.txt").words == KINGS
-    for path in ("s3://bucket/v.txt", "https://host/v.txt", "gs://b/v", "hf://m"):
+    for path in ("s3://bucket/v.txt", "https://host/v.txt", "gs://b/v", Path("hf://m/v")):
         with pytest.raises(FormatError, match=r"is an address .*, not a file: download it"):
             read_vectors(path)
     with pytest.raises(FormatError, match="is a folder, not a file of vectors: give a file"):
@@ -576,14 +581,14 @@ def test_no_standard_input(monkeypatch):
 def test_a_file_that_changes(tmp_path, monkeypatch):
     path = tmp_path / "v"
     path.write_bytes(GLOVE)
-    parse = reader._parse
+    parse = text_rows._parse
 
     def parse_and_append(*arguments):
         with open(path, "ab") as file:
             file.write(GLOVE)
         return parse(*arguments)
 
-    monkeypatch.setattr(reader, "_parse", parse_and_append)
+    monkeypatch.setattr(text_rows, "_parse", parse_and_append)
     with pytest.raises(FormatError, match="changed while it was being read"):
         read_vectors(path)
 
@@ -609,6 +614,8 @@ def zipped(**members):
         (b'{"error": "not found"}', "it looks like JSON"),
         (b'[{"word": 1}]', "it looks like JSON"),
         (b"word,a,b\nking,0.1,0.2\n", "it looks like CSV"),
+        (b"2 3\nking,0.1,0.2,0.3\nqueen,1,2,3\n", "line 2 has 0 numbers.*separate the numbers by blanks, not commas"),
+        (b"king 0,1 0,2\nqueen 1,5 0,7\n", "its numbers have decimal commas; write points"),
         (b"The cat sat on the mat.\n", "does not look like vectors"),
         (b"\0\1\2 no vectors\n", "binary data"),
         (struct.pack("<ii", 793712314, 12) + bytes(100), r"a fastText \.bin model.*give its \.vec"),

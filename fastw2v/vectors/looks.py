@@ -25,6 +25,7 @@ _SAFETENSORS = re.compile(rb".{5}\0\0\0\{\s*\"", re.DOTALL)
 _HTML = re.compile(rb"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 _XML = re.compile(rb"\s*<(?:\?xml|!doctype|!--|svg\b|rss\b|error>)", re.IGNORECASE)
 _JSON = re.compile(rb"\s*(?:\{\s*\"[^\"\n]*\"\s*:|\{\s*\}|\[\s*[\[{\"])")
+_DECIMAL_COMMAS = re.compile(rb"[ \t][+-]?[0-9]+,[0-9]+[ \t\r]*\Z")
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 
 
@@ -57,6 +58,8 @@ def other_text(head: bytes) -> str:
     line = head.split(b"\n", 1)[0]
     if b"\0" in head:
         return "it looks like binary data of another program"
+    if _DECIMAL_COMMAS.search(line):
+        return "its numbers have decimal commas; write points"
     if line.count(b",") + line.count(b";") > 1:
         return "it looks like CSV; separate the columns by blanks"
     return "it does not look like vectors, which are lines of a word and its numbers"

@@ -1,13 +1,15 @@
 """Words and the rows of their vectors: the names with which gensim's KeyedVectors looks them up."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FormatError, UnknownWordError
-from ..screen import printable
+from ..screen import escaped, printable
+from ..spellings import close_to
 from ..vocab import Vocab, plain
 
 #: A word, or an integer: see `Lookup.row`.
@@ -168,8 +170,10 @@ class Lookup:
         if not is_key(key):
             raise TypeError(f"{key!r:.60} is a {type(key).__name__}: give a word or a row")
         if isinstance(key, str):
+            word = plain(key)
             raise UnknownWordError(
-                f"the word {printable(plain(key))!r:.60} is not in the vocabulary of {len(self):,} words"
+                f"the word '{escaped(word):.60}' is not in the vocabulary of {len(self):,} words",
+                partial(close_to, word, self.words, self.key_to_index),
             )
         what = "the word" if self.vocab.all_integers else "the row"
         raise UnknownWordError(f"{what} {int(key)} is not in the vocabulary of {len(self):,} words")

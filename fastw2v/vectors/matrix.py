@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, FormatError, doubt, option
 from ..screen import counted, printable
 from ..vocab import check_storable
+
+Decode: TypeAlias = Callable[[bytes | bytearray], str]
 
 GROWTH = 1.25
 FIRST_BYTES = 1 << 20
@@ -70,7 +72,7 @@ class Matrix:
             ) from None
 
 
-def word_decoder(encoding: str, errors: str) -> Callable[[bytes | bytearray], str]:
+def word_decoder(encoding: str, errors: str) -> Decode:
     """Return a function that turns the bytes of a word into text.
 
     It raises ValueError, with the reason, for a word that can't be decoded, or that a vocabulary can't store.
