@@ -24,6 +24,7 @@ from .machine import versions
 from .vectors.encode import Weights, encode, split_words
 from .vectors.exchange import Exchange
 from .vectors.lookup import Key, checked_matrix
+from .vectors.matrix import VectorsFile
 from .vectors.reader import read_counts, read_vectors
 from .vocab import Vocab, checked_vocab
 
@@ -254,10 +255,8 @@ def load(
     place = local_path(path, FolderError)
     of_file = {"binary": binary, "no_header": no_header}
     if place == "-" or os.path.isfile(place) or (os.path.exists(place) and not os.path.isdir(place)):
-        options = of_file | {"encoding": encoding, "errors": errors, "duplicates": duplicates}
-        words, vectors, counts = read_vectors(place, limit=limit, **options)  # type: ignore[arg-type]
-        counts = np.zeros(len(words), np.int64) if counts is None else counts
-        return Embeddings(Vocab(words, counts, checked=True), vectors)
+        options: dict[str, Any] = of_file | {"encoding": encoding, "errors": errors, "duplicates": duplicates}
+        return _of_file(read_vectors(place, limit=limit, **options))
     if not os.path.lexists(place):
         raise FolderError(f"{place} does not exist: give a model folder or a file of vectors")
     for name, value in of_file.items():
@@ -266,6 +265,11 @@ def load(
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
         raise ConfigError(f"{option('limit')} is {limit!r:.60}: give a whole number, at least 1")
     return _open_consistent(Path(place)).first(limit)
+
+
+def _of_file(found: VectorsFile) -> Embeddings:
+    counts = np.zeros(len(found.words), np.int64) if found.counts is None else found.counts
+    return Embeddings(Vocab(found.words, counts, checked=True), found.vectors)
 
 
 def _open_consistent(folder: Path) -> Embeddings:
@@ -325,7 +329,7 @@ def load_word2vec_format(
     encoding: str = "utf-8",
     unicode_errors: str = "surrogateescape",
     limit: int | None = None,
-    no_header: bool | None = None,
+    no_header: bool | None = False,
 ) -> Embeddings:
     """Read a file of vectors, with gensim's arguments; see `load`.
 
@@ -336,13 +340,13 @@ def load_word2vec_format(
         encoding: see `load`.
         unicode_errors: see ``errors`` of `load`.
         limit: see `load`.
-        no_header: see `load`.
+        no_header: see `load`; by default there must be a header.
 
     Raises:
-        FolderError, FormatError, ConfigError: see `load`; or a line of ``fvocab`` is not a word and a count.
+        FormatError, ConfigError: see `load`; or a line of ``fvocab`` is not a word and a count.
     """
     options: dict[str, Any] = {"binary": binary, "no_header": no_header, "limit": limit, "encoding": encoding}
-    embeddings = load(path, errors=unicode_errors, **options)
+    embeddings = _of_file(read_vectors(path, errors=unicode_errors, **options))
     if fvocab is None:
         return embeddings
     counts = read_counts(fvocab, encoding, unicode_errors)

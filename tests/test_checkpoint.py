@@ -884,7 +884,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(planted_file, tmp_path)
     assert done.returncode == 2, done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"fastw2v: error: cannot write {folder}: ")
-    assert "use resume=True to continue from there" in last
+    assert "use --resume to continue from there" in last
     state = checkpoint.read_state(folder)
     assert len(state.embeddings.metrics) == 4
     assert not (folder / ".partial").exists()

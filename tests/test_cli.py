@@ -286,7 +286,10 @@ def test_malformed_evaluation_files(capsys, model, in_empty_folder):
 @pytest.mark.parametrize("command", ["eval", "neighbors", "export", "info"])
 def test_folder_that_is_no_model(capsys, in_empty_folder, command):
     more = {"eval": ["--similarity=x"], "neighbors": ["word"], "export": ["file"], "info": []}[command]
-    assert_refused(capsys, command, "nowhere", *more, said="nowhere does not exist: expected a model folder")
+    said = "nowhere does not exist: give a model folder or a file of vectors"
+    assert_refused(capsys, command, "nowhere", *more, said=said)
+        capsys, command, "nowhere", *more, said="nowhere does not exist: give a model folder or a file of vectors"
+    )
     assert_refused(capsys, command, ".", *more, said="it has no model.json")
     assert not list(in_empty_folder.iterdir())
 

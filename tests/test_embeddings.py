@@ -176,7 +176,7 @@ def test_damaged_model_folder_names_the_part(model, tmp_path, how, named):
 
 
 def test_no_folder_at_all(tmp_path):
-    with pytest.raises(FolderError, match="does not exist: expected a model folder"):
+    with pytest.raises(FolderError, match="does not exist: give a model folder or a file of vectors"):
         fastw2v.load(tmp_path / "nowhere")
     with pytest.raises(FolderError, match=r"is not a model folder: it has no model\.json"):
         fastw2v.load(tmp_path)

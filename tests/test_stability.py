@@ -87,6 +87,7 @@ HARD = {
 @pytest.mark.parametrize("alpha", [0.025, 0.1])
 @pytest.mark.parametrize(("window", "negative"), [*WINDOWS_AND_NEGATIVES, (50, 50)])
 @pytest.mark.parametrize("name", HARD)
+@pytest.mark.filterwarnings("ignore:no two words met:fastw2v.FastW2VWarning")
 def test_hard_corpora_stay_finite(name, window, negative, alpha):
     ids, offsets = HARD[name]
     offsets = [0, len(ids)] if offsets is None else offsets

@@ -260,7 +260,7 @@ def test_words_that_no_file_can_hold(tmp_path, format_, word):
     with pytest.raises(
         FormatError, match=r"the word .* can't be written: it is (empty, or with a tab|with surrogates)"
     ):
-        of_words("fine", word, "last").export(tmp_path / "v", format_)
+        writer.write(tmp_path / "v", ["fine", word, "last"], np.ones((3, 2), np.float32), np.ones(3, np.int64), format_)
     assert not names_in(tmp_path)
 
 
