@@ -141,6 +141,7 @@ def test_a_header_that_counts_too_few_rows(read, binary):
     assert found.words == WORDS
     np.testing.assert_allclose(found.vectors, VECTORS, atol=5e-7)
     assert read(content, limit=2).words == WORDS[:2]
+    assert read(content.replace(b"2 3", b"1 3", 1), limit=2).words == WORDS[:2]
 
 
 def test_a_header_that_counts_too_many_rows(read):
