@@ -141,6 +141,7 @@ def test_a_header_that_counts_too_few_rows(read, binary):
     assert found.words == WORDS
     np.testing.assert_allclose(found.vectors, VECTORS, atol=5e-7)
     assert read(content, limit=2).words == WORDS[:2]
+    assert read(content.replace(b"2 3", b"1 3", 1), limit=2).words == WORDS[:2]
 
 
 def test_a_header_that_counts_too_many_rows(read):
@@ -210,7 +211,13 @@ def test_without_a_header(read):
     assert found.vectors.dtype == np.float32
     found = read(b"at name@domain.com 1 2\n1990 1 2\n. 1 2\n  padded 1 2\n")
     assert found.words == ["at name@domain.com", "1990", ".", "padded"]
-    assert read(b"4 2\n5 7\n6 8\n").words == ["4", "5", "6"]  # two numbers, but the rows have one
+
+
+def test_a_first_line_that_may_be_a_header(read):
+    with pytest.warns(FastW2VWarning, match="line 1, 4 2, is read as a word and its number.* give no_header=False"):
+        assert read(b"4 2\n5 7\n6 8\n").words == ["4", "5", "6"]
+    refused(read, b"2 3\nking 0.1\nqueen 0.2\n", "line 2 has 1 number, the header announces 3")
+    assert read(b"2 3\nking 0.1\nqueen 0.2\n", no_header=True).words == ["2", *KINGS]
 
 
 def test_a_header_and_a_vector_of_one_number(read):
@@ -230,8 +237,8 @@ def test_rows_behind_the_limit_do_not_matter(read):
 def test_lines_that_disagree_without_a_header(read):
     refused(read, b"a 1 2\nb 1\n", "line 2 has 1 number, but line 1 has 2: without a header")
     refused(read, GLOVE * 2 + b"man 1 2\n", "line 5 has 2 numbers, most lines have 3")
-    with pytest.warns(FastW2VWarning, match=r"1 word end in a number after a blank, the first in line 3, 'windows 95'"):
-        assert read(b"6 3\n" + GLOVE + b"windows 95 1 0 1\n").words == [*KINGS, "windows 95"]
+    with pytest.warns(FastW2VWarning, match=r"line 3: the word 'windows 95' ends in a number.* \(1 such row\)"):
+        assert read(GLOVE + b"windows 95 1 0 1\n").words == [*KINGS, "windows 95"]
     refused(read, b"2 2\n" + GLOVE, "line 2 has 3 numbers, the header announces 2")
 
 

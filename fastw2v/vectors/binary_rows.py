@@ -47,6 +47,8 @@ def read_binary(source: Source, name: str, layout: Layout, limit: int | None, de
             ahead = min(len(spans), (filled - at) // (4 * size + 2))
             if len(words) < wanted:
                 ahead = min(ahead, wanted - len(words))
+            elif limit is not None:
+                ahead = min(ahead, limit - len(words))
             if ahead == 0:
                 break
             rows = matrix.room(ahead)[: matrix.n_rows + ahead]

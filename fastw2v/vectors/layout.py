@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ..errors import ConfigError, FormatError, option
+from ..errors import ConfigError, FormatError, doubt, option
 from ..screen import counted
 from .looks import other_text, refuse_other_kinds
 from .numbers import BLANKS, trailing_numbers
@@ -79,6 +79,9 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
     Raises:
         FormatError: it is not a file of vectors, not what the caller says, or its header and rows do not agree.
         ConfigError: the caller says that it is binary and has no header.
+
+    Warns:
+        FastW2VWarning: line 1 looks like a header, but the other lines are vectors of one number.
     """
     if binary and no_header:
         raise ConfigError(f"a binary file has a header: leave out {option('binary')} or {option('no_header')}")
@@ -113,10 +116,15 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
     if binary:
         is_binary = True
     if not is_binary and no_header is None and lines and all(line.fields == 2 and line.numbers for line in lines):
-        complete = len(source.ahead(len(look) + 1)) <= len(look)
-        if size != 1:
+        is_all = len(source.ahead(len(look) + 1)) <= len(look) and len(lines) < LOOK_LINES
+        counts_rows = n_words == len(lines) if is_all else n_words >= len(lines)
+        if size != 1 and not (is_all and counts_rows):
+            doubt(
+                f"{name}: line 1, {n_words} {size}, is read as a word and its number, because the other lines have one "
+                f"number: give {option('no_header', False)} if it is a header"
+            )
             return Layout(False, start_of_text, 1, None)
-        if n_words != len(lines) if complete and len(lines) < LOOK_LINES else n_words < len(lines):
+        if size == 1 and not counts_rows:
             raise FormatError(
                 f"{name}: line 1 may be a header or the vector of a word: give "
                 f"{option('no_header', True)} or {option('no_header', False)}"

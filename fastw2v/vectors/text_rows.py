@@ -204,8 +204,8 @@ def read_text(source: Source, name: str, layout: Layout, limit: int | None, deco
         )
     if numbered.n:
         doubt(
-            f"{name}: {counted(numbered.n, 'word')} end in a number after a blank, the first in line {numbered.line}, "
-            f"{printable(numbered.word)!r:.60}: has the row a number too many?"
+            f"{name} line {numbered.line}: the word {printable(numbered.word)!r:.60} ends in a number: has the row a "
+            f"number too many? ({counted(numbered.n, 'such row')})"
         )
     n_rows = len(words) + nameless.n
     if layout.announced not in (None, n_rows) and len(words) != limit:
