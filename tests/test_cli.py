@@ -288,8 +288,6 @@ def test_folder_that_is_no_model(capsys, in_empty_folder, command):
     more = {"eval": ["--similarity=x"], "neighbors": ["word"], "export": ["file"], "info": []}[command]
     said = "nowhere does not exist: give a model folder or a file of vectors"
     assert_refused(capsys, command, "nowhere", *more, said=said)
-        capsys, command, "nowhere", *more, said="nowhere does not exist: give a model folder or a file of vectors"
-    )
     assert_refused(capsys, command, ".", *more, said="it has no model.json")
     assert not list(in_empty_folder.iterdir())
 
