@@ -385,12 +385,13 @@ def _encode(arguments: argparse.Namespace) -> None:
 
 def _export(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model)
-    written = format_of(arguments.file, arguments.format)
-    embeddings.export(arguments.file, arguments.format)
+    target = local_path(arguments.file, FormatError, output=True)
+    written = format_of(target, arguments.format)
+    embeddings.export(target, arguments.format)
     # In a pipe this line would follow the vectors.
-    if arguments.file != STANDARD_OUTPUT and (os.path.isfile(arguments.file) or os.path.isdir(arguments.file)):
+    if target != STANDARD_OUTPUT and (os.path.isfile(target) or os.path.isdir(target)):
         size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
-        _print(f"{arguments.file}: {size}, {written}")
+        _print(f"{target}: {size}, {written}")
 
 
 def _info(arguments: argparse.Namespace) -> None:

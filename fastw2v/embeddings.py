@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import ConfigError, FolderError, option
+from .errors import ConfigError, FolderError, python_option
 from .files.arrays import load_array, npy_blocks
 from .files.manifest import parse_json, read_manifest, write_digested, write_manifest
 from .files.places import local_path
@@ -261,9 +261,9 @@ def load(
         raise FolderError(f"{place} does not exist: give a model folder or a file of vectors")
     for name, value in of_file.items():
         if value is not None:
-            raise ConfigError(f"{option(name)} is for a file of vectors, and {place} is a folder: omit it")
+            raise ConfigError(f"{python_option(name)} is for a file of vectors, and {place} is a folder: omit it")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
-        raise ConfigError(f"{option('limit')} is {limit!r:.60}: give a whole number, at least 1")
+        raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")
     return _open_consistent(Path(place)).first(limit)
 
 

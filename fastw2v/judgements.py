@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from .errors import FormatError
 from .files.archives import opened, unpacked
+from .files.places import local_path
 
 Line = tuple[int, str]
 Question = tuple[str, ...]  # Three words, then the right answers.
@@ -56,7 +57,7 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
     Raises:
         FormatError: the file can't be read, has no pair, or has a malformed line, which the message names.
     """
-    name = fspath(path)
+    name = local_path(path, FormatError)
     lines = _lines(path)
     first = [line for line in lines if line[1][0] != "#"] or lines
     if not first:
@@ -106,7 +107,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
     sections: dict[str, list[Question]] = {}
     if not os.path.isdir(path):
         sections = _read_questions(path)
-    for file, section in _files_below(fspath(path)):
+    for file, section in _files_below(local_path(path, FormatError)):
         for name, questions in _read_questions(file).items():
             own = name == section.rpartition("/")[2]
             sections.setdefault(section if own else f"{section}/{name}", []).extend(questions)
@@ -117,7 +118,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
 
 def _lines(path: str | PathLike[str]) -> list[Line]:
     """Return (number, text) of every line that is neither blank nor a comment for sure, without blanks around it."""
-    name = fspath(path)
+    name = local_path(path, FormatError)
     with opened(name, FormatError) as stream:
         content = io.BufferedReader(unpacked(stream, name, FormatError)).read(LARGEST + 1)
     if len(content) > LARGEST:
@@ -226,7 +227,7 @@ def _files_below(folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _read_questions(path: str | PathLike[str]) -> dict[str, list[Question]]:
-    name = fspath(path)
+    name = local_path(path, FormatError)
     lines = _lines(path)
     words = [line for line in lines if line[1][0] not in "#:"] or [line for line in lines if line[1][0] == "#"]
     if not words:

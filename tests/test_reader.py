@@ -550,6 +550,14 @@ def test_options_out_of_range(read, options, said):
 # ------------------------------------------------------------------------------------------------------ places
 
 
+def test_a_table_of_numbers_has_no_words(read):
+    table = b"0.5\t1.0\t-2e-05\n-.25\t3.0\t4.0\n"
+    refused(read, table, "looks like a table of numbers without words, such as the Embedding Projector's")
+    assert read(table, no_header=True).words == ["0.5", "-.25"]
+    assert read(table + b"word 1 2\n").words == ["0.5", "-.25", "word"]
+    assert read(b"2024 1 2\n7 3 4\n").words == ["2024", "7"]
+
+
 def test_paths(tmp_path, monkeypatch, model):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "v.txt").write_bytes(GLOVE)
