@@ -214,7 +214,7 @@ def test_without_a_header(read):
 
 
 def test_a_first_line_that_may_be_a_header(read):
-    with pytest.warns(FastW2VWarning, match="line 1, 4 2, is read as a word and its number.* give no_header=False"):
+    with pytest.warns(FastW2VWarning, match="line 1, 4 2, is read as a word and its number.* use no_header=False"):
         assert read(b"4 2\n5 7\n6 8\n").words == ["4", "5", "6"]
     refused(read, b"2 3\nking 0.1\nqueen 0.2\n", "line 2 has 1 number, the header announces 3")
     assert read(b"2 3\nking 0.1\nqueen 0.2\n", no_header=True).words == ["2", *KINGS]
@@ -516,7 +516,7 @@ def test_encodings(read):
     assert read(content, encoding="latin-1").words == ["café"]
     assert read(content, errors="replace").words == ["caf\ufffd"]
     refused(
-        read, content, r"line 2: the word is 'caf\\\\udce9', not valid utf-8: give another encoding", errors="strict"
+        read, content, r"line 2: the word is 'caf\\\\udce9', not valid utf-8: use another encoding", errors="strict"
     )
     refused(read, BINARY, r"word 3 is 'caf\\\\udce9', not valid utf-8", errors="strict")
     refused(read, b"1 1\n\xff 0.5\n", "line 2: the word is '', empty", errors="ignore")

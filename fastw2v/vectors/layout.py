@@ -133,7 +133,7 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
         if size != 1 and not (is_all and counts_rows):
             doubt(
                 f"{name}: line 1, {n_words} {size}, is read as a word and its number, because the other lines have one "
-                f"number: give {python_option('no_header', False)} if it is a header"
+                f"number: use {python_option('no_header', False)} if it is a header"
             )
             return Layout(False, start_of_text, 1, None)
         if size == 1 and not counts_rows:
@@ -227,8 +227,8 @@ def _size_without_header(source: Ahead, name: str, start: int, is_told: bool) ->
     lines = _lines(source, name, start, 1)
     if lines and not is_told and all(line.begins_with_decimal for line in lines):
         raise FormatError(
-            f"{name} looks like a table of numbers without words, such as the Embedding Projector's: put a word first in "
-            f"each line, or give {python_option('no_header', True)} if the first number is the word"
+            f"{name} looks like a table of numbers without words, such as the Embedding Projector's: put a word first "
+            f"in each line, or use {python_option('no_header', True)} if the first number is the word"
         )
     sizes = Counter(line.numbers for line in lines)
     (size, often), *others = sizes.most_common(2) or [(0, 0)]

@@ -68,7 +68,7 @@ class Matrix:
                 self._rows = np.empty((n_rows, self._size), np.float32)
         except MemoryError:
             raise FormatError(
-                f"there is no memory for {n_rows:,} vectors of {self._size} numbers: give {python_option('limit')}"
+                f"there is no memory for {n_rows:,} vectors of {self._size} numbers: use {python_option('limit')}"
             ) from None
 
 
@@ -105,7 +105,8 @@ def word_decoder(encoding: str, errors: str) -> Decode:
         except UnicodeError:
             shown = printable(letters[:60].decode("utf-8", "surrogateescape"))
             raise ValueError(
-                f"{shown!r:.60}, not valid {codec}: give another {python_option('encoding')}, or {python_option('errors', 'replace')}"
+                f"{shown!r:.60}, not valid {codec}: "
+                f"use another {python_option('encoding')}, or {python_option('errors', 'replace')}"
             ) from None
         if not is_safe:
             require_storable(word)
@@ -145,7 +146,7 @@ def distinct(found: VectorsFile, name: str, duplicates: str) -> VectorsFile:
             if duplicates == "error":
                 raise FormatError(
                     f"{name} holds the word {printable(word)!r:.60} twice, in rows {first_rows[word] + 1:,} and "
-                    f"{row + 1:,}: give {python_option('duplicates', 'first')} to keep the first"
+                    f"{row + 1:,}: use {python_option('duplicates', 'first')} to keep the first"
                 )
     assert repeated is not None
     doubt(
