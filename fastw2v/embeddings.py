@@ -164,7 +164,7 @@ class Embeddings(Exchange):
 
         Raises:
             TypeError: ``texts`` is one string, or a text is neither a string nor a list of words.
-            ValueError: the weights are none of these, or "sif" meets vectors without counts.
+            ConfigError: (a ValueError) the weights are none of these, or "sif" meets vectors without counts.
         """
         return encode(self, texts, weights, normalize, tokenize)
 

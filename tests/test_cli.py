@@ -103,6 +103,64 @@ def test_from_text_to_neighbours_scores_and_export(capsys, planted_file, in_empt
     assert described["bytes"]["V.npy"] == 128 + 56 * 20 * 4
 
 
+@pytest.mark.parametrize("name", ["v.bin", "v.vec.gz", "v.glove", "v.npz"])
+def test_every_command_takes_a_file_of_vectors(capsys, model, in_empty_folder, planted_file, name):
+    assert run(capsys, "export", model, name)[0] == 0
+    code, out, _ = run(capsys, "neighbors", name, "t0w1", "-n", "3")
+    assert code == 0
+    assert out == run(capsys, "neighbors", model, "t0w1", "-n", "3")[1]
+    code, out, _ = run(capsys, "info", name, "--json")
+    assert json.loads(out) == {"format": "vectors", "n_words": 56, "vector_size": 20}
+    (in_empty_folder / "pairs.txt").write_text("t0w1 t0w2 9\nt0w1 t1w1 1\nt2w1 t2w2 8\n")
+    assert run(capsys, "eval", name, "--similarity=pairs.txt")[0] == 0
+    assert run(capsys, "export", name, "again.bin")[0] == 0
+    assert len(fastw2v.load("again.bin")) == 56
+    options = ["--vector-size=20", "--epochs=1", "--min-count=1"]
+    code, _, err = run(capsys, "train", planted_file, "-o", "m", "--init-from", name, *options)
+    assert code == 0
+    assert "56 of 56 words start from given vectors" in err
+
+
+def encoded(model, *arguments, text):
+    """What the command `encode` writes when it reads a text."""
+    command = [sys.executable, "-m", "fastw2v", "encode", str(model), *arguments]
+    return subprocess.run(command, input=text, capture_output=True, check=False)
+
+
+def test_encode_turns_lines_into_vectors(model, tmp_path):
+    embeddings = fastw2v.load(model)
+    text = b"t0w1 t0w2\n\nnobody\nt0w1"  # The last line has no newline.
+    done = encoded(model, text=text)
+    assert done.returncode == 0
+    rows = [[float(x) for x in line.split(" ")] for line in done.stdout.decode().splitlines()]
+    expected = embeddings.encode(["t0w1 t0w2", "", "nobody", "t0w1"])
+    np.testing.assert_array_equal(np.array(rows, np.float32), expected)
+    options = ["--weights=sif", "--normalize", "-o", tmp_path / "v.npy"]
+    done = encoded(model, *options, text=gzip.compress(text))
+    assert done.returncode == 0, done.stderr
+    assert b"4 texts, vector_size 20" in done.stdout
+    expected = embeddings.encode(["t0w1 t0w2", "", "nobody", "t0w1"], weights="sif", normalize=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), expected)
+    assert encoded(model, text=b"").stdout == b""
+
+
+def test_encode_refuses_in_one_line(model, tmp_path):
+    for arguments, said in (
+        (["-o", tmp_path / "v.txt"], b"give a name that ends in .npy"),
+        (["-o", tmp_path / "nowhere" / "v.npy"], b"cannot write"),
+        (["--weights=tfidf"], b"invalid choice: 'tfidf'"),
+    ):
+        done = encoded(model, *arguments, text=b"t0w1\n")
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert done.stderr.count(b"\n") == 1
+    fastw2v.load(model).export(tmp_path / "v.bin")
+    done = encoded(tmp_path / "v.bin", "--weights=sif", text=b"t0w1\n")
+    assert done.returncode == 2
+    assert b"needs the counts of the words" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
 def test_prepare_then_train_equals_train(capsys, planted_file, in_empty_folder):
     assert run(capsys, "prepare", planted_file, "-o", "p", "--min-count=1")[0] == 0
     code, out, _ = run(capsys, "info", "p", "--json")

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
+from ..errors import ConfigError, FormatError
 from ..files.arrays import first_not_finite
 from .lookup import Lookup
 
@@ -54,7 +54,7 @@ def row_weights(lookup: Lookup, weights: Weights) -> NDArray[np.float64]:
     """Return the weight of every row, float64 ``(n_words,)``.
 
     Raises:
-        ValueError: the weights are something else, a weight is not finite, or "sif" meets vectors without counts.
+        ConfigError: the weights are something else, a weight is not finite, or "sif" meets vectors without counts.
     """
     if isinstance(weights, str) and weights == "mean":
         return np.ones(len(lookup))
@@ -62,18 +62,18 @@ def row_weights(lookup: Lookup, weights: Weights) -> NDArray[np.float64]:
         counts = lookup.vocab.counts
         total = counts.sum(dtype=np.float64)
         if total == 0:
-            raise ValueError('weights="sif" needs the counts of the words, which a file of vectors lacks: give "mean"')
+            raise ConfigError('weights="sif" needs the counts of the words, which a file of vectors lacks: give "mean"')
         of_row: NDArray[np.float64] = SIF_A / (SIF_A + counts / total)
         return of_row
     if not isinstance(weights, Mapping):
-        raise ValueError(f'weights is {weights!r:.60}: give "mean", "sif" or a mapping from words to numbers')
+        raise ConfigError(f'weights is {weights!r:.60}: give "mean", "sif" or a mapping from words to numbers')
     of_row = np.zeros(len(lookup))
     for word, weight in weights.items():
         if word in lookup:
             of_row[lookup.row(word)] = weight
     if not np.isfinite(of_row).all():
         word = lookup.words[int(np.flatnonzero(~np.isfinite(of_row))[0])]
-        raise ValueError(f"the weight of the word {word!r:.60} is not finite")
+        raise ConfigError(f"the weight of the word {word!r:.60} is not finite")
     return of_row
 
 
