@@ -37,6 +37,7 @@ from .files.arrays import npy_blocks
 from .files.manifest import read_manifest
 from .files.places import local_path
 from .files.replacing import STANDARD_OUTPUT, replacing
+from .foreign_options import hint, is_foreign
 from .screen import counted, escaped, printable, readings, unescaped
 from .spellings import close_to
 from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
@@ -68,7 +69,24 @@ _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like every other error here."""
+    """A parser whose errors are one line, like every other error here, and name what may have been meant."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and raise `ConfigError` for an argument that this command does not know."""
+        given = list(sys.argv[1:] if args is None else args)
+        leaf = self._subparsers is None
+        for argument in given[: given.index("--") if "--" in given else None] if leaf else ():
+            if is_foreign(argument):
+                self._refuse(argument)
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self._refuse(unknown[0])
+        return parsed, unknown
+
+    def _refuse(self, argument: str) -> NoReturn:
+        what = "option" if argument.startswith("-") else "further argument"
+        meant = hint(argument, self._option_string_actions) if what == "option" else None
+        self.error(f"there is no {what} {argument!r:.60}" + (f"; {meant}" if meant else ""))
 
     def error(self, message: str) -> NoReturn:
         """Raise `ConfigError`."""

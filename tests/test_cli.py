@@ -465,3 +465,27 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
     assert_refused(capsys, "train", planted_file, "-o", "", said="-o is an empty string")
     assert_refused(capsys, "train", "", "-o", "m", said="corpus is an empty string")
     assert not list(in_empty_folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("train x -o m -size 50", "there is no option '-size'; did you mean --vector-size? (see fastw2v train --help)"),
+        ("train x -output m", "there is no option '-output'; did you mean --output?"),
+        ("train x -o m --vector_size=50", "'--vector_size=50'; did you mean --vector-size?"),
+        ("train x -o m -minCount 1", "did you mean --min-count?"),
+        ("train x -o m -dim 50", "did you mean --vector-size?"),
+        ("train x -o m -t 1e-4", "did you mean --sample?"),
+        ("train x -o m --widow 3", "did you mean --window?"),
+        ("train x -o m -cbow 1", "fastw2v trains skip-gram only"),
+        ("train x -o m -hs 1", "fastw2v trains with negative sampling only"),
+        ("train -train x -output m", "give the text without an option"),
+        ("train x -o m --xyzzy 1", "there is no option '--xyzzy' (see"),
+        ("info m more", "there is no further argument 'more'"),
+        ("neighbors m king --topn 3", "did you mean -n?"),
+        ("neighbours m king", "invalid choice: 'neighbours'"),
+    ],
+)
+def test_options_of_other_programs_are_answered_with_ours(capsys, in_empty_folder, arguments, said):
+    assert_refused(capsys, *arguments.split(), said=said)
+    assert not list(in_empty_folder.iterdir())
