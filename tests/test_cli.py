@@ -489,3 +489,32 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
 def test_options_of_other_programs_are_answered_with_ours(capsys, in_empty_folder, arguments, said):
     assert_refused(capsys, *arguments.split(), said=said)
     assert not list(in_empty_folder.iterdir())
+
+
+def test_similarity_and_analogy(capsys, model):
+    embeddings = fastw2v.load(model)
+    code, out, _ = run(capsys, "similarity", model, "t0w1", "t0w2", "t1w1", "t0w1")
+    assert code == 0
+    assert out.splitlines()[0] == f"{embeddings.similarity('t0w1', 't0w2'):7.4f}  t0w1  t0w2"
+    assert len(out.splitlines()) == 2
+    code, out, _ = run(capsys, "similarity", model, "t0w1", "t0w2", "--json")
+    assert json.loads(out) == [{"words": ["t0w1", "t0w2"], "cosine": embeddings.similarity("t0w1", "t0w2")}]
+    code, out, _ = run(capsys, "analogy", model, "t0w1", "t0w2", "t1w1", "-n", "3")
+    expected = embeddings.analogy("t0w1", "t0w2", "t1w1", topn=3)
+    assert out.splitlines() == [f"{cosine:7.4f}  {word}" for word, cosine in expected]
+    code, out, _ = run(capsys, "analogy", model, "t0w1", "t0w2", "t1w1", "--json")
+    assert json.loads(out)["words"] == ["t0w1", "t0w2", "t1w1"]
+    assert_refused(capsys, "similarity", model, "t0w1", said="there are 1 words: give two, or several pairs")
+    assert_refused(capsys, "similarity", model, "t0w1", "T0W1", said="the same but for case: t0w1")
+    assert_refused(capsys, "analogy", model, "t0w1", "t0w2", "nobody", said="the word 'nobody' is not in")
+    assert_refused(capsys, "analogy", model, "t0w1", "t0w2", "t1w1", "-n", "0", said="-n is 0")
+
+
+def test_convert_reads_and_writes_files_of_vectors(capsys, in_empty_folder):
+    (in_empty_folder / "latin.txt").write_bytes("caf\xe9 1 2\nking 3 4\nqueen 5 6\n".encode("latin-1"))
+    code, out, _ = run(capsys, "convert", "latin.txt", "v.vec.gz", "--limit", "2", "--encoding", "latin-1")
+    assert code == 0
+    assert "v.vec.gz: 2 words, vector_size 2, word2vec-text" in out
+    assert list(fastw2v.load("v.vec.gz").words) == ["caf\xe9", "king"]
+    assert_refused(capsys, "convert", "latin.txt", "w.vec", "--limit", "0", said="limit")
+    assert_refused(capsys, "convert", "latin.txt", "w.vec", "--encoding", "nonsense", said="nonsense")
