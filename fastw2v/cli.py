@@ -65,6 +65,15 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
 )
 MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .npz, also packed"
+FILE_HELP = (
+    "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, .bz2, .xz "
+    "or .zst after it; - is standard output"
+)
+FORMAT_HELP = (
+    "word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; glove: "
+    "text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
+    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers (default: by suffix; without one, word2vec-bin)"
+)
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 
 
@@ -235,21 +244,15 @@ def build_parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "file",
             metavar="FILE",
-            help="file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, "
-            ".bz2, .xz or .zst after it; - is standard output",
+            help=FILE_HELP,
         )
         sub.add_argument(
             "--format",
             choices=FORMATS,
-            help="word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; "
-            "glove: text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
-            ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers (default: by suffix; without one, "
-            "word2vec-bin)",
+            help=FORMAT_HELP,
         )
         sub.add_argument("--limit", type=number_parser(int), metavar="N", help="only the first N words")
-        sub.add_argument(
-            "--encoding", default="utf-8", metavar="NAME", help="encoding of a file's words (default: utf-8)"
-        )
+        sub.add_argument("--encoding", default="utf-8", metavar="E", help="encoding of a file's words (default: utf-8)")
 
     sub = command("info", _info, "describe a model folder, a prepared folder or a file of vectors")
     sub.add_argument("folder", metavar="MODEL")
@@ -401,7 +404,7 @@ def _analogy(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
     words = [_known(embeddings, text) for text in arguments.words]
-    answers = embeddings.analogy(*words, topn=arguments.n)
+    answers = embeddings.analogy(words[0], words[1], words[2], topn=arguments.n)
     if arguments.json:
         _print_json({"words": words, "answers": [{"word": word, "cosine": cosine} for word, cosine in answers]})
         return
