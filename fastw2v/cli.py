@@ -72,7 +72,8 @@ FILE_HELP = (
 FORMAT_HELP = (
     "word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; glove: "
     "text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
-    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers (default: by suffix; without one, word2vec-bin)"
+    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers "
+    "(default: by suffix; without one, word2vec-bin)"
 )
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 
