@@ -7,7 +7,7 @@ import pytest
 
 import fastw2v
 from fastw2v.cli import main
-from fastw2v.errors import CorpusError, FolderError
+from fastw2v.errors import CorpusError, FastW2VWarning, FolderError
 from fastw2v.files.places import expand_home, local_path
 from fastw2v.text import inputs
 from fastw2v.text.prepared import as_paths, is_prepared, open_prepared
@@ -43,7 +43,8 @@ def home(tmp_path, monkeypatch):
 )
 def test_home_in_python(home, corpus):
     fastw2v.train(corpus, output="~/m", **QUICK)
-    fastw2v.train(corpus, output=Path("~/m"), resume=True, init_from="~/m", **QUICK | {"epochs": 2})
+    with pytest.warns(FastW2VWarning, match="init_from is ignored"):
+        fastw2v.train(corpus, output=Path("~/m"), resume=True, init_from="~/m", **QUICK | {"epochs": 2})
     assert (home / "m" / "model.json").is_file()
     assert fastw2v.prepare(corpus, "~/p", min_count=1).tokens_read == 36
     assert json.loads((home / "p" / "prepared.json").read_text())["sources"][0].startswith(str(home))
