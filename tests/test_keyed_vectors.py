@@ -408,6 +408,11 @@ GOOD = Vocab(["a", "b"], np.array([2, 1]))
         ((GOOD, np.eye(2), None, {"a": (1, 2)}), "lists"),
         ((GOOD, np.eye(2), None, {}, [{"a": [1]}]), "record 0 of metrics"),
         ((GOOD, np.eye(2), None, {}, [7]), "record 0 of metrics"),
+        ((GOOD, np.eye(2), None, {}, [{"a": (1, 2)}]), "record 0 of metrics"),
+        ((GOOD, np.eye(2), None, {}, [{"a": 1}, {"a": np.float32(1)}]), "record 1 of metrics"),
+        ((GOOD, np.eye(2), None, {}, [{1: 2}]), "record 0 of metrics"),
+        ((GOOD, np.eye(2), None, {"format": "x"}), "metadata has the key 'format'"),
+        ((GOOD, np.eye(2), None, {"format_version": 99, "n_words": 5}), "metadata has the key 'format_version'"),
     ],
 )
 def test_what_can_not_be_stored_is_not_made(arguments, match, tmp_path):
