@@ -159,7 +159,8 @@ class Embeddings(Exchange):
         """Return a vector for each text: the weighted mean of the vectors of its known words.
 
         Args:
-            texts: strings, or lists of words. A word counts as often as it occurs.
+            texts: strings, or lists of words. A word counts as often as it occurs. If all words are whole numbers, the
+                integer 28 is the word "28".
             weights: "mean" gives every word the weight 1. "sif" gives the weight a / (a + p), where p is the word's
                 share of the corpus and a = 1e-3: smooth inverse frequency, Arora et al., "A Simple but Tough-to-Beat
                 Baseline for Sentence Embeddings" (2017). Their second step, which removes a common component, depends
@@ -171,7 +172,7 @@ class Embeddings(Exchange):
             float32 ``(n_texts, vector_size)``; zeros where no word is known.
 
         Raises:
-            TypeError: ``texts`` is one string, or a text is neither a string nor a list of words.
+            TypeError: ``texts`` is one string or a table, or a text is neither a string nor a list of words.
             ValueError: the weights are none of these, or "sif" meets vectors without counts.
         """
         return encode(self, texts, weights, normalize, tokenize)
