@@ -387,10 +387,11 @@ def _export(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model)
     written = format_of(arguments.file, arguments.format)
     embeddings.export(arguments.file, arguments.format)
+    place = local_path(arguments.file, FormatError, output=True)
     # In a pipe this line would follow the vectors.
-    if arguments.file != STANDARD_OUTPUT and (os.path.isfile(arguments.file) or os.path.isdir(arguments.file)):
+    if place != STANDARD_OUTPUT and (os.path.isfile(place) or os.path.isdir(place)):
         size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
-        _print(f"{arguments.file}: {size}, {written}")
+        _print(f"{place}: {size}, {written}")
 
 
 def _info(arguments: argparse.Namespace) -> None:
