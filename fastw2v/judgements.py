@@ -82,6 +82,11 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
         pairs.append((fields[one], fields[two], number))
     if not pairs:
         raise FormatError(f"{name} holds no word pair")
+    if table.score > 2 and not table.has_header and all(_is_no_word(a) for a, _, _ in pairs):
+        raise FormatError(
+            f"{name}: column 1 holds only numbers or single letters, such as {pairs[0][0]!r:.60}, which seem to be no "
+            "words: remove the column, or add a first line that names the columns, such as id, word1, word2, score"
+        )
     if all(_PART_OF_SPEECH.fullmatch(word) for a, b, _ in pairs for word in (a, b)):
         pairs = [(a[:-2], b[:-2], number) for a, b, number in pairs]
     return pairs
@@ -168,6 +173,10 @@ def _number(field: str, separator: str) -> float | None:
         return float(field.replace(",", ".") if separator == ";" else field)  # A decimal comma.
     except ValueError:
         return None
+
+
+def _is_no_word(field: str) -> bool:
+    return len(field) == 1 or _number(field, "") is not None
 
 
 def _layout(name: str, lines: list[Line]) -> _Layout:

@@ -341,6 +341,12 @@ def test_malformed_evaluation_files(capsys, model, in_empty_folder):
     assert_refused(capsys, "eval", model, "--analogies", "bad", "--restrict-vocab=0", said="--restrict-vocab is 0")
 
 
+def test_encode_by_counts_refuses_vectors_without(capsys, in_empty_folder):
+    (in_empty_folder / "v.txt").write_text("a 1 2\nb 3 4\n")
+    said = "--weights sif needs the counts of the words, which a file of vectors lacks: give --weights mean"
+    assert_refused(capsys, "encode", "v.txt", "--weights", "sif", said=said)
+
+
 @pytest.mark.parametrize("command", ["eval", "neighbors", "export", "info"])
 def test_folder_that_is_no_model(capsys, in_empty_folder, command):
     more = {"eval": ["--similarity=x"], "neighbors": ["word"], "export": ["file"], "info": []}[command]

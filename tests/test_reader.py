@@ -220,6 +220,14 @@ def test_a_first_line_that_may_be_a_header(read):
     assert read(b"2 3\nking 0.1\nqueen 0.2\n", no_header=True).words == ["2", *KINGS]
 
 
+def test_a_matrix_without_words(read):
+    for text in (b"0.5 1 2\n0 -1e-05 3\n-.25 1 2\n", b"0.5\t1\t2\n1\t0\t0\n"):
+        with pytest.warns(FastW2VWarning, match=r"numbers, such as '0.5', which are read as words; .*from_vectors"):
+            assert read(text).words[0] == "0.5"
+    for text in (b"17 1 2\n-4 1 2\n", b"0.5 1 2\nhalf 1 2\n", b"2 2\n0.5 1 2\n1.5 1 2\n"):
+        assert len(read(text).words) == 2
+
+
 def test_a_header_and_a_vector_of_one_number(read):
     assert read(b"2 1\na 5\nb 7\n").words == ["a", "b"]
     refused(read, b"3 1\na 5\nb 7\n", "line 1 may be a header .* give no_header=True or no_header=False")
