@@ -19,8 +19,8 @@ _ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f
 def printable(text: str) -> str:
     """Return the text with control, bidirectional, invisible and undecodable characters escaped, for a screen.
 
-    A zero-width joiner or non-joiner is text where it can be seen: between two characters of a script that joins, as in
-    Persian, between two emoji, or after a virama. So are emoji that are newer than this Python.
+    A zero-width joiner or non-joiner stays where it has a visible effect: between two characters of a joining script,
+    as in Persian, between two emoji, or after a virama. Emoji that are newer than this Python stay, too.
     """
     if text.isprintable() and _BLANK.isdisjoint(text):
         return text
@@ -28,15 +28,15 @@ def printable(text: str) -> str:
 
 
 def escaped(word: str) -> str:
-    """Return a word as `printable` does, and in such a form that `unescaped` returns the word.
+    """Return the `printable` form of a word, in which `unescaped` finds the word again.
 
-    A backslash that seems to begin an escape is escaped itself.
+    A backslash that seems to begin an escape is itself escaped.
     """
     return printable(_ESCAPE.sub(lambda found: r"\x5c" + found[0][1:], word) if "\\" in word else word)
 
 
 def unescaped(text: str) -> str:
-    """Return the word that `escaped` shows as this text, or the text itself if there is none."""
+    """Return the word whose `escaped` form is this text, or the text itself if there is no such word."""
     if "\\" not in text:
         return text
     word = _replace_escapes(text)
@@ -46,8 +46,8 @@ def unescaped(text: str) -> str:
 def readings(text: str) -> list[str]:
     r"""Return the words that a person may mean by a text, the likeliest first.
 
-    These are the word that is shown like this, the text itself, and the text with every escape replaced, as a person
-    writes whose keyboard or screen lacks a letter: ``caf\xe9``.
+    These are the word whose `escaped` form is the text, the text itself, and the text with every escape replaced. The
+    last is for a person whose keyboard or screen lacks a letter: ``caf\xe9``.
     """
     return list(dict.fromkeys([unescaped(text), text, _replace_escapes(text)]))
 

@@ -418,7 +418,7 @@ def test_walks_train_as_their_ids_and_offsets():
 def test_ids_that_never_occur_are_counted(capsys):
     options = {"vector_size": 3, "epochs": 1, "workers": 1, "sample": 0}
     fastw2v.train_ids([[0, 3, 0, 3]], n_words=6, **options)
-    assert "4 of 6 ids never occur, the first is 1: their vectors stay as they start" in capsys.readouterr().err
+    assert "4 of 6 ids never occur, the first is 1: their vectors keep their initial values" in capsys.readouterr().err
     fastw2v.train_ids([[0, 1, 0, 1]], **options)
     assert "never occur" not in capsys.readouterr().err
     with pytest.warns(FastW2VWarning, match="4 of 6 rows have no id, because the largest id is 5: number the ids"):

@@ -137,7 +137,7 @@ def test_zstd_without_its_library(tmp_path, monkeypatch):
     path = tmp_path / "corpus"
     path.write_bytes(b"\x28\xb5\x2f\xfd" + b"x" * 20)
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    with pytest.raises(CorpusError, match=r"corpus is zstd-compressed: pip install 'fastw2v\[zst\]'"):
+    with pytest.raises(CorpusError, match=r"corpus is zstd-compressed: run pip install 'fastw2v\[zst\]'"):
         read(path)
 
 

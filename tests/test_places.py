@@ -114,7 +114,7 @@ def test_other_names_are_left_alone(name):
 
 def test_an_unknown_user(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FolderError, match="'~nobody-here/m' begins with an unknown user: give the whole path"):
+    with pytest.raises(FolderError, match="'~nobody-here/m' names an unknown user: give the whole path"):
         fastw2v.prepare([["a"]], "~nobody-here/m", min_count=1)
     with pytest.raises(CorpusError, match="no file matches"):
         inputs.expand(["~*.txt"])

@@ -154,7 +154,7 @@ def test_other_min_count_than_prepared_with_is_an_error(text, tmp_path):
         (
             np.array([0, -1, 1], np.int32),
             [0, 3],
-            r"holds -1 \(id 2 of sequence 1\).*; if it fills up short walks, leave it out",
+            r"holds -1 \(id 2 of sequence 1\).*; if it pads short sequences, leave it out",
         ),
         (np.array([0, 5, 1], np.int32), [0, 3], r"holds 5 \(id 2 of sequence 1\): every id must be from 0 to 4"),
         (np.zeros(3, np.int32), np.array([0, 3.0]), "offsets is float64"),

@@ -58,7 +58,7 @@ def test_ids_and_offsets_need_no_number_of_rows():
         (np.array([[0, 1], [1, -1]]), None, r"holds -1 \(id 2 of sequence 2\)"),
         ([[0, -2]], None, r"holds -2 \(id 2 of sequence 1\): every id must be from 0 to 2147483646$"),
         ([[0], [2**31 - 1]], None, r"holds 2147483647 \(id 1 of sequence 2\)"),
-        ([[0], [2**63]], None, "holds 9223372036854775808: ids are rows, from 0; train takes any whole numbers"),
+        ([[0], [2**63]], None, "holds 9223372036854775808: give rows, from 0; train takes any whole number"),
         (np.array([[2**64 - 1]], np.uint64), None, "holds 18446744073709551615"),
         ([[0, 1], [1, 2.5]], None, "id 2 of sequence 2 is 2.5, not a whole number: give ids from 0, or use train"),
         ([[0], [1, "a"]], None, "id 2 of sequence 2 is 'a', not a whole number"),
@@ -72,13 +72,13 @@ def test_ids_and_offsets_need_no_number_of_rows():
         ([[0], 5], None, "sequence 2 is 5"),
         ([0, 1], None, "sequence 1 is 0: give a list"),
         (np.array([0, 1]), None, "ids has one dimension, so it needs offsets"),
-        (np.array([[0, 1]]), [0, 2], "ids has two dimensions, so each row is a walk: leave the offsets out"),
+        (np.array([[0, 1]]), [0, 2], "ids has two dimensions, so each row is a sequence: omit offsets"),
         ([[0, 1], [1]], [0, 2], "ids or offsets is no array"),
         (np.ones((2, 2)), None, r"ids is float64 with shape \(2, 2\)"),
         (np.ones((2, 2), bool), None, r"ids is bool with shape \(2, 2\)"),
         (np.ones((2, 2, 2), int), None, r"ids is int64 with shape \(2, 2, 2\)"),
         ((np.array([0, 1, 1]), np.array([0, 2, 3])), None, "ids is a pair of ids and offsets: give them as two"),
-        ({0: [1]}, None, "ids is a dict: give a two-dimensional array, or a list of walks"),
+        ({0: [1]}, None, "ids is a dict: give a two-dimensional array, or a list of sequences"),
         ({(0, 1)}, None, "ids is a set"),
         ("walks.txt", None, "ids is a str"),
         (7, None, "ids is a int"),
@@ -140,6 +140,6 @@ def test_absent_ids_are_counted(capsys):
     assert corpus.vocab.counts.tolist() == [0, 2, 1, 0, 0]
     assert list(corpus.vocab.words) == ["0", "1", "2", "3", "4"]
     assert "3 of 5 ids never occur, the first is 0" in capsys.readouterr().err
-    with pytest.warns(FastW2VWarning, match=r"3 of 5 rows have no id, .* give n_words; train takes any whole numbers"):
+    with pytest.warns(FastW2VWarning, match=r"3 of 5 rows have no id, .* give n_words; train takes any whole number"):
         doubt_sparse(corpus.vocab.counts)
     doubt_sparse(corpus.vocab.counts[:4])  # Half of the rows have an id.

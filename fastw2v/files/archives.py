@@ -1,7 +1,8 @@
 """Files as streams of bytes; archives (gzip, bzip2, xz, zstd) are recognised by their first bytes, not by their names.
 
-Streams end to end are one stream. A truncated or damaged archive is an error, and so is a file that changes while it is
-read. Callers name the class of their errors, because a text and a file of vectors fail in the same ways.
+Several compressed streams, one after the other, are one stream. A truncated or damaged archive is an error, and so is
+a file that changes while it is read. Callers give the class of the errors, because a text and a file of vectors fail in
+the same ways.
 """
 
 import bz2
@@ -61,7 +62,7 @@ class Raw(io.RawIOBase):
 
 
 class _Streams(io.RawIOBase):
-    """The decompressed bytes of streams end to end.
+    """The decompressed bytes of compressed streams, one after the other.
 
     It replaces `gzip.GzipFile`, which before Python 3.12 reads 8 KiB at a time and takes a third longer, and the zstd
     library's own reader, which does not notice a truncated frame.
@@ -135,7 +136,7 @@ class _Archive(io.RawIOBase):
             self._stream = library(io.BufferedReader(raw, COMPRESSED_BYTES))
         except ImportError:
             raise error(
-                f"{name} is {self._kind}-compressed: pip install 'fastw2v[zst]' to read it, or decompress it"
+                f"{name} is {self._kind}-compressed: run pip install 'fastw2v[zst]', or decompress it first"
             ) from None
 
     def readable(self) -> bool:
@@ -152,7 +153,7 @@ class _Archive(io.RawIOBase):
             raise
         except MemoryError:  # An xz or zstd header may demand gigabytes.
             raise self._error(
-                f"{self._name} needs more memory to decompress than there is: decompress it once"
+                f"{self._name} needs more memory to decompress than there is: decompress it first"
             ) from None
         except Exception as error:  # Every library has its own errors.
             known = isinstance(error, (OSError, zlib.error, lzma.LZMAError)) or type(error).__name__ == "ZstdError"
@@ -168,7 +169,7 @@ def unpacked(stream: Any, name: str, error: type[FastW2VError]) -> Raw:
     """Return the bytes of an open stream, decompressed if its first bytes are those of an archive.
 
     Raises:
-        FastW2VError: of class ``error``: a library is missing, or, while it is being read, the archive is damaged.
+        FastW2VError: of class ``error``: a library is missing. Reading raises it, too, if the archive is damaged.
     """
     raw = Raw(stream, name, error)
     head = raw.peek()

@@ -1,6 +1,6 @@
-"""Paths as users write them: ``~`` is a home folder, and the address of something elsewhere is not a path.
+"""Paths as users write them: ``~`` is a home folder, and an address such as ``s3://bucket`` is not a path.
 
-A path that exists under the very name that was given wins: a file named ``~`` or a folder named ``s3:`` stays usable.
+If a path with the given name exists, it is used: a file named ``~`` or a folder named ``s3:`` stays usable.
 """
 
 import os
@@ -30,13 +30,13 @@ def expand_home(path: str | PathLike[str]) -> str:
 def local_path(
     path: str | PathLike[str], error: type[FastW2VError], *, output: bool = False, text: bool = False
 ) -> str:
-    """Return a path with ``~`` expanded; refuse what would otherwise become a folder of a strange name.
+    """Return a path with ``~`` expanded; refuse an address, which would otherwise become the name of a folder.
 
     Args:
         path: as the user gave it.
         error: the class of the errors.
-        output: something is to be written there.
-        text: it is a corpus, which may also come from a pipe.
+        output: the path is to be written.
+        text: the path is that of a corpus, which may also come from a pipe.
 
     Raises:
         FastW2VError: of class ``error``: no such path exists, and it is an address, such as ``s3://bucket/text``, or
@@ -58,5 +58,5 @@ def local_path(
         raise error(f"{name!r:.60} is an address, not a local path: {remedy}")
     user = name.split("/")[0]
     if user.startswith("~") and not any(c in user for c in "*?["):
-        raise error(f"{name!r:.60} begins with an unknown user: give the whole path (./{user:.30} for that very name)")
+        raise error(f"{name!r:.60} names an unknown user: give the whole path (./{user:.30} for a folder of that name)")
     return name

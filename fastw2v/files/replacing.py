@@ -1,9 +1,9 @@
 """Write one file: a complete file replaces the old one, or the old one stays.
 
-The new content is first written aside, in the same folder, and renamed at the end. Some targets can't be renamed onto:
-a file that is mounted by itself (as in containers), or a writable file in a folder where nothing can be made. Then the
-complete content, which lies aside, is copied into the old file. A crash during that copy, and only then, leaves the
-target with parts of both; the content aside stays, and an error names it.
+The new content first goes to a second file in the same folder, which is renamed at the end. Some targets can't be
+replaced by renaming: a file that is mounted by itself (as in containers), or a writable file in a folder where no file
+can be created. Then the complete content is copied from the second file into the target. Only a crash during that copy
+leaves the target with parts of both. The second file stays, and an error names it.
 """
 
 import errno
@@ -25,7 +25,7 @@ from .staging import synchronise
 
 STANDARD_OUTPUT = "-"
 _WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-# What the system answers where nothing can be made beside a file, or a file can't be renamed onto it.
+# The system's errors where no file can be created beside the target, or where the target can't be replaced.
 _ONLY_IN_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
 
 
@@ -58,7 +58,7 @@ def replacing(path: str | PathLike[str], error: type[FastW2VError]) -> Iterator[
 
 
 def is_pipe(name: str) -> bool:
-    """Tell whether a name is that of a pipe or a device, which can't be replaced."""
+    """Return whether a name is that of a pipe or a device, which can't be replaced."""
     return os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name)
 
 
@@ -124,12 +124,12 @@ def _standard_output(error: type[FastW2VError]) -> Iterator[BinaryIO]:
 
 
 def _open_aside(target: Path, old: os.stat_result | None) -> tuple[Path, BinaryIO]:
-    """Open a new file in the folder of the target, or among temporary files if nothing can be made there."""
+    """Open a new file in the folder of the target, or among temporary files if no file can be created there."""
     # Two threads may write to the same target. The name is cut because a target's name may be as long as names can be.
     aside = target.with_name(f".{target.name[:50]}.{os.getpid()}.{threading.get_ident()}")
     try:
         aside.unlink(missing_ok=True)
-        return aside, open(aside, "xb")  # This fails if somebody has put a link there.
+        return aside, open(aside, "xb")  # This fails if somebody has created a link there.
     except OSError as reason:
         if old is None or reason.errno not in _ONLY_IN_PLACE:
             raise
@@ -159,7 +159,7 @@ def _renamed(aside: Path, target: Path, old: os.stat_result | None) -> bool:
 
 
 def _reserve(target: Path, size: int) -> None:
-    """Enlarge a file, so that a full disk shows before the old content is lost."""
+    """Enlarge a file, so that a full disk is an error before the old content is lost."""
     if not hasattr(os, "posix_fallocate"):
         return
     with open(target, "r+b") as file:

@@ -94,7 +94,7 @@ def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[
             place = start + int(np.argmax((block < 0) | (block >= n_words)))
             value, sequence = int(ids[place]), int(np.searchsorted(offsets, place, "right"))
             where = f"id {place - int(offsets[sequence - 1]) + 1} of sequence {sequence}"
-            padding = "; if it fills up short walks, leave it out, as in [walk[walk >= 0] for walk in walks]"
+            padding = "; if it pads short sequences, leave it out, as in [walk[walk >= 0] for walk in walks]"
             raise CorpusError(
                 f"{name} holds {value} ({where}): every id must be from 0 to {n_words - 1}{padding * (value == -1)}"
             )

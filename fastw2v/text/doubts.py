@@ -1,7 +1,7 @@
-"""Doubts about text that was read as words although it is markup, JSON, another encoding, or has other line ends.
+"""Doubts about text that was read as words although it is markup, JSON or not UTF-8, or has other line ends.
 
-Such text is trained as it is, and its user is told. The words of a corpus show what it is. So this looks at each
-distinct word once, after the scan, and weighs it by its count: the shares are exact, and the scan takes no longer.
+Such text is trained as it is, with a warning. The words of a corpus show what it is. So each distinct word is checked
+once, after the scan, and weighed by its count: the shares are exact, and the scan takes no longer.
 """
 
 from collections.abc import Iterable
@@ -24,18 +24,18 @@ N_SIGNS = 10
 #: A corpus is doubtful from this share of its tokens on. Broken characters in text from the Web are a hundred times
 #: rarer; Latin-1 text in English, with its few accents and quotation marks, has more.
 INVALID_SHARE = 0.001
-#: Of tags that end something. HTML has one per 4 tokens, SVG 1 per 56, a Wikipedia dump or film reviews with <br /> 1
+#: Least share of closing tags. HTML has 1 per 4 tokens, SVG 1 per 56, a Wikipedia dump or film reviews with <br /> 1
 #: per 40 to 60; Markdown with some HTML 1 per 300, sources in C++, JavaScript and Python 1 per 500 to 4,000. Text with
-#: marks such as <unk>, <url>, <3 or List<String> has none: nothing is ended there.
+#: marks such as <unk>, <url>, <3 or List<String> has none.
 TAG_END_SHARE = 0.005
-#: Most lines begin an object or a list where the lines are JSON, however long their texts are.
+#: If the lines are JSON, most of them begin an object or a list, however long their texts are.
 ROWS_PER_LINE = 0.5
 #: Indented JSON has a key in 2 of 3 lines; JavaScript in 1 of 13, Python in 1 of 60. One long line needs many.
 KEYS_PER_LINE, KEY_SHARE = 0.3, 0.02
-#: Beside the mark that begins each such file, a share of its commands shows that the text does not only mention it.
+#: A PDF or RTF file begins with a mark. If a text only mentions the mark, its share of commands is smaller than this.
 COMMAND_SHARE = 0.001
 
-#: Shortest text, in bytes per carriage return, that could be lines; and in bytes per newline, that could be without.
+#: Carriage returns seem to end lines if there is at least 1 per 10,000 bytes, and at most 1 newline per 100,000.
 BYTES_PER_RETURN, BYTES_PER_NEWLINE = 10_000, 100_000
 
 _LONGEST, _MOST = 500, 20  # characters of a doubt, and doubts, that a manifest may hold
@@ -207,7 +207,7 @@ def tally_of(runs: Iterable[Run]) -> NDArray[np.int64]:
 
 @jit(exact=True)
 def _count_returns(text: NDArray[np.uint8]) -> int:
-    """Count carriage returns before something else than a newline; the last byte is before nothing."""
+    """Count carriage returns that no newline follows; the last byte of the text does not count."""
     found = 0
     for at in range(len(text) - 1):
         found += (text[at] == 13) & (text[at + 1] != 10)
@@ -217,7 +217,7 @@ def _count_returns(text: NDArray[np.uint8]) -> int:
 def lone_returns(text: NDArray[np.uint8], n_ends: int) -> int:
     """Return how many carriage returns in a block of text seem to be its line ends; ``n_ends`` sentences end in it.
 
-    Nearly every block has newlines, and is not looked at. A long line with a stray carriage return counts none.
+    Nearly every block has newlines, and is not searched. A stray carriage return in a long line does not count.
     """
     if n_ends > 1 + len(text) // BYTES_PER_NEWLINE:
         return 0
@@ -228,7 +228,7 @@ def lone_returns(text: NDArray[np.uint8], n_ends: int) -> int:
 
 
 def doubts_of(tally: NDArray[np.int64], n_tokens: int, n_sentences: int, n_returns: int) -> tuple[str, ...]:
-    """Return what is doubtful about a corpus, a sentence each.
+    """Return the doubts about a corpus, one sentence each.
 
     Args:
         tally: see `tally_of`.
@@ -251,7 +251,7 @@ def doubts_of(tally: NDArray[np.int64], n_tokens: int, n_sentences: int, n_retur
         )
     elif count[INVALID] and count[INVALID] >= INVALID_SHARE * n_tokens:
         found.append(
-            f"the text is not UTF-8: {share(INVALID)} are invalid, and are kept as bytes; convert the text first, as "
+            f"the text is not UTF-8: {share(INVALID)} are invalid and are kept as bytes; convert the text first, as "
             "with iconv -f latin1 -t utf-8 if it is Latin-1"
         )
     if count[RTF_HEAD] and count[RTF] >= COMMAND_SHARE * n_tokens:
@@ -287,5 +287,5 @@ def recorded_doubts(folder: Path, manifest: dict[str, Any]) -> tuple[str, ...]:
     """
     doubts: Any = manifest.get("doubts", [])
     if not isinstance(doubts, list) or len(doubts) > _MOST or not all(isinstance(text, str) for text in doubts):
-        raise FolderError(f"{folder}: its manifest has no valid list of doubts: prepare again")
+        raise FolderError(f"the manifest of {folder} has no valid list of doubts: prepare again")
     return tuple(printable(text)[:_LONGEST] for text in doubts)

@@ -1,9 +1,9 @@
 """Turn sentences that a program holds into ids: lists of tokens, generators, arrays, columns of frames.
 
-A token is a string or a whole number; the word of a number is ``str(number)``. A string counts by its characters: a
-member of an Enum, a NumPy string or another subclass of str is the plain string that it holds.
+A token is a string or a whole number; the word of a number is ``str(number)``. Only the characters of a string count: a
+member of an Enum, a NumPy string or an object of another subclass of str is the plain string that it holds.
 
-Objects of NumPy, pandas, polars and Arrow are recognised by what they have, so none of them is imported.
+Objects of NumPy, pandas, polars and Arrow are recognised by their attributes, so none of these packages is imported.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, MappingView, Sequence, Set
@@ -56,7 +56,7 @@ class _Integers(dict[int, int]):
 class Tokens:
     """Turns tokens into numbers: all strings, or all whole numbers.
 
-    A look at the types of many tokens at once takes less time than a look at each token. No method of a token is called
+    To check the types of many tokens at once takes less time than to check each token. No method of a token is called
     before it is a plain str or int, so a class with its own ``__eq__`` or ``__hash__`` can't merge or split words.
 
     Attributes:
@@ -66,7 +66,7 @@ class Tokens:
     def __init__(self) -> None:
         self.words = Numbering()
         self._integers = _Integers(self.words)
-        self._kind: type = object  # str or int as soon as a token was seen.
+        self._kind: type = object  # str or int after the first token.
 
     def number(self, tokens: Sequence[Any], into: list[int]) -> bool:
         """Append the number of each token to ``into``; return False if a token is unfit, see `refuse`."""
@@ -90,7 +90,7 @@ class Tokens:
         """Raise for the first of these tokens that is unfit.
 
         Args:
-            tokens: of which one is unfit.
+            tokens: tokens, at least one of them unfit.
             what: where the tokens come from, as in "sentence 7".
             before: number of tokens of ``what`` before these.
 
@@ -125,7 +125,7 @@ def _kind_of(kinds: set[type]) -> type | None:
 
 
 def is_whole(kind: type) -> bool:
-    """Tell whether objects of a type are whole numbers; truth values are none."""
+    """Return whether objects of a type are whole numbers; Booleans are not."""
     return issubclass(kind, Integral) and not issubclass(kind, bool)
 
 
@@ -164,23 +164,23 @@ def _is_missing(value: Any) -> bool:
 
 
 def is_frame(value: Any) -> bool:
-    """Tell whether an object is a table with named columns, as a data frame, an Arrow table or a structured array."""
+    """Return whether an object is a table with named columns: a data frame, an Arrow table or a structured array."""
     named = getattr(getattr(value, "dtype", None), "names", None)
     return named is not None or any(hasattr(type(value), name) for name in ("columns", "column_names"))
 
 
 def is_column(value: Any) -> bool:
-    """Tell whether an object is an array or a column, which turns all its elements into Python objects at once."""
+    """Return whether an object is an array or a column, which can turn all its elements into Python objects at once."""
     return any(hasattr(value, name) for name in ("tolist", "to_list", "to_pylist", "as_py")) and not is_frame(value)
 
 
 def is_mapping(value: Any) -> bool:
-    """Tell whether an object has keys, as a dict or a row of a database, and is not a column."""
+    """Return whether an object has keys, as a dict or a row of a database has, and is not a column."""
     return isinstance(value, Mapping) or (hasattr(value, "keys") and not is_column(value))
 
 
 def check_corpus(corpus: Any) -> None:
-    """Raise `CorpusError` if iterating over an object gives something else than sentences, such as names of columns."""
+    """Raise `CorpusError` if iterating over an object gives something other than sentences, such as column names."""
     name = type(corpus).__name__
     if is_frame(corpus):
         raise CorpusError(
@@ -206,7 +206,7 @@ def check_corpus(corpus: Any) -> None:
 
 
 def is_unordered(value: Any) -> bool:
-    """Tell whether an object is a set; the keys and items of a dict have an order."""
+    """Return whether an object is a set; the keys and items of a dict have an order, so they do not count."""
     return isinstance(value, Set) and not isinstance(value, MappingView)
 
 
@@ -223,7 +223,7 @@ def rows(corpus: Any) -> Iterator[Any]:
 
 
 def elements(column: Any) -> Any:
-    """Return the elements of a column or an array as Python objects: a list, except where it has no dimension."""
+    """Return the elements of a column or an array as Python objects: a list, or one object if it has no dimension."""
     for name in ("to_pylist", "tolist", "to_list", "as_py"):
         if convert := getattr(column, name, None):
             return convert()
@@ -236,11 +236,11 @@ def pieces(sentence: Any, number: int, plain: set[type]) -> Iterator[Sequence[An
     Args:
         sentence: any object.
         number: its number, from 1.
-        plain: types known to be iterables of tokens, so that a million generators are not looked at one by one; this
-            adds to them.
+        plain: types known to be iterables of tokens; this function adds to them. So a million generators are not
+            checked one by one.
 
     Raises:
-        CorpusError: it is something else than a sequence of tokens, such as a string, a mapping or a missing value.
+        CorpusError: it is something other than a sequence of tokens, such as a string, a mapping or a missing value.
     """
     if type(sentence) not in plain:
         tokens = _checked(sentence, f"sentence {number}")
@@ -261,7 +261,9 @@ def _checked(sentence: Any, where: str) -> list[Any] | None:
     if isinstance(sentence, _BYTES):
         raise CorpusError(f"{where} is {name}, not a list of tokens: decode and split it")
     if isinstance(sentence, _CHARACTERS):
-        raise CorpusError(f"{where} is an iterator over characters, not over tokens: split the string, as str.split")
+        raise CorpusError(
+            f"{where} is an iterator over characters, not over tokens: split the string, as with str.split"
+        )
     if is_frame(sentence):
         raise CorpusError(f'{where} is a {name}, a table of columns: give a list of tokens, such as frame["tokens"]')
     if is_mapping(sentence):
@@ -341,7 +343,7 @@ def ingest_sentences(sentences: Any, folder: Path) -> Ingested:
     if tokens.negatives() == [-1]:
         doubt(
             f"the token -1 occurs {counted(int(counts[tokens.words['-1']]), 'time')}, and no other token is negative: "
-            "if it fills up short sentences, leave it out, as in [walk[walk >= 0] for walk in walks]"
+            "if it pads short sentences, leave it out, as in [walk[walk >= 0] for walk in walks]"
         )
     every = np.arange(len(words))
     return Ingested(

@@ -14,7 +14,7 @@ from .corpus import BLOCK_IDS, Corpus, check_ids
 from .sentences import PIECE, Tokens, elements, is_column, is_frame, is_mapping, is_unordered, is_whole, shown
 
 MOST_IDS = 2**31 - 1
-_TOO_LARGE = "train takes any whole numbers, as words"
+_TOO_LARGE = "train takes any whole number, as a word"
 
 
 def check_walks(ids: Any, offsets: Any, n_words: int | None) -> tuple[NDArray[np.int32], NDArray[np.int64], int]:
@@ -38,7 +38,7 @@ def check_walks(ids: Any, offsets: Any, n_words: int | None) -> tuple[NDArray[np
     if offsets is None:
         ids, offsets = _joined(ids)
     elif getattr(ids, "ndim", 1) == 2:
-        raise CorpusError("ids has two dimensions, so each row is a walk: leave the offsets out")
+        raise CorpusError("ids has two dimensions, so each row is a sequence: omit offsets")
     ids, offsets = check_ids(ids, offsets, MOST_IDS if n_words is None else int(n_words))
     if len(ids) == 0:
         raise CorpusError("the corpus is empty: ids has no element")
@@ -46,7 +46,7 @@ def check_walks(ids: Any, offsets: Any, n_words: int | None) -> tuple[NDArray[np
 
 
 def _is_no_list(value: Any) -> bool:
-    """Tell whether iterating over an object gives characters, bytes, keys or no order."""
+    """Return whether iterating over an object gives characters, bytes or keys, or has no order."""
     is_text = isinstance(value, (str, bytes, bytearray, memoryview))
     return is_text or is_frame(value) or is_mapping(value) or is_unordered(value)
 
@@ -55,7 +55,7 @@ def _joined(walks: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return walks end to end, and their offsets."""
     name = type(walks).__name__
     if _is_no_list(walks):
-        raise CorpusError(f"ids is a {name}: give a two-dimensional array, or a list of walks")
+        raise CorpusError(f"ids is a {name}: give a two-dimensional array, or a list of sequences")
     if is_column(walks):
         walks = np.asarray(walks)
         if walks.ndim == 1 and walks.dtype.kind in "iu":
@@ -65,10 +65,10 @@ def _joined(walks: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
             return walks.reshape(-1), np.arange(n + 1, dtype=np.int64) * length
         if walks.ndim != 1 or walks.dtype.kind != "O":
             raise CorpusError(
-                f"ids is {walks.dtype} with shape {walks.shape}: give an array of integers, one walk per row"
+                f"ids is {walks.dtype} with shape {walks.shape}: give an array of integers, one sequence per row"
             )
     elif not isinstance(walks, Iterable):
-        raise CorpusError(f"ids is a {name}: give a two-dimensional array, or a list of walks")
+        raise CorpusError(f"ids is a {name}: give a two-dimensional array, or a list of sequences")
     walks = list(walks)
     if len(walks) == 2 and all(isinstance(part, np.ndarray) and part.ndim == 1 for part in walks):
         first, second = walks
@@ -121,7 +121,7 @@ def _block(walks: list[Any], before: int) -> NDArray[Any]:
         return np.array(flat, np.int64)
     except OverflowError:
         large = next(item for item in flat if not -(2**63) <= item < 2**63)
-        raise CorpusError(f"ids holds {large!r:.60}: ids are rows, from 0; {_TOO_LARGE}") from None
+        raise CorpusError(f"ids holds {large!r:.60}: give rows, from 0; {_TOO_LARGE}") from None
 
 
 def check_words(names: Any, n_words: int | None) -> list[str] | None:
@@ -148,14 +148,17 @@ def check_words(names: Any, n_words: int | None) -> list[str] | None:
         tokens.refuse(given, "names")
     if len(tokens.words) < len(given):
         twice = next(place for place, number in enumerate(numbers) if number < place)
-        raise CorpusError(f"names has {given[twice]!r:.60} twice, for the rows {numbers[twice]} and {twice}")
+        raise CorpusError(
+            f"names has {given[twice]!r:.60} twice, for the rows {numbers[twice]} and {twice}: give each row a name of "
+            "its own"
+        )
     return list(tokens.words)
 
 
 def corpus_of_walks(
     ids: NDArray[np.int32], offsets: NDArray[np.int64], n_words: int, names: Sequence[str] | None, progress: bool
 ) -> Corpus:
-    """Count the ids of checked walks and return the corpus; remark how many ids never occur."""
+    """Count the ids of checked walks and return the corpus; report how many ids never occur."""
     counts = np.zeros(n_words, np.int64)
     for start in range(0, len(ids), BLOCK_IDS):
         counts += np.bincount(ids[start : start + BLOCK_IDS], minlength=n_words)
@@ -164,13 +167,13 @@ def corpus_of_walks(
         say(
             progress,
             f"{absent:,} of {counted(n_words, 'id')} never {'occurs' if n_words == 1 else 'occur'}, the first is "
-            f"{first}: their vectors stay as they start",
+            f"{first}: their vectors keep their initial values",
         )
     return Corpus(Vocab(names or [str(i) for i in range(n_words)], counts, checked=True), ids, offsets, len(ids))
 
 
 def doubt_sparse(counts: NDArray[np.int64]) -> None:
-    """Warn if most rows have no id, where their number was not given: such ids are hardly meant as rows."""
+    """Warn if most rows have no id and their number was not given: such ids are probably not row numbers."""
     absent = int(np.count_nonzero(counts == 0))
     if 2 * absent > len(counts):
         doubt(
