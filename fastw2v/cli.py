@@ -64,7 +64,7 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("max_vocab", int, "keep only this many of the most frequent words"),
     ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
 )
-MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .npz, also packed"
+MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .npz, compressed or not"
 FILE_HELP = (
     "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, .bz2, .xz "
     "or .zst after it; - is standard output"
@@ -79,7 +79,7 @@ _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like every other error here, and name what may have been meant."""
+    """A parser whose errors are one line, like all errors here, and name the option that may have been meant."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and raise `ConfigError` for an argument that this command does not know."""
@@ -183,7 +183,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="F",
-        help="file of questions, such as Google's questions-words.txt or the MSR set; file or folder of BATS",
+        help="file of questions, such as Google's questions-words.txt or the MSR set; or a file or folder of BATS",
     )
     sub.add_argument(
         "--similarity",
@@ -252,8 +252,13 @@ def build_parser() -> argparse.ArgumentParser:
             choices=FORMATS,
             help=FORMAT_HELP,
         )
-        sub.add_argument("--limit", type=number_parser(int), metavar="N", help="only the first N words")
-        sub.add_argument("--encoding", default="utf-8", metavar="E", help="encoding of a file's words (default: utf-8)")
+        sub.add_argument("--limit", type=number_parser(int), metavar="N", help="write only the first N words")
+        sub.add_argument(
+            "--encoding",
+            default="utf-8",
+            metavar="E",
+            help="encoding of the words in a file of vectors (default: utf-8)",
+        )
 
     sub = command("info", _info, "describe a model folder, a prepared folder or a file of vectors")
     sub.add_argument("folder", metavar="MODEL")

@@ -156,7 +156,7 @@ def _rows(embeddings: Embeddings, wanted: Iterable[str], case_insensitive: bool)
 
 
 def _upper(words: Sequence[str]) -> list[str]:
-    forms = "\n".join(words).upper().split("\n")  # Three times faster than one by one.
+    forms = "\n".join(words).upper().split("\n")  # This is three times faster than word by word.
     return forms if len(forms) == len(words) else [word.upper() for word in words]
 
 
@@ -170,8 +170,7 @@ def evaluate_analogies(
         path: a file or a folder; see `read_analogies` for the formats.
         restrict_vocab: use only this many of the most frequent words, in questions and as answers.
         case_insensitive: compare words by their upper-case forms, as gensim does; of several words with the same form
-            the most frequent one stands in questions, and each of them is a right answer. False compares words as
-            written.
+            questions use the most frequent one, and each of them is a right answer. False compares words as written.
 
     Returns:
         One score per section, in order, then one with section "total".
@@ -210,7 +209,7 @@ def evaluate_analogies(
 def _places(
     place: dict[str, int], questions: list[Question], case_insensitive: bool
 ) -> tuple[NDArray[np.int64], list[list[int]]]:
-    """Return the places of the three words, shape ``(n, 3)``, and of the right answers, of questions that are known."""
+    """Return the places of three words, shape ``(n, 3)``, and of the right answers, for questions of known words."""
     asked, right = [], []
     for question in questions:
         if case_insensitive:
@@ -226,8 +225,8 @@ def _places(
 def _answers(unit: NDArray[np.float32], same: NDArray[np.int64], asked: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the place of each question's answer, -1 if no word is left.
 
-    ``same`` maps places of words that differ only in case to the first of them; none of them is an answer if another
-    one is asked.
+    ``same`` maps places of words that differ only in case to the first of them. If a question holds one of these words,
+    none of them is its answer.
     """
     a, b, c = asked.T
     # Queries are not scaled to length 1; that does not change the order.

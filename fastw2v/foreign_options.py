@@ -1,4 +1,4 @@
-"""Options of other programs, and misspelt ones: what a person may have meant by them."""
+"""Find the option that a person may have meant by an option of another program, or by a misspelt option."""
 
 import difflib
 from collections.abc import Iterable
@@ -29,23 +29,23 @@ _MEANT = {
     "input": "give the text without an option",
     "corpusfile": "give the text without an option",
     "sentences": "give the text without an option",
-    "binary": "fastw2v export chooses the format",
+    "binary": "choose the format with fastw2v export",
     "savevocab": "vocab.tsv in the model folder has the vocabulary",
     "readvocab": "fastw2v prepare makes the vocabulary from the text",
     "classes": "fastw2v has no clusters of words",
     "cbow": "fastw2v trains skip-gram only",
-    "sg": "fastw2v trains skip-gram; leave it out",
+    "sg": "fastw2v trains skip-gram only: omit it",
     "hs": "fastw2v trains with negative sampling only",
     "loss": "fastw2v trains with negative sampling only",
     "minn": _SUBWORDS,
     "maxn": _SUBWORDS,
     "bucket": _SUBWORDS,
     "wordngrams": _SUBWORDS,
-    "debug": "leave it out",
-    "verbose": "leave it out",
-    "lrupdaterate": "leave it out",
-    "batchwords": "leave it out",
-    "computeloss": "leave it out: the loss is always in metrics.jsonl",
+    "debug": "omit it",
+    "verbose": "omit it",
+    "lrupdaterate": "omit it",
+    "batchwords": "omit it",
+    "computeloss": "omit it: the loss is always in metrics.jsonl",
 }
 
 
@@ -70,6 +70,6 @@ def hint(given: str, known: Iterable[str]) -> str | None:
 
 
 def is_foreign(given: str) -> bool:
-    """Return whether this is a long option with one dash, such as ``-output``: argparse would read ``-o utput``."""
+    """Return whether this is a long option with one dash: argparse would read ``-output`` as ``-o utput``."""
     name = given.split("=")[0]
     return len(name) > 2 and name[0] == "-" != name[1] and name[1:].replace("-", "").lower() in _MEANT

@@ -1,8 +1,8 @@
 """Human judgements as they are published: files of word pairs with scores, and files of analogy questions.
 
-Both readers take text in UTF-8 with any line ends, plain or packed (gzip, bzip2, xz, zstd). A line that begins with
-``#`` and a blank, or that is ``#`` alone, is a comment. A line that begins with a hashtag, such as ``#love``, is a line
-like others if it has the form of the file's other lines; otherwise it is a comment, too.
+Both readers take text in UTF-8 with any line ends, compressed (gzip, bzip2, xz, zstd) or not. A line that begins with
+``#`` and a blank, or that is ``#`` alone, is a comment. A line that begins with a hashtag, such as ``#love``, is data
+if it has the form of the file's other lines. Otherwise it is a comment, too.
 """
 
 import csv
@@ -21,8 +21,8 @@ from .files.places import local_path
 Line = tuple[int, str]
 Question = tuple[str, ...]  # Three words, then the right answers.
 
-LARGEST = 32 << 20  # Bytes of a file after unpacking; the published ones are below 4 MB.
-MOST_FIELDS = 10_000_000  # Words in the questions that pairs of one file make.
+LARGEST = 32 << 20  # Bytes of a file, decompressed; the published files are below 4 MB.
+MOST_FIELDS = 10_000_000  # Words in all questions that the pairs of one file make.
 BLANKS = " \t\r\n\v\f"  # Other white space, such as a no-break space, may be part of a word.
 _BLANK_RUN = re.compile(f"[{BLANKS}]+")
 _WORD_NAME = re.compile(r"(word|verb|noun|adjective|term|concept)[ _]?[12ab]", re.IGNORECASE)
@@ -43,13 +43,13 @@ class _Layout(NamedTuple):
 
 
 def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
-    """Read word pairs and their scores, as published: SimLex-999, SimVerb-3500, WordSim-353, Rare Words, MEN, RG-65...
+    """Read word pairs and scores as published: SimLex-999, SimVerb-3500, WordSim-353, Rare Words, MEN, RG-65...
 
     Fields are separated by tabs, semicolons, commas or blanks; the first two lines decide. A first line without a
     number, or with a column named like "score" or "Human (mean)" above numbers, is a header. The words are the first
     two columns, or those that the header names such as "word1" and "word2". The score is the column that the header
-    names; otherwise it is the first column beside the words that is a number, which in Rare Words is the mean. A
-    suffix of MEN, as in ``sun-n``, is removed if all words of the file have one.
+    names; otherwise it is the first number outside the columns of words, which in Rare Words is the mean. The suffix of
+    MEN, as in ``sun-n``, is removed if all words of the file have one.
 
     Returns:
         (word, word, score) as written, in order.
@@ -61,7 +61,7 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
     lines = _lines(path)
     first = [line for line in lines if line[1][0] != "#"] or lines
     if not first:
-        raise FormatError(f"{name} holds no word pair")
+        raise FormatError(f"{name} holds no word pair: give lines of two words and a score")
     table = _layout(name, first[:2])
     one, two = table.words
     expected = "two words and a number"
@@ -70,7 +70,7 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
     pairs = []
     for line in lines[lines.index(first[0]) + 1 :] if table.has_header else lines:
         fields = _fields(line[1], table.separator)
-        # Only where blanks separate can a word too many move the others to a wrong column.
+        # If blanks separate the fields, a word too many moves the others to wrong columns.
         fits = len(fields) == table.width or (table.separator and len(fields) > max(*table.words, table.score))
         number = _number(fields[table.score], table.separator) if fits else None
         if number is None or not fields[one] or not fields[two]:
@@ -78,13 +78,13 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
                 continue
             raise _malformed(name, line, expected)
         if not math.isfinite(number):
-            raise FormatError(f"{name} line {line[0]} is {line[1]!r:.80}: the score is not finite")
+            raise FormatError(f"{name} line {line[0]} is {line[1]!r:.80}, whose score is not finite: remove it")
         pairs.append((fields[one], fields[two], number))
     if not pairs:
-        raise FormatError(f"{name} holds no word pair")
+        raise FormatError(f"{name} holds no word pair: give lines of two words and a score")
     if table.score > 2 and not table.has_header and all(_is_no_word(a) for a, _, _ in pairs):
         raise FormatError(
-            f"{name}: column 1 holds only numbers or single letters, such as {pairs[0][0]!r:.60}, which seem to be no "
+            f"{name}: column 1 holds only numbers or single letters, such as {pairs[0][0]!r:.60}, and no "
             "words: remove the column, or add a first line that names the columns, such as id, word1, word2, score"
         )
     if all(_PART_OF_SPEECH.fullmatch(word) for a, b, _ in pairs for word in (a, b)):
@@ -99,9 +99,9 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
       all lines, form a section named like the file.
     - Four words and a tag such as ``JJ_JJR`` per line: tags are sections.
     - Three words per line of a file ``NAME.questions``: the fourth, with or without a tag, is in ``NAME.answers``.
-    - Pairs ``word<tab>answer/answer/...``: every ordered pair of lines makes the question "first word is to its first
-      answer as second word is to ...?", with all answers of the second line right.
-    - A folder: the .txt, .tsv and .tab files in it and below (plain or packed), one section each.
+    - Pairs ``word<tab>answer/answer/...``: every two lines, in both orders, make the question "first word is to its
+      first answer as second word is to ...?". All answers of the second line are right.
+    - A folder: the .txt, .tsv and .tab files in it and below (compressed or not), one section each.
 
     Returns:
         For each section its questions as written: three words, then at least one right answer.
@@ -117,19 +117,21 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
             own = name == section.rpartition("/")[2]
             sections.setdefault(section if own else f"{section}/{name}", []).extend(questions)
     if not any(sections.values()):
-        raise FormatError(f"{fspath(path)} holds no analogy question")
+        raise FormatError(f"{fspath(path)} holds no analogy question: give lines of four words")
     return sections
 
 
 def _lines(path: str | PathLike[str]) -> list[Line]:
-    """Return (number, text) of every line that is neither blank nor a comment for sure, without blanks around it."""
+    """Return the number and the stripped text of every line that is neither blank nor certainly a comment."""
     name = local_path(path, FormatError)
     with opened(name, FormatError) as stream:
         content = io.BufferedReader(unpacked(stream, name, FormatError)).read(LARGEST + 1)
     if len(content) > LARGEST:
-        raise FormatError(f"{name} has more than {LARGEST >> 20} MB of text: it is no evaluation file")
+        raise FormatError(
+            f"{name} has more than {LARGEST >> 20} MB of text, too much for an evaluation file: give another file"
+        )
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise FormatError(f"{name} is UTF-16 text: convert it, such as with iconv -f UTF-16 -t UTF-8")
+        raise FormatError(f"{name} is UTF-16 text: convert it to UTF-8, as with iconv -f UTF-16 -t UTF-8")
     if b"\0" in content:
         raise FormatError(f"{name} is not text: unpack a zip or tar archive, and save a spreadsheet as csv")
     content = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -139,7 +141,7 @@ def _lines(path: str | PathLike[str]) -> list[Line]:
             text = raw.decode("utf-8").strip(BLANKS)
         except UnicodeDecodeError:
             raise FormatError(
-                f"{name} line {number} is not UTF-8 text: {raw!r:.60}; convert the file, such as with "
+                f"{name} line {number} is {raw!r:.60}, which is not UTF-8: convert the file, as with "
                 "iconv -f LATIN1 -t UTF-8"
             ) from None
         if text and not (text[0] == "#" and text[1:2] in BLANKS):
@@ -154,7 +156,7 @@ def _malformed(name: str, line: Line, expected: str) -> FormatError:
 def _fields(text: str, separator: str) -> list[str]:
     if not separator:
         return _BLANK_RUN.split(text)
-    if '"' in text and separator != "\t":  # Tab-separated files quote nothing: a quotation mark is a word there.
+    if '"' in text and separator != "\t":  # In tab-separated files a quotation mark is part of a word.
         try:
             return [field.strip(BLANKS) for field in next(csv.reader([text], delimiter=separator))]
         except csv.Error:  # A field is too long.
@@ -163,7 +165,7 @@ def _fields(text: str, separator: str) -> list[str]:
 
 
 def _separates(separator: str, texts: list[str]) -> bool:
-    """Return whether two words and a number appear: a comma may be part of a word."""
+    """Return whether a separator gives two words and a number; a comma may also be part of a word."""
     rows = [_fields(text, separator) for text in texts]
     return len(rows[0]) >= 3 and any(_number(field, separator) is not None for row in rows for field in row[2:])
 
@@ -207,7 +209,7 @@ def _header(rows: list[list[str]], separator: str) -> tuple[bool, tuple[int, int
         is_header = _number(names[score], separator) is None and _number(row[score], separator) is not None
     if score is None:
         score = next((i for i, field in enumerate(row) if i not in words and _number(field, separator) is not None), 0)
-    # Where blanks separate, a blank in a name such as "Human (mean)" moves those after it.
+    # If blanks separate the fields, a name with a blank, such as "Human (mean)", moves the names after it.
     if is_header and score not in words and (len(names) == len(row) or (separator and max(*words, score) < len(row))):
         return True, words, score
     return is_header, (0, 1), None
@@ -269,7 +271,7 @@ def _read_questions(path: str | PathLike[str]) -> dict[str, list[Question]]:
 
 
 def _pair(text: str) -> list[str]:
-    """Return a word and its answers as one string, if a tab stands between them."""
+    """Return a word and its answers as two strings, if a tab separates them."""
     return [field for field in (part.strip(BLANKS) for part in text.split("\t")) if field] if "\t" in text else []
 
 
@@ -286,7 +288,7 @@ def _from_pairs(name: str, lines: list[Line]) -> list[Question]:
     most = (len(pairs) - 1) * sum(3 + len(answers) for _, answers in pairs)
     if most > MOST_FIELDS:
         raise FormatError(
-            f"{name} has {len(pairs):,} pairs, too many for questions of each with each: split it into several files"
+            f"{name} has {len(pairs):,} pairs, too many to make a question of every two: split it into several files"
         )
     return [(a[0], a[1][0], b[0], *b[1]) for a in pairs for b in pairs if a is not b]
 
@@ -295,7 +297,9 @@ def _with_answers(name: str, lines: list[Line]) -> dict[str, list[Question]]:
     other = os.path.join(os.path.dirname(name), os.path.basename(name).replace(".questions", ".answers"))
     answers = _lines(other)
     if len(answers) != len(lines):
-        raise FormatError(f"{name} has {len(lines):,} questions, but {other} has {len(answers):,} answers")
+        raise FormatError(
+            f"{name} has {len(lines):,} questions, but {other} has {len(answers):,} answers: give one per question"
+        )
     sections: dict[str, list[Question]] = {}
     for question, answer in zip(lines, answers, strict=True):
         words, end = _BLANK_RUN.split(question[1]), _BLANK_RUN.split(answer[1])

@@ -1,4 +1,4 @@
-"""Known words that a person may have meant by an unknown one."""
+"""Find known words that a person may have meant by an unknown word."""
 
 import difflib
 import unicodedata
@@ -15,11 +15,11 @@ FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC"
 
 
 def close_to(word: str, words: Sequence[str], index: Container[str]) -> str:
-    """Return a hint such as "the same but for case: king; close: kings, kingdom", or "" if no word is close.
+    """Return a hint such as "differs only in case: king; close: kings, kingdom", or "" if no word is close.
 
     Args:
         word: the unknown word.
-        words: the vocabulary, most frequent word first; it is searched for about 0.1 s.
+        words: the vocabulary, most frequent word first; the search takes about 0.1 s.
         index: the vocabulary again, for fast look-up.
     """
     among = list(islice(words, AMONG))
@@ -46,19 +46,19 @@ def _folded(word: str) -> str:
 def _difference(word: str, known: str) -> str:
     for form in FORMS:
         if unicodedata.normalize(form, word) == known:
-            return f"the same in Unicode form {form}"
-    return f"the same but for case{'' if word.casefold() == known.casefold() else ' and Unicode form'}"
+            return f"differs only in Unicode form ({form})"
+    return f"differs only in case{'' if word.casefold() == known.casefold() else ' and Unicode form'}"
 
 
 def _each(change: Callable[[str], str], words: Sequence[str]) -> list[str]:
-    """Return every word changed; all at once, which is several times faster."""
+    """Apply a change to every word: to all words at once, which is several times faster."""
     changed = change("\n".join(words)).split("\n")
     return changed if len(changed) == len(words) else [change(word) for word in words]
 
 
 def _close(word: str, folds: Sequence[str], among: Sequence[str]) -> list[str]:
     """Return the closest words whose folded form is another one, best first, one per form."""
-    # A ratio needs so many letters in common; leaving out the others first is ten times faster.
+    # The ratio demands a number of common letters. Leaving out words with fewer first is ten times faster.
     letters = dict.fromkeys(map(ord, word))
     rest = _each(lambda text: text.translate(letters), folds)
     n = len(word)

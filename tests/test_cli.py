@@ -300,7 +300,7 @@ def test_failed_training_keeps_the_model_that_was_there(capsys, planted_file, in
 
 def test_unknown_word_with_close_spellings(capsys, model):
     assert_refused(capsys, "neighbors", model, "t0w1x", said=["'t0w1x' is not in the vocabulary", "close: t0w1"])
-    assert_refused(capsys, "neighbors", model, "T0W1", said="the same but for case: t0w1; close: ")
+    assert_refused(capsys, "neighbors", model, "T0W1", said="differs only in case: t0w1; close: ")
     assert_refused(capsys, "neighbors", model, "qqqq", said="'qqqq' is not in the vocabulary")
     assert_refused(capsys, "neighbors", model, "t0w1", "-n", "0", said="-n is 0")
 
@@ -343,7 +343,7 @@ def test_malformed_evaluation_files(capsys, model, in_empty_folder):
 
 def test_encode_by_counts_refuses_vectors_without(capsys, in_empty_folder):
     (in_empty_folder / "v.txt").write_text("a 1 2\nb 3 4\n")
-    said = "--weights sif needs the counts of the words, which a file of vectors lacks: give --weights mean"
+    said = "--weights sif needs the counts of the words, which these vectors lack: give --weights mean"
     assert_refused(capsys, "encode", "v.txt", "--weights", "sif", said=said)
 
 
@@ -382,7 +382,7 @@ def test_hostile_words_are_escaped_on_screen(capsys, hostile_model, monkeypatch)
         assert len(typed.splitlines()) == 5
         assert text not in typed
         assert run(capsys, "neighbors", hostile_model, text, "--json") == (0, as_json(capsys, hostile_model, word), "")
-    assert_refused(capsys, "neighbors", hostile_model, r"\x1b[31mREd", said=r"the same but for case: \x1b[31mred")
+    assert_refused(capsys, "neighbors", hostile_model, r"\x1b[31mREd", said=r"differs only in case: \x1b[31mred")
 
 
 def as_json(capsys, folder, word):
@@ -511,7 +511,7 @@ def test_similarity_and_analogy(capsys, model):
     code, out, _ = run(capsys, "analogy", model, "t0w1", "t0w2", "t1w1", "--json")
     assert json.loads(out)["words"] == ["t0w1", "t0w2", "t1w1"]
     assert_refused(capsys, "similarity", model, "t0w1", said="there are 1 words: give two, or several pairs")
-    assert_refused(capsys, "similarity", model, "t0w1", "T0W1", said="the same but for case: t0w1")
+    assert_refused(capsys, "similarity", model, "t0w1", "T0W1", said="differs only in case: t0w1")
     assert_refused(capsys, "analogy", model, "t0w1", "t0w2", "nobody", said="the word 'nobody' is not in")
     assert_refused(capsys, "analogy", model, "t0w1", "t0w2", "t1w1", "-n", "0", said="-n is 0")
 

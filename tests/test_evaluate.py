@@ -142,7 +142,7 @@ def test_batched_equals_one_by_one(tmp_path):
         ("", "no word pair"),
         ("1\tking\tqueen\t9\n2\tcat\tdog\t8\n", "column 1 holds only numbers or single letters, such as '1'"),
         ("t\tking\tqueen\t9\ni\tcat\tdog\t8\n", "no words: remove the column, or add a first line that names"),
-        (b"king \xff 9\n", "line 1 is not UTF-8.*iconv -f LATIN1"),
+        (b"king \xff 9\n", "line 1 is .*, which is not UTF-8: convert .*iconv -f LATIN1"),
     ],
 )
 def test_malformed_similarity_file(tmp_path, text, said):
@@ -305,7 +305,7 @@ def test_files_that_are_too_large(tmp_path, monkeypatch):
     with pytest.raises(FormatError, match="has 100 pairs, too many"):
         read_analogies(path)
     monkeypatch.setattr(judgements, "LARGEST", 1 << 20)
-    with pytest.raises(FormatError, match="more than 1 MB of text: it is no evaluation file"):
+    with pytest.raises(FormatError, match="more than 1 MB of text, too much for an evaluation file"):
         read_similarity(write(tmp_path, gzip.compress(bytes(2 << 20))))
 
 

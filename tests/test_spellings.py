@@ -15,14 +15,14 @@ WORDS = ["king", "kings", "kingdom", "iPhone", "NASA", "café", "find", "straße
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("King", "the same but for case: king; close: kings, kingdom"),
+        ("King", "differs only in case: king; close: kings, kingdom"),
         ("kingg", "close: king, kings"),
-        ("IPHONE", "the same but for case: iPhone"),
-        ("nasa", "the same but for case: NASA"),
-        (NFD, "the same in Unicode form NFC: café"),
-        (NFD.upper(), "the same but for case and Unicode form: café"),
-        ("ﬁnd", "the same in Unicode form NFKC: find"),
-        ("STRASSE", "the same but for case: straße"),
+        ("IPHONE", "differs only in case: iPhone"),
+        ("nasa", "differs only in case: NASA"),
+        (NFD, "differs only in Unicode form (NFC): café"),
+        (NFD.upper(), "differs only in case and Unicode form: café"),
+        ("ﬁnd", "differs only in Unicode form (NFKC): find"),
+        ("STRASSE", "differs only in case: straße"),
         ("GOODD", "close: good"),
         ("zzz", ""),
         ("", ""),
@@ -34,12 +34,12 @@ def test_hints(word, hint):
 
 def test_rare_words_are_found_by_look_up():
     words = [f"w{i}" for i in range(AMONG)] + ["König", "kiwis"]
-    assert close_to("könig", words, set(words)) == "the same but for case: König"
+    assert close_to("könig", words, set(words)) == "differs only in case: König"
     assert close_to("kiwiss", words, set(words)) == ""
 
 
 def test_hints_are_escaped():
-    assert close_to("Ki\u200bng", ["ki\u200bng"], {"ki\u200bng"}) == r"the same but for case: ki\u200bng"
+    assert close_to("Ki\u200bng", ["ki\u200bng"], {"ki\u200bng"}) == r"differs only in case: ki\u200bng"
 
 
 def test_an_error_looks_for_hints_when_it_is_shown():
