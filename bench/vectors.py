@@ -1,4 +1,4 @@
-"""``vectors``: files of vectors read beside gensim, and many questions at once beside gensim's one by one, in turn.
+"""``vectors``: time fastw2v and gensim in turn: reading files of vectors, and finding the nearest words of many words.
 
 The words are numbers spelled in letters, and the vectors are normal random numbers. Each call is timed as a whole: from
 the path to vectors that can be asked, and from keys to the nearest words. The files are in the page cache.
@@ -80,14 +80,14 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def measure(calls: dict[str, tuple[Callable[[], Any], Callable[[], Any]]], rounds: int) -> dict[str, Any]:
-    """Time ours and gensim's in turn; return the seconds, and the ratios of pairs that ran beside each other."""
+    """Time our calls and gensim's in turn; return the seconds, and the ratios within each round."""
     found = {}
     with steps("vectors", rounds * len(calls)) as say:
         for name, (ours, theirs) in calls.items():
             ours()  # This run compiles or loads the kernels and fills the page cache.
             pairs = []
             for number in range(1, rounds + 1):
-                # Every second round begins with gensim: whoever is second finds a warmer machine.
+                # Every second round begins with gensim: the second program finds a warmer machine.
                 order = (ours, theirs) if number % 2 else (theirs, ours)
                 timed = {work: seconds_of(work) for work in order}
                 pairs.append((timed[ours], timed[theirs]))

@@ -48,7 +48,9 @@ def _checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     try:
         same = parse_json(json.dumps(metadata).encode()) == metadata
     except (TypeError, ValueError, RecursionError) as reason:
-        raise TypeError(f"metadata can't be stored as JSON: {reason!s:.80}") from None
+        raise TypeError(
+            f"metadata can't be stored as JSON ({reason!s:.80}): use strings as keys, lists, and finite numbers"
+        ) from None
     if not isinstance(metadata, dict) or not same:
         raise TypeError("metadata can't be stored as JSON: use strings as keys, lists, and finite numbers")
     if reserved := sorted(_DESCRIBED & metadata.keys()):
@@ -73,7 +75,7 @@ class Embeddings(Exchange):
         vocab: words and counts; row i of the matrices belongs to ``words[i]``.
         vectors: the centre rows V, float32 ``(n_words, vector_size)``, contiguous and read-only; usually called the
             word vectors.
-        outside: the outside rows U, the same shape, likewise; None where only V is known.
+        outside: the outside rows U, of the same shape, contiguous and read-only; None if only V is known.
         metadata: config, versions, progress and corpus sizes of the training, from model.json.
         metrics: one record per chunk of training, from metrics.jsonl.
     """
@@ -123,7 +125,7 @@ class Embeddings(Exchange):
         return cast("list[tuple[str, float]]", self.most_similar(positive=[b, c], negative=[a], topn=topn))
 
     def predict_output_word(self, context_words_list: Sequence[Key], topn: int | None = 10) -> list[tuple[str, float]]:
-        """Return the words that are most probable beside the given ones: softmax of U times the mean of their vectors.
+        """Return the words that most probably occur with the given ones: softmax of U times the mean of their vectors.
 
         Args:
             context_words_list: words; unknown ones are left out.
@@ -137,7 +139,10 @@ class Embeddings(Exchange):
             ValueError: these embeddings have no outside rows.
         """
         if self.outside is None:
-            raise ValueError("predict_output_word needs the outside rows U, which only a training of fastw2v has")
+            raise ValueError(
+                "predict_output_word needs the outside rows U, which these embeddings lack: use a model that fastw2v "
+                "trained"
+            )
         if isinstance(context_words_list, (str, bytes)):
             raise TypeError(f"the words are one string, {context_words_list!r:.60}: give a list of words")
         rows = [self.row(word) for word in context_words_list if word in self]
@@ -173,7 +178,7 @@ class Embeddings(Exchange):
 
         Raises:
             TypeError: ``texts`` is one string or a table, or a text is neither a string nor a list of words.
-            ConfigError: (a ValueError) the weights are none of these, or "sif" meets vectors without counts.
+            ConfigError: (a ValueError) the weights are none of these, or are "sif" and the vectors have no counts.
         """
         return encode(self, texts, weights, normalize, tokenize)
 
@@ -247,7 +252,7 @@ def load(
         binary: whether a file is binary; None to detect it.
         no_header: whether a file of text has no first line ``n_words vector_size``; None to detect it.
         encoding: encoding of the words of a file.
-        errors: what becomes of words that are invalid in it, as for `bytes.decode`. By default they keep their bytes.
+        errors: how to decode words that are invalid in it, as in `bytes.decode`. By default they keep their bytes.
         duplicates: "first" keeps the first row of a word in a file; "error" refuses a file that repeats a word.
 
     Returns:
@@ -255,11 +260,11 @@ def load(
 
     Raises:
         FolderError: there is no such path, or a file of a folder is missing, truncated, or does not match the others.
-        FormatError: a file can't be read, is damaged or something else, or a number in it is not finite.
-        ConfigError: an option has no such value, or is for files and ``path`` is a folder.
+        FormatError: a file can't be read, is damaged, or is not a file of vectors, or a number in it is not finite.
+        ConfigError: the value of an option is invalid, or the option is for files and ``path`` is a folder.
 
     Warns:
-        FastW2VWarning: a file repeats words, or its header gives another number of rows.
+        FastW2VWarning: a file repeats words, or its header announces another number of rows.
     """
     place = local_path(path, FolderError)
     of_file = {"binary": binary, "no_header": no_header}

@@ -46,7 +46,7 @@ def option(name: str, value: object = None) -> str:
 
 
 def python_option(name: str, value: object = None) -> str:
-    """Return an option of `load` as Python has it; the command line, which lacks it, is told where it is."""
+    """Return an option of `load` as Python has it. The command line lacks it, so there the text names the function."""
     shown = name if value is None else f"{name}={value!r}"
     return f"fastw2v.load(..., {shown}) in Python" if _names_are_flags else shown
 

@@ -112,7 +112,7 @@ def test_read_text(tmp_path, newline, binary):
         (HUGE[:13] + b"1000000\n" + TEXT[4:], False, "header announces"),
         (BINARY[:-6], True, "truncated"),
         (BINARY.replace(b"3 3\n", b"2 3\n", 1)[:-3], True, "continues after 2 words with .* bytes that are no row"),
-        (TEXT.replace(b"1000.000000 ", b""), False, "line 3 has 2 numbers, the header announces 3"),
+        (TEXT.replace(b"1000.000000 ", b""), False, "line 3 has 2 numbers, but the header announces 3"),
         (TEXT.replace(b"1000.000000", b"thousand!!!"), False, "line 3.*thousand"),
         (TEXT.replace(b"1000.000000", b"nan        "[:3] + b"00000000"), False, "line 3"),
         (TEXT.replace(b"1000.000000", b"inf"), False, "line 3: number 2 is 'inf', which is not finite"),
@@ -148,8 +148,8 @@ def test_a_header_that_counts_too_many_rows(read):
     with pytest.warns(FastW2VWarning, match=r"announces 4,000 words, but 3 follow: all are read"):
         assert read(TEXT.replace(b"3 3", b"4000 3", 1)).words == WORDS
     refused(read, BINARY.replace(b"3 3", b"4 3", 1), "header announces 4 words of 3 numbers, but only 55 bytes")
-    refused(read, gzip.compress(BINARY.replace(b"3 3", b"4 3", 1)), "no word 4 of the 4 that its header announces")
-    refused(read, gzip.compress(BINARY[:-5]), "no whole word 3 of the 3")
+    refused(read, gzip.compress(BINARY.replace(b"3 3", b"4 3", 1)), "it ends before row 4 of the 4")
+    refused(read, gzip.compress(BINARY[:-5]), "it ends in row 3 of the 3")
     assert read(BINARY.replace(b"3 3", b"4 3", 1), limit=3).words == WORDS
 
 
@@ -163,13 +163,13 @@ def test_a_header_alone(read):
 
 
 def test_what_the_caller_says_must_be_so(read):
-    refused(read, TEXT, "is a text file, not a binary one: leave out binary=True", binary=True)
+    refused(read, TEXT, "is a text file, not a binary one: omit binary=True", binary=True)
     refused(read, TEXT.replace(b"1000.000000 ", b""), "is a text file", binary=True)
-    refused(read, BINARY, "is a binary file, not text: leave out binary=False", binary=False)
+    refused(read, BINARY, "is a binary file, not text: omit binary=False", binary=False)
     refused(read, GLOVE, "line 1 is not a word2vec header", binary=True)
-    refused(read, GLOVE, r"line 1 is not a word2vec header.*\(leave out no_header", no_header=False)
-    refused(read, TEXT, "line 1 has 1 number, most lines have 3", no_header=True)
-    with pytest.raises(ConfigError, match="a binary file has a header: leave out binary or no_header"):
+    refused(read, GLOVE, r"line 1 is not a word2vec header.*\(omit no_header", no_header=False)
+    refused(read, TEXT, "line 1 has 1 number, but most lines have 3", no_header=True)
+    with pytest.raises(ConfigError, match="a binary file has a header: omit binary or no_header"):
         read(BINARY, binary=True, no_header=True)
 
 
@@ -214,9 +214,9 @@ def test_without_a_header(read):
 
 
 def test_a_first_line_that_may_be_a_header(read):
-    with pytest.warns(FastW2VWarning, match="line 1, 4 2, is read as a word and its number.* use no_header=False"):
+    with pytest.warns(FastW2VWarning, match="line 1, 4 2, is read as a word and its number.* give no_header=False"):
         assert read(b"4 2\n5 7\n6 8\n").words == ["4", "5", "6"]
-    refused(read, b"2 3\nking 0.1\nqueen 0.2\n", "line 2 has 1 number, the header announces 3")
+    refused(read, b"2 3\nking 0.1\nqueen 0.2\n", "line 2 has 1 number, but the header announces 3")
     assert read(b"2 3\nking 0.1\nqueen 0.2\n", no_header=True).words == ["2", *KINGS]
 
 
@@ -244,10 +244,10 @@ def test_rows_behind_the_limit_do_not_matter(read):
 
 def test_lines_that_disagree_without_a_header(read):
     refused(read, b"a 1 2\nb 1\n", "line 2 has 1 number, but line 1 has 2: without a header")
-    refused(read, GLOVE * 2 + b"man 1 2\n", "line 5 has 2 numbers, most lines have 3")
+    refused(read, GLOVE * 2 + b"man 1 2\n", "line 5 has 2 numbers, but most lines have 3")
     with pytest.warns(FastW2VWarning, match=r"line 3: the word 'windows 95' ends in a number.* \(1 such row\)"):
         assert read(GLOVE + b"windows 95 1 0 1\n").words == [*KINGS, "windows 95"]
-    refused(read, b"2 2\n" + GLOVE, "line 2 has 3 numbers, the header announces 2")
+    refused(read, b"2 2\n" + GLOVE, "line 2 has 3 numbers, but the header announces 2")
 
 
 # ------------------------------------------------------------------------------------------------------ text
@@ -255,9 +255,7 @@ def test_lines_that_disagree_without_a_header(read):
 
 def test_a_byte_order_mark_and_a_repeated_word(read):
     content = b"\xef\xbb\xbf3 3\n" + GLOVE + b"king 9 9 9\n"
-    with pytest.warns(
-        FastW2VWarning, match="repeats words in 1 row, the first 'king' in row 3: only the first"
-    ) as said:
+    with pytest.warns(FastW2VWarning, match="repeats words in 1 row, such as 'king' in row 3: only the first") as said:
         found = read(content)
     assert len(said) == 1
     assert said[0].filename == __file__
@@ -300,8 +298,8 @@ def test_rows_without_a_word_are_skipped(read):
         found = read(b"4 2\na 1 2\n 3 4\nb 5 6\n\t7 8\n")
     assert len(said) == 1
     assert found.words == ["a", "b"]
-    refused(read, b"2 2\na 1 2\n3 4\n", "line 3 has 1 number, the header announces 2")
-    refused(read, b"2 1\na " + struct.pack("<f", 1) + b"\n " + struct.pack("<f", 2), "no whole word 2")
+    refused(read, b"2 2\na 1 2\n3 4\n", "line 3 has 1 number, but the header announces 2")
+    refused(read, b"2 1\na " + struct.pack("<f", 1) + b"\n " + struct.pack("<f", 2), "row 2 has no word")
 
 
 def test_a_tab_in_a_word_is_refused(read):
@@ -509,7 +507,7 @@ def test_headers_of_archives_reserve_no_memory(read):
                     with pytest.warns(FastW2VWarning, match="but 3 follow"):
                         assert read(gzip.compress(header + rows)).words == WORDS
                 else:
-                    refused(read, gzip.compress(header + rows), "no word 4")
+                    refused(read, gzip.compress(header + rows), "ends before row 4")
                     assert read(gzip.compress(header + rows), limit=3).words == WORDS
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
@@ -524,7 +522,7 @@ def test_encodings(read):
     assert read(content, encoding="latin-1").words == ["café"]
     assert read(content, errors="replace").words == ["caf\ufffd"]
     refused(
-        read, content, r"line 2: the word is 'caf\\\\udce9', not valid utf-8: use another encoding", errors="strict"
+        read, content, r"line 2: the word is 'caf\\\\udce9', not valid utf-8: give another encoding", errors="strict"
     )
     refused(read, BINARY, r"word 3 is 'caf\\\\udce9', not valid utf-8", errors="strict")
     refused(read, b"1 1\n\xff 0.5\n", "line 2: the word is '', empty", errors="ignore")
@@ -650,7 +648,7 @@ def zipped(**members):
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (struct.pack("<Q", 60) + b'{"embeddings":{}}', "a safetensors file"),
         (b"x" * 257 + b"ustar", "a tar archive"),
-        (gzip.compress(gzip.compress(TEXT)), "packed twice, with gzip inside: unpack it once"),
+        (gzip.compress(gzip.compress(TEXT)), "compressed twice, with gzip inside: decompress it once"),
         (gzip.compress(b""), "is empty"),
         (b"\n\n", "line 1"),
         (b"\xef\xbb\xbf", "is empty"),

@@ -274,7 +274,7 @@ def test_prepared_folders_that_lie(tmp_path, fields, counts, said):
         (b"1 70000\na " + bytes(280_000), True, "vectors of 70000 numbers, more than 65,536"),
         (b"1 1\na 1e39\n", False, "not finite"),
         (b"1 1\na " + b"x" * 100_000 + b"\n", False, "line 2: 'x+ is not a number"),
-        (b"1 1\na" + b" 1" * 100_000 + b"\n", False, "line 2 has 100,000 numbers, the header announces 1"),
+        (b"1 1\na" + b" 1" * 100_000 + b"\n", False, "line 2 has 100,000 numbers, but the header announces 1"),
         (b"1 1\nabcd\n", False, "0 numbers"),
         (b"1 1\na 0\n" + b" " * 5000 + b"x", False, "line 3 has 0 numbers"),
         (b"1 1\n" + b"a" * 1_000_000, True, "truncated or not binary"),

@@ -116,7 +116,7 @@ def test_zstd(small, tmp_path, monkeypatch):
         assert stream.read() == GOLDEN_TEXT
     monkeypatch.setitem(sys.modules, "zstandard", None)
     before = (tmp_path / "v.txt.zst").read_bytes()
-    with pytest.raises(FormatError, match=r"v\.txt\.zst: to write zstd, pip install 'fastw2v\[zst\]'"):
+    with pytest.raises(FormatError, match=r"v\.txt\.zst needs the package zstandard: run pip install 'fastw2v\[zst\]'"):
         small.export(tmp_path / "v.txt.zst")
     assert (tmp_path / "v.txt.zst").read_bytes() == before
     assert names_in(tmp_path) == ["v.txt.zst"]
@@ -220,9 +220,7 @@ def test_powers_of_two_as_text():
 
 
 def test_unknown_suffix_and_format_are_refused(small, tmp_path, capsys):
-    known = (
-        r"use one of \.bin, \.txt, \.vec, \.glove, \.npz, \.tsv, .* \.gz, \.bz2, \.xz, \.zst after it, or give format"
-    )
+    known = r"use one of \.bin, \.txt, \.vec, \.glove, \.npz, \.tsv, .* \.gz, \.bz2, \.xz, \.zst, or give format"
     for name in ("v.csv", "v.csv.gz", "v.parquet", "v.bin.zip", "v.2"):
         with pytest.raises(FormatError, match=known):
             small.export(tmp_path / name)
@@ -237,7 +235,9 @@ def test_unknown_suffix_and_format_are_refused(small, tmp_path, capsys):
 
 @not_utf8
 def test_a_format_given_wins_over_the_suffix_with_a_warning(small, tmp_path):
-    with pytest.warns(FastW2VWarning, match="the suffix .txt means word2vec-text, but the format is word2vec-bin"):
+    with pytest.warns(
+        FastW2VWarning, match="the suffix .txt means word2vec-text, but the file is written as word2vec-bin"
+    ):
         small.export(tmp_path / "v.txt", "word2vec-bin")
     assert (tmp_path / "v.txt").read_bytes() == GOLDEN_BINARY
     small.export(tmp_path / "v.csv", "glove")
@@ -249,7 +249,9 @@ def test_a_format_given_wins_over_the_suffix_with_a_warning(small, tmp_path):
 
 @pytest.mark.parametrize("format_", ["word2vec-bin", "word2vec-text", "glove"])
 def test_a_word_with_a_space_is_refused_and_nothing_written(tmp_path, format_):
-    with pytest.raises(FormatError, match=f"'New York' holds white space, which {format_} files can't: join it with _"):
+    with pytest.raises(
+        FormatError, match=f"'New York' holds a space, which {format_} files can't hold: replace it by _"
+    ):
         of_words("fine", "New York").export(tmp_path / "v", format_)
     assert not names_in(tmp_path)
 

@@ -1,1 +1,1 @@
-"""Vectors: looked up, compared, read from files and written to files."""
+"""Look up vectors, compare them, read them from files and write them to files."""

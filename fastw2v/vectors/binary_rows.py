@@ -1,4 +1,4 @@
-"""Vectors as rows of float32, copied on one thread, because that takes no longer than to read them."""
+"""Read binary rows of vectors. One thread copies the rows, because copying takes no longer than reading."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from .numbers import END, HAS_BLANKS, HAS_NO_FINITE_VECTOR, NO_WORD, START, copy
 from .source import Source
 
 BLOCK_BYTES = 1 << 20
+_REMEDY = "copy or download it again (is it the text format?)"
 
 
 def read_binary(source: Source, name: str, layout: Layout, limit: int | None, decode: Decode) -> VectorsFile:
@@ -29,8 +30,8 @@ def read_binary(source: Source, name: str, layout: Layout, limit: int | None, de
         least = wanted * (2 + 4 * size)  # A row has at least one byte of word and a space.
         if held < least:
             raise FormatError(
-                f"{name}: the header announces {announced} words of {size} numbers, but only {held} bytes follow: "
-                "it is truncated or not binary (is it the text format?)"
+                f"{name} is truncated or not binary: the header announces {announced} words of {size} numbers, but "
+                f"only {held} bytes follow; {_REMEDY}"
             )
     matrix = Matrix(size, None if held is None else wanted)
     words: list[str] = []
@@ -59,9 +60,11 @@ def read_binary(source: Source, name: str, layout: Layout, limit: int | None, de
             if state == HAS_NO_FINITE_VECTOR:
                 start, end = spans[n_new, : END + 1].tolist()
                 shown = printable(data[start:end][:60].decode("utf-8", "surrogateescape"))
-                raise FormatError(f"{name}: word {row + 1}, {shown!r:.60}, has a number that is not finite")
+                raise FormatError(
+                    f"{name}: word {row + 1}, {shown!r:.60}, has a number that is not finite: repair the file"
+                )
             if state == NO_WORD:
-                raise FormatError(f"{name} is damaged or not binary: no whole word {row + 1} (is it the text format?)")
+                raise FormatError(f"{name} is damaged or not binary: row {row + 1} has no word; {_REMEDY}")
             if n_new < ahead:
                 break
         del view
@@ -70,7 +73,7 @@ def read_binary(source: Source, name: str, layout: Layout, limit: int | None, de
         left = filled - at
         if at == 0:  # a word longer than the block
             if filled > LINE_BYTES:
-                raise FormatError(f"{name} is damaged or not binary: word {len(words) + 1} does not end")
+                raise FormatError(f"{name} is damaged or not binary: word {len(words) + 1} does not end; {_REMEDY}")
             data = data + bytearray(len(data))
         else:
             data[:left] = data[at:filled]
@@ -79,8 +82,8 @@ def read_binary(source: Source, name: str, layout: Layout, limit: int | None, de
         remains = bytes(data[at:filled]).strip(b"\n")
         if len(words) < announced:
             raise FormatError(
-                f"{name} is truncated or not binary: no {'whole ' if remains else ''}word {len(words) + 1} of the "
-                f"{announced:,} that its header announces (is it the text format?)"
+                f"{name} is truncated or not binary: it ends {'in' if remains else 'before'} row {len(words) + 1} of "
+                f"the {announced:,} that its header announces; {_REMEDY}"
             )
         if remains:
             raise FormatError(

@@ -1,8 +1,8 @@
 """Float32 numbers as decimal text, by exact integer arithmetic, many times faster than Python's own formatting.
 
 A float32 is ``m * 2**-s`` with an integer m of at most 24 bits. So ``m * 10**p`` is exact in 64 bits (in 96 for tiny
-numbers), and its low s bits say exactly how far the number is from a decimal of p places. The few numbers that do not
-fit (see `put_fixed` and `put_shortest`) are left to Python and NumPy, whose text is the same.
+numbers), and its low s bits give the exact distance of the number from a decimal of p places. Python and NumPy write
+the few numbers that do not fit (see `put_fixed` and `put_shortest`); their text is the same.
 """
 
 from typing import Any
@@ -78,7 +78,7 @@ def put_fixed(bits: np.uint32, out: NDArray[np.uint8], at: int) -> int:
     """Write a float32, given by its bits, as C's ``%f`` does; return where it ends, or -1 if it is 2**63 or more."""
     magnitude = bits & ~_SIGN
     out[at] = _MINUS
-    at += int(bits >> np.uint32(31))  # A branch on the sign would be guessed wrong half of the time.
+    at += int(bits >> np.uint32(31))  # The processor would mispredict a branch on the sign half of the time.
     exponent: Any = np.int64(magnitude >> np.uint32(23))
     mantissa = np.uint64(magnitude & np.uint32(0x7FFFFF))
     if exponent > 0:
@@ -111,7 +111,7 @@ def put_fixed(bits: np.uint32, out: NDArray[np.uint8], at: int) -> int:
 
 @jit(exact=True, borrows=True)
 def nearest_decimal(mantissa: np.uint64, shift: np.uint64, places: int) -> tuple[bool, np.uint64]:
-    """Find the decimal of so many places that is nearest to ``mantissa * 2**-shift`` and reads back as this float32.
+    """Find the decimal of this many places that is nearest to ``mantissa * 2**-shift`` and reads back as its float32.
 
     Return whether there is one, and the decimal times ``10**places``.
     """
@@ -189,7 +189,7 @@ def put_rows(
     at: int,
     ends: NDArray[np.int64],
 ) -> int:
-    """Write numbers from the one numbered ``start``; return the number of the first that does not fit, or how many.
+    """Write numbers from index ``start``; return the index of the first that does not fit, or the size of ``bits``.
 
     Args:
         bits: ``(rows, columns)``, the bits of float32.

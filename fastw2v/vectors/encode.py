@@ -1,4 +1,4 @@
-"""Vectors of texts: weighted means of the vectors of their words."""
+"""Compute vectors of texts: weighted means of the vectors of their words."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ def encode(
     vectors = np.concatenate(blocks)
     wrong = first_not_finite(vectors)
     if wrong is not None:
-        raise FormatError(f"a vector of a word of text {wrong} is not finite: repair it")
+        raise FormatError(f"text {wrong} has a word whose vector is not finite: repair the vector")
     if normalize:
         norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None]
         np.divide(vectors, np.where(norms == 0, 1, norms), out=vectors, casting="same_kind")
@@ -56,7 +56,7 @@ def row_weights(lookup: Lookup, weights: Weights) -> NDArray[np.float64]:
     """Return the weight of every row, float64 ``(n_words,)``.
 
     Raises:
-        ConfigError: the weights are something else, a weight is not finite, or "sif" meets vectors without counts.
+        ConfigError: the weights have another form, a weight is not finite, or "sif" is given and there are no counts.
     """
     if isinstance(weights, str) and weights == "mean":
         return np.ones(len(lookup))
@@ -65,7 +65,7 @@ def row_weights(lookup: Lookup, weights: Weights) -> NDArray[np.float64]:
         total = counts.sum(dtype=np.float64)
         if total == 0:
             raise ConfigError(
-                f"{option('weights', 'sif')} needs the counts of the words, which a file of vectors lacks: give "
+                f"{option('weights', 'sif')} needs the counts of the words, which these vectors lack: give "
                 f"{option('weights', 'mean')}"
             )
         of_row: NDArray[np.float64] = SIF_A / (SIF_A + counts / total)
@@ -78,7 +78,7 @@ def row_weights(lookup: Lookup, weights: Weights) -> NDArray[np.float64]:
             of_row[lookup.row(word)] = weight
     if not np.isfinite(of_row).all():
         word = lookup.words[int(np.flatnonzero(~np.isfinite(of_row))[0])]
-        raise ConfigError(f"the weight of the word {word!r:.60} is not finite")
+        raise ConfigError(f"the weight of the word {word!r:.60} is not finite: give a finite number")
     return of_row
 
 
@@ -105,7 +105,7 @@ def _rows_of_others(lookup: Lookup, tokens: Sequence[object], where: str) -> lis
     rows = []
     for token in tokens:
         if not isinstance(token, str) and not (is_key(token) and lookup.vocab.all_integers):
-            remedy = ", but the words are no numbers: give words" if is_key(token) else ": give strings"
+            remedy = ", but the words are not numbers: give words" if is_key(token) else ": give strings"
             raise TypeError(f"{where} holds {token!r:.60}, a {type(token).__name__}{remedy}")
         if token in lookup:
             rows.append(lookup.row(token))  # type: ignore[arg-type]

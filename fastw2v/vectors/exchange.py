@@ -1,4 +1,4 @@
-"""Vectors from and for elsewhere: other programs, networks, subsets and additions."""
+"""Convert vectors from and for other programs and networks; make subsets; add words."""
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
@@ -18,14 +18,14 @@ from .writer import Format, write
 
 
 class Exchange(Nearest):
-    """Embeddings made from vectors, and vectors handed on; see `embeddings.Embeddings`."""
+    """Make embeddings from vectors, and write vectors for other programs; see `embeddings.Embeddings`."""
 
     @classmethod
     def from_vectors(cls, keys: Sequence[Key], vectors: ArrayLike, counts: ArrayLike | None = None) -> Self:
-        """Make embeddings of vectors from anywhere, such as another program or a network.
+        """Make embeddings from any vectors, such as those of another program or a network.
 
         Args:
-            keys: distinct words; a whole number stands for the word ``str(number)``.
+            keys: distinct words; a whole number is the word ``str(number)``.
             vectors: finite numbers, ``(n_keys, vector_size)``; they are copied unless they are float32 and contiguous.
             counts: occurrences of each word, whole numbers; None for zeros.
 
@@ -37,7 +37,7 @@ class Exchange(Nearest):
         matrix = checked_matrix("vectors", vectors, len(vocab))
         row = first_not_finite(matrix)
         if row is not None:
-            raise ValueError(f"the vector of the word {printable(vocab.words[row])!r:.60} is not finite")
+            raise ValueError(f"the vector of the word {printable(vocab.words[row])!r:.60} is not finite: repair it")
         return cls.live(vocab, matrix, None, {})
 
     def first(self, limit: int | None) -> Self:
@@ -62,7 +62,7 @@ class Exchange(Nearest):
             keys: words or rows; of repeated keys the first counts.
             allow_inference: gensim's option for vectors made from subwords; it has no effect.
             copy_vecattrs: keep the counts; otherwise they are 0.
-            missing: what an unknown word gets: "skip" no row, "zeros" a vector of zeros, "raise" an error.
+            missing: "skip" leaves out unknown words, "zeros" gives them vectors of zeros, "raise" raises an error.
 
         Raises:
             UnknownWordError: (a KeyError) ``missing`` is "raise" and a key is unknown, or no key is known.
@@ -77,7 +77,7 @@ class Exchange(Nearest):
             row = self.row(key) if missing == "raise" or not is_key(key) or key in self else -1
             rows.setdefault(self.words[row] if row >= 0 else plain(str(key)), row)
         if max(rows.values(), default=-1) < 0:
-            raise UnknownWordError(f"no key of {len(rows):,} is in the vocabulary of {len(self):,} words")
+            raise UnknownWordError(f"none of {len(rows):,} keys is in the vocabulary of {len(self):,} words")
         if missing == "skip":
             rows = {word: row for word, row in rows.items() if row >= 0}
         taken = np.fromiter(rows.values(), np.int64, len(rows))
@@ -93,13 +93,13 @@ class Exchange(Nearest):
         weights: ArrayLike,
         replace: bool = False,
     ) -> None:
-        """Append words and their vectors; of a word that is known, the vector stays unless ``replace`` is true.
+        """Append words and their vectors; a known word keeps its vector, unless ``replace`` is true.
 
-        Arrays taken from these embeddings before keep their values. A new word has the count 0 and, if there are
-        outside rows, one of zeros.
+        Arrays that were taken from these embeddings before keep their values. A new word has the count 0 and, if there
+        are outside rows, one of zeros.
 
         Args:
-            keys: words, or a single one; a whole number stands for the word ``str(number)``.
+            keys: words, or a single one; a whole number is the word ``str(number)``.
             weights: finite vectors, ``(n_keys, vector_size)``, or ``(vector_size,)`` for a single key.
             replace: give known words the new vectors.
 
@@ -110,7 +110,9 @@ class Exchange(Nearest):
         single = is_key(keys)
         added = self.from_vectors([keys] if single else keys, np.atleast_2d(np.asarray(weights)))  # type: ignore[list-item,arg-type]
         if added.vector_size != self.vector_size:
-            raise ValueError(f"the vectors have {added.vector_size} columns, but these embeddings {self.vector_size}")
+            raise ValueError(
+                f"the vectors have {added.vector_size} columns: give {self.vector_size}, like these embeddings"
+            )
         rows = np.array([self.vocab.index.get(word, -1) for word in added.words])
         new = np.flatnonzero(rows < 0)
         vectors = np.concatenate([self.vectors, added.vectors[new]])
@@ -141,12 +143,12 @@ class Exchange(Nearest):
         | ``.tsv`` | projector | for the Embedding Projector: numbers, and words and counts in ``.metadata.tsv`` |
         | | model2vec | a folder that model2vec and sentence-transformers open |
 
-        ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` after the suffix packs the file. Links are followed. A file that can't
-        be replaced, such as one that is mounted by itself, is written in place.
+        ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` after the suffix compresses the file. Links are followed. A file that
+        can't be replaced, such as one that is mounted by itself, is written in place.
 
         Args:
             path: the file to write, or the folder for model2vec; "-" is standard output.
-            format: overrides the suffix. None follows it, and also takes a folder that was written as model2vec.
+            format: overrides the suffix. None follows the suffix; a folder that was written as model2vec stays one.
 
         Warns:
             FastW2VWarning: the suffix means another format; or words are not valid UTF-8, so that gensim needs an
@@ -171,7 +173,7 @@ class Exchange(Nearest):
         """Write a file of vectors as gensim does, most frequent word first; `export` chooses by suffix.
 
         Args:
-            fname: the file to write; a suffix such as ``.gz`` packs it.
+            fname: the file to write; a suffix such as ``.gz`` compresses it.
             fvocab: another file, which receives lines "word count".
             binary: write float32 numbers rather than text.
             write_header: begin text with a line ``n_words vector_size``; GloVe's files have none.

@@ -1,7 +1,7 @@
-"""How a file of vectors is laid out, found from its first bytes: text or binary, header or none, the vector size.
+"""Find the layout of a file of vectors from its first bytes: text or binary, header or none, the vector size.
 
-Text is read as text only where its lines are a word and numbers, and bytes are read as binary only where they are whole
-rows that can't be text. So text that is damaged is reported as text: it is never read as binary numbers.
+A file is read as text only if its lines are a word and numbers. It is read as binary only if it begins with whole rows
+that can't be text. So damaged text is reported as text, and is never read as binary numbers.
 """
 
 import re
@@ -52,7 +52,7 @@ class Layout(NamedTuple):
     @property
     def source(self) -> str:
         """Where the vector size comes from, in messages."""
-        return "most lines have" if self.announced is None else "the header announces"
+        return "but most lines have" if self.announced is None else "but the header announces"
 
 
 class _Line(NamedTuple):
@@ -94,18 +94,16 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
         FastW2VWarning: line 1 looks like a header, but the other lines are vectors of one number.
     """
     if binary and no_header:
-        raise ConfigError(
-            f"a binary file has a header: leave out {python_option('binary')} or {python_option('no_header')}"
-        )
+        raise ConfigError(f"a binary file has a header: omit {python_option('binary')} or {python_option('no_header')}")
     look = source.ahead(LOOK_BYTES)
     start = len(BYTE_ORDER_MARK) if look.startswith(BYTE_ORDER_MARK) else 0
     refuse_other_kinds(name, look[start : LOOK_BYTES + start])
     header = None if no_header else _HEADER.match(look, start)
     if header is None:
         if binary or no_header is False:
-            remedy = "" if binary else f" (leave out {python_option('no_header')} for a file without a header)"
+            remedy = "" if binary else f" (omit {python_option('no_header')} for a file without a header)"
             raise FormatError(
-                f"{name} line 1 is not a word2vec header: expected the number of words and of columns{remedy}"
+                f"{name} line 1 is not a word2vec header: expected the number of words and that of columns{remedy}"
             )
         return Layout(False, start, _size_without_header(source, name, start, bool(no_header)), None)
     n_words, size = int(header[1]), int(header[2])
@@ -122,9 +120,9 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
     fits = bool(lines) and all(line.holds(size) for line in lines)
     is_binary = is_header and not fits and (rows.is_certain or (_is_binary(look[start:]) and not _is_text(lines)))
     if binary and not is_binary and _is_text(lines):
-        raise FormatError(f"{name} is a text file, not a binary one: leave out {python_option('binary', True)}")
+        raise FormatError(f"{name} is a text file, not a binary one: omit {python_option('binary', True)}")
     if binary is False and is_binary:
-        raise FormatError(f"{name} is a binary file, not text: leave out {python_option('binary', False)}")
+        raise FormatError(f"{name} is a binary file, not text: omit {python_option('binary', False)}")
     if binary:
         is_binary = True
     if not is_binary and no_header is None and lines and all(line.fields == 2 and line.numbers for line in lines):
@@ -133,7 +131,7 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
         if size != 1 and not (is_all and counts_rows):
             doubt(
                 f"{name}: line 1, {n_words} {size}, is read as a word and its number, because the other lines have one "
-                f"number: use {python_option('no_header', False)} if it is a header"
+                f"number: give {python_option('no_header', False)} if it is a header"
             )
             return Layout(False, start_of_text, 1, None)
         if size == 1 and not counts_rows:
@@ -150,7 +148,7 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
         if 2 * len(longer) > len(lines):
             raise FormatError(
                 f"{name} line {longer[0].number} has {counted(longer[0].numbers, 'number')}, "
-                f"the header announces {size}"
+                f"but the header announces {size}"
             )
     return Layout(is_binary, start, size, n_words)
 
@@ -165,7 +163,7 @@ def _lines(source: Ahead, name: str, start: int, first: int, *, may_be_binary: b
         if (stop > start and look[start:stop].strip()) or is_all or may_be_binary or _is_binary(look[start:]):
             break
         if n > LINE_BYTES:
-            raise FormatError(f"{name} line {first} is longer than {LINE_BYTES >> 20} MB: is it a file of vectors?")
+            raise FormatError(f"{name} line {first} is longer than {LINE_BYTES >> 20} MB: give a file of vectors")
         n *= 2
     lines = []
     for number, line in enumerate(look[start : max(stop, start)].split(b"\n", LOOK_LINES)[:LOOK_LINES], first):
@@ -181,7 +179,7 @@ def _is_text(lines: list[_Line]) -> bool:
 
 
 def _is_binary(content: bytes) -> bool:
-    """Return whether text can't be like this: it has control characters."""
+    """Return whether the content has control characters, which text has not."""
     return _CONTROL.search(content) is not None
 
 
@@ -223,12 +221,12 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _size_without_header(source: Ahead, name: str, start: int, is_told: bool) -> int:
-    """Return how many numbers most lines have; a word that ends in a number seems to add one to a line."""
+    """Return how many numbers most lines have. A line whose word ends in a number seems to have one more."""
     lines = _lines(source, name, start, 1)
     if lines and not is_told and all(line.begins_with_decimal for line in lines):
         raise FormatError(
             f"{name} looks like a table of numbers without words, such as the Embedding Projector's: put a word first "
-            f"in each line, or use {python_option('no_header', True)} if the first number is the word"
+            f"in each line, or give {python_option('no_header', True)} if the first number is the word"
         )
     sizes = Counter(line.numbers for line in lines)
     (size, often), *others = sizes.most_common(2) or [(0, 0)]

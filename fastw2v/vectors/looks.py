@@ -1,11 +1,11 @@
-"""What a file looks like that is not a file of vectors, and what to do about it."""
+"""Recognise files that are not files of vectors, and name the remedy."""
 
 import re
 
 from ..errors import FormatError
 from ..files.archives import archive_kind
 
-_EXPORT = "open it with the program that wrote it and save word2vec format"
+_EXPORT = "open it with the program that wrote it, and save the vectors in word2vec format"
 #: First bytes of files that hold no vectors, or none that can be read here: what they are, and the remedy.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer, not the file: fetch the file (git lfs pull)"),
@@ -30,15 +30,15 @@ _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 
 
 def refuse_other_kinds(name: str, head: bytes) -> None:
-    """Raise `FormatError`, which says what the file is, if its first bytes are those of another kind of file."""
+    """Raise `FormatError`, which names the kind of the file, if its first bytes are those of another kind."""
     if not head:
         raise FormatError(f"{name} is empty: copy or download it again")
     if kind := archive_kind(head):
-        raise FormatError(f"{name} is packed twice, with {kind} inside: unpack it once")
+        raise FormatError(f"{name} is compressed twice, with {kind} inside: decompress it once")
     what = next((what for magic, what in _MAGIC if head.startswith(magic)), None)
     if what is None and _PICKLE.match(head):
-        what = "a pickle, such as gensim's save() writes, and a pickle can run code: load it with gensim and "
-        what += "call save_word2vec_format, or KeyedVectors.load and Embeddings.from_vectors"
+        what = "a pickle, such as gensim's save() writes, and a pickle can run code: load it with gensim's "
+        what += "KeyedVectors.load, then call save_word2vec_format or Embeddings.from_vectors"
     if what is None and _SAFETENSORS.match(head):
         what = "a safetensors file without words: pair it with its words (Embeddings.from_vectors)"
     if what is None and head[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
@@ -52,12 +52,12 @@ def refuse_other_kinds(name: str, head: bytes) -> None:
 
 
 def other_text(head: bytes) -> str:
-    """Return what text without vectors looks like, in words that follow a colon."""
+    """Return what text without vectors looks like, and the remedy, to follow a colon."""
     if _JSON.match(head):
         return "it looks like JSON; give lines of a word and its numbers"
     line = head.split(b"\n", 1)[0]
     if b"\0" in head:
-        return "it looks like binary data of another program"
+        return "it looks like binary data of another program; give lines of a word and its numbers"
     if _DECIMAL_COMMAS.search(line):
         return "its numbers have decimal commas; write points"
     if line.count(b",") + line.count(b";") > 1:

@@ -1,4 +1,4 @@
-"""Words and the rows of their vectors: the names with which gensim's KeyedVectors looks them up."""
+"""Look up words and their vectors, with the method names of gensim's KeyedVectors."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -52,7 +52,7 @@ def checked_matrix(name: str, matrix: ArrayLike, n_words: int) -> NDArray[np.flo
 
 
 class Lookup:
-    """Words, their rows, and questions about single vectors; see `embeddings.Embeddings`."""
+    """Words, their rows and their vectors; see `embeddings.Embeddings`."""
 
     vocab: Vocab
     vectors: NDArray[np.float32]
@@ -86,7 +86,7 @@ class Lookup:
 
     @property
     def wv(self) -> Self:
-        """These embeddings, because a program for gensim writes ``model.wv``."""
+        """These embeddings: code for gensim reads vectors from ``model.wv``."""
         return self
 
     @property
@@ -298,16 +298,18 @@ class Lookup:
         return mean.astype(np.float32)
 
     def init_sims(self, replace: bool = False) -> None:
-        """Compute `norms`; with ``replace``, keep only vectors of length 1. It is here for old programs of gensim."""
+        """Compute `norms`; with ``replace``, scale the vectors to length 1. Old code for gensim calls it."""
         if replace:
             self.vectors, self._norms = read_only(self.get_normed_vectors()), None
         self.norms  # noqa: B018
 
     def _given(self, item: object) -> NDArray[Any]:
-        """Return a vector that stands in place of a key."""
+        """Return a vector that was given instead of a key."""
         vector = item if isinstance(item, np.ndarray) else np.empty(0, object)
         if vector.dtype.kind not in "fiu":
-            raise TypeError(f"{item!r:.60} is neither a word, a row nor a NumPy array of {self.vector_size} numbers")
+            raise TypeError(f"{item!r:.60} is neither a word, a row nor a NumPy array: give one of these")
         if vector.shape != (self.vector_size,) or not np.isfinite(vector).all():
-            raise ValueError(f"{item!r:.60} is neither a word nor ({self.vector_size},) finite numbers")
+            raise ValueError(
+                f"{item!r:.60} is not a vector of these embeddings: give {self.vector_size} finite numbers"
+            )
         return vector

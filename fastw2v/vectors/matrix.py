@@ -1,4 +1,4 @@
-"""A matrix of vectors that grows as rows are read, and what is common to all formats once they are read."""
+"""A matrix of vectors that grows as rows are read, and the checks that all formats share."""
 
 import codecs
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Decode: TypeAlias = Callable[[bytes | bytearray], str]
 GROWTH = 1.25
 FIRST_BYTES = 1 << 20
 MOVED_ROWS = 1 << 16
-# What `bytes.decode` makes of UTF-8 with these, a vocabulary can store.
+# With these error handlers, a vocabulary can store whatever `bytes.decode` makes of UTF-8.
 _SAFE_ERRORS = {"surrogateescape", "strict", "replace"}
 
 
@@ -68,7 +68,7 @@ class Matrix:
                 self._rows = np.empty((n_rows, self._size), np.float32)
         except MemoryError:
             raise FormatError(
-                f"there is no memory for {n_rows:,} vectors of {self._size} numbers: use {python_option('limit')}"
+                f"there is no memory for {n_rows:,} vectors of {self._size} numbers: give {python_option('limit')}"
             ) from None
 
 
@@ -106,7 +106,7 @@ def word_decoder(encoding: str, errors: str) -> Decode:
             shown = printable(letters[:60].decode("utf-8", "surrogateescape"))
             raise ValueError(
                 f"{shown!r:.60}, not valid {codec}: "
-                f"use another {python_option('encoding')}, or {python_option('errors', 'replace')}"
+                f"give another {python_option('encoding')}, or {python_option('errors', 'replace')}"
             ) from None
         if not is_safe:
             require_storable(word)
@@ -146,11 +146,11 @@ def distinct(found: VectorsFile, name: str, duplicates: str) -> VectorsFile:
             if duplicates == "error":
                 raise FormatError(
                     f"{name} holds the word {printable(word)!r:.60} twice, in rows {first_rows[word] + 1:,} and "
-                    f"{row + 1:,}: use {python_option('duplicates', 'first')} to keep the first"
+                    f"{row + 1:,}: give {python_option('duplicates', 'first')} to keep the first"
                 )
     assert repeated is not None
     doubt(
-        f"{name} repeats words in {counted(len(words) - len(kept), 'row')}, the first {printable(repeated[0])!r:.60} "
+        f"{name} repeats words in {counted(len(words) - len(kept), 'row')}, such as {printable(repeated[0])!r:.60} "
         f"in row {repeated[1] + 1:,}: only the first row of each word is kept"
     )
     rows = np.array(kept, np.int64)

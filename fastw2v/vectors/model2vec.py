@@ -4,12 +4,13 @@
 little-endian float32. ``tokenizer.json`` describes a tokenizer of the library tokenizers. ``config.json`` is for
 model2vec, ``modules.json`` for sentence-transformers.
 
-Words that are not in the vocabulary must leave the mean alone. A word-level tokenizer can't say so: it needs a token
-for them, which model2vec leaves out, but sentence-transformers counts in the mean. So the tokenizer is a BPE model
-without any merge and without a token for the unknown. It looks up a whole word (``ignore_merges``). If that fails it
-looks up the characters one by one, and drops what it does not find. That must be all of them: a word of one character
-is stored with a line break after it (``end_of_word_suffix``), and a character inside a word is looked up with a line
-break before it (``continuing_subword_prefix``). No word holds a line break, so nothing else has these names.
+Words that are not in the vocabulary must not change the mean. A word-level tokenizer can't do that: it needs a token
+for unknown words. model2vec leaves this token out, but sentence-transformers counts it in the mean. So the tokenizer is
+a BPE model without any merge and without a token for unknown words. It looks up a whole word (``ignore_merges``). If
+that fails, it looks up the characters one by one, and drops those that it does not find. It must find none of them. So
+a word of one character is stored with a line break after it (``end_of_word_suffix``), and a character inside a word is
+looked up with a line break before it (``continuing_subword_prefix``). No word holds a line break, so no other entry
+has such a name.
 
 Text is split at ASCII white space, as in training.
 """
@@ -63,7 +64,7 @@ _MODULES = [{"idx": 0, "name": "0", "path": ".", "type": "sentence_transformers.
 
 
 def is_ours(folder: str) -> bool:
-    """Tell whether `write` has made this folder."""
+    """Return whether `write` has made this folder."""
     try:
         with open_part(Path(folder) / MANIFEST) as file:
             config = parse_json(file.read())

@@ -1,6 +1,7 @@
-"""Which words are near: cosines between words, and the search for the nearest, one query or many at once.
+"""Compute cosines between words, and find the nearest words, for one query or for many at once.
 
-The names and meanings are those of gensim's KeyedVectors. A vector of zeros has the cosine 0 with everything.
+The methods have the names and meanings of those of gensim's KeyedVectors. A vector of zeros has the cosine 0
+with everything.
 """
 
 import math
@@ -106,7 +107,7 @@ class Nearest(Lookup):
             raise UnknownWordError(f"no word of {words!r:.60} is in the vocabulary of {len(self):,} words")
         if len(known) < len(words):
             unknown = [word for word in words if word not in self]
-            doubt(f"doesnt_match leaves out {unknown!r:.60}: not in the vocabulary of {len(self):,} words")
+            doubt(f"doesnt_match leaves out {unknown!r:.60}, not in the vocabulary of {len(self):,} words")
         unit = self.unit_vectors(self._rows(known))
         cosines = unit @ self.get_mean_vector(unit, post_normalize=True)
         names = [self.words[self.row(word)] for word in known]
@@ -128,7 +129,7 @@ class Nearest(Lookup):
         try:
             from ot import emd2
         except ImportError:
-            raise ImportError("wmdistance needs the package POT: pip install POT") from None
+            raise ImportError("wmdistance needs the package POT: run pip install POT") from None
         if isinstance(document1, str) or isinstance(document2, str):
             raise TypeError("a document is one string: give a list of words, as str.split does")
         weights, vectors = [], []
@@ -180,7 +181,7 @@ class Nearest(Lookup):
             return []
         items = _asked(positive, 1.0) + _asked(negative, -1.0)
         if not items:
-            raise ValueError("give at least one word or vector")
+            raise ValueError("positive and negative are empty: give at least one word or vector")
         keys, weights = zip(*items, strict=True)
         mean = self.get_mean_vector(keys, weights, post_normalize=True, ignore_missing=False)
         if indexer is not None and topn is not None:
@@ -259,7 +260,7 @@ class Nearest(Lookup):
     def neighbors(
         self, keys: Sequence[Key] | None = None, topn: int = 10
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the nearest words of many words at once: much faster than `most_similar` for each.
+        """Return the nearest words of many words at once: much faster than calls of `most_similar`.
 
         Args:
             keys: words or rows; None for all words, in row order.
@@ -289,7 +290,7 @@ class Nearest(Lookup):
     def _nearest(self, asked: NDArray[np.int64], columns: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the ``columns`` nearest rows of each row in ``asked``, and their cosines.
 
-        Only scores above the worst of the best so far are looked at again: after the first block these are few.
+        Only scores above the worst of the best so far are compared again. After the first block these are few.
         """
         queries = self.unit_vectors(asked).T
         n = len(asked)

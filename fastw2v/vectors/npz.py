@@ -37,13 +37,13 @@ def read_npz(stream: Any, name: str, limit: int | None, *, is_plain: bool) -> Ve
         stream: the file.
         name: its name in messages.
         limit: read at most this many rows.
-        is_plain: whether the file itself is the zip archive, not its decompressed contents.
+        is_plain: whether the zip archive is the file itself, not the file decompressed.
 
     Raises:
         FormatError: it is damaged, not a regular file, or holds other arrays.
     """
     if not is_plain or not stream.seekable():
-        raise FormatError(f"{name} holds a zip archive, which must be read from its end: give it as a file of its own")
+        raise FormatError(f"{name} holds a zip archive, which must be read from its end: give the archive as a file")
     try:
         stream.seek(0)
         with zipfile.ZipFile(stream) as archive:
@@ -69,7 +69,7 @@ def read_npz(stream: Any, name: str, limit: int | None, *, is_plain: bool) -> Ve
     if len(words) != len(vectors) or (counts is not None and len(counts) != len(vectors)):
         sizes = f"{len(vectors):,} vectors and {len(words):,} words"
         sizes += "" if counts is None else f" and {len(counts):,} counts"
-        raise FormatError(f"{name} is damaged: it holds {sizes}")
+        raise FormatError(f"{name} is damaged: it holds {sizes}; {_REMEDY}")
     return VectorsFile(words, vectors, counts)
 
 
@@ -111,7 +111,7 @@ def _read_vectors(file: IO[bytes], name: str, limit: int | None) -> NDArray[np.f
         rows = np.frombuffer(_exactly(file, 4 * size * n, name), "<f4").reshape(n, size)
         if not np.isfinite(rows).all():
             row = start + int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-            raise FormatError(f"{name}: vector {row + 1:,} has a number that is not finite")
+            raise FormatError(f"{name}: vector {row + 1:,} has a number that is not finite: repair the array")
         matrix.append(rows)
     return matrix.finished()
 

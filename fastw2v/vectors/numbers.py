@@ -1,11 +1,11 @@
-"""Rows of vectors in bytes: compiled readers of text rows and of binary rows, and the exact reader they fall back to.
+"""Read rows of vectors from bytes: compiled readers of text rows and binary rows, and an exact one to fall back to.
 
-A text row is a word and numbers, with blanks between them; ASCII blanks only, so a no-break space is part of a word.
-The last ``size`` fields are the numbers, and what stands before them is the word, which may hold blanks itself.
+A text row is a word and numbers, separated by ASCII blanks; a no-break space is part of a word. The last ``size``
+fields are the numbers. The text before them is the word, which may itself hold blanks.
 
-`parse_rows` computes a number from up to 19 digits in double precision. Its relative error is below 2**-51, so where
-both ends of an interval of twice that round to the same float32, that is the float32 of the exact number. Elsewhere,
-and wherever a row is unusual or wrong, the kernel stops, and `read_row` reads the row or reports what is wrong with it.
+`parse_rows` computes a number from up to 19 digits in double precision. Its relative error is below 2**-51. If
+both ends of an interval of twice that error round to the same float32, so does the exact number. Otherwise, or if a row
+is unusual or wrong, the kernel stops, and `read_row` reads the row or reports what is wrong.
 """
 
 import re
@@ -154,7 +154,7 @@ def parse_rows(
         blanks = 0
         finish = _numbers(text, at, vectors[row])
         if finish < 0:
-            # Not one word and then the numbers: find the last fields, from the end.
+            # This is not one word and then the numbers: find the last fields from the end.
             finish = end
             while text[finish] != 10:
                 finish += 1
@@ -226,15 +226,15 @@ class Row(NamedTuple):
 
 
 def read_row(line: bytes, size: int, source: str) -> Row:
-    """Read any row of text; the twin of `parse_rows`, which never gives up.
+    """Read any row of text, also one at which `parse_rows` stops.
 
     Args:
         line: the bytes of the line.
         size: how many numbers it should have.
-        source: what sets this size, for messages, such as "the header announces".
+        source: where this size comes from, for messages, such as "but the header announces".
 
     Raises:
-        ValueError: the row is wrong; the text says how, to follow the name of the file and the line.
+        ValueError: the row is wrong; the text gives the reason, to follow the name of the file and the line.
     """
     fields = line.split()
     if len(fields) == size and line[0] in BLANKS and all(NUMBER.fullmatch(field) for field in fields):
@@ -264,7 +264,7 @@ def read_row(line: bytes, size: int, source: str) -> Row:
 
 
 def trailing_numbers(fields: list[bytes]) -> int:
-    """Return how many fields at the end of a line are numbers, finite or not, at most all but the first."""
+    """Return how many fields at the end of a line are numbers, finite or not; the first field never counts."""
     n = 0
     while n < len(fields) - 1 and (NUMBER.fullmatch(fields[-1 - n]) or NOT_FINITE.fullmatch(fields[-1 - n])):
         n += 1

@@ -1,7 +1,7 @@
-"""One reader for any file of vectors: word2vec text and binary, GloVe, fastText ``.vec``, ``.npz``, packed or not.
+"""Read any file of vectors: word2vec text and binary, GloVe, fastText ``.vec``, ``.npz``, compressed or not.
 
-What the file is, is found from its bytes (`looks`, `layout`); `text_rows`, `binary_rows` and `npz` read it. Memory
-grows with what has been read, never with what a header announces.
+The bytes of the file decide its format (`looks`, `layout`); `text_rows`, `binary_rows` and `npz` read it. Memory grows
+with what has been read, never with what a header announces.
 """
 
 from os import PathLike
@@ -33,7 +33,7 @@ def read_vectors(
 
     Args:
         path: the file, plain or compressed (gzip, bzip2, xz, zstd, recognised by content); ``-`` is standard input.
-        limit: read at most this many rows, and nothing behind them.
+        limit: read at most this many rows, and nothing after them.
         binary: whether the numbers are float32 rather than text; None to detect it.
         no_header: whether text has no first line ``n_words vector_size``, as GloVe's files; None to detect it.
         encoding: encoding of the words.
@@ -69,7 +69,7 @@ def read_vectors(
         if is_npz(source.ahead(LOOK_BYTES)):
             if binary is not None or no_header is not None:
                 given = python_option("binary") if binary is not None else python_option("no_header")
-                raise FormatError(f"{name} is a zip archive or .npz, which {given} is not for: leave it out")
+                raise FormatError(f"{name} is a zip archive or .npz, which {given} is not for: omit it")
             found = read_npz(stream, name, limit, is_plain=raw.is_plain)
         else:
             layout = find_layout(source, name, binary, no_header)

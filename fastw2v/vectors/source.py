@@ -1,4 +1,4 @@
-"""Where vectors come from: an open file or standard input, as bytes that can be seen before they are read."""
+"""Open a file of vectors or standard input, as a stream whose next bytes can be seen before they are read."""
 
 import io
 import os
@@ -19,7 +19,7 @@ def open_vectors(path: str | PathLike[str]) -> Iterator[tuple[Any, str]]:
     """Open a path for reading; yield the stream of bytes and its name in messages.
 
     Raises:
-        FormatError: there is no such file, it is a folder, or it changes while it is read.
+        FormatError: the file does not exist, is a folder, or changes while it is read.
     """
     name = fspath(path)
     if not isinstance(name, str):
@@ -61,7 +61,7 @@ def length_of(stream: Any) -> int | None:
 
 
 class Source:
-    """Bytes in order, of which those to come can be seen before they are read."""
+    """A stream of bytes, of which the next ones can be seen before they are read."""
 
     def __init__(self, raw: Any, n_bytes: int | None) -> None:
         self._raw = raw

@@ -1,4 +1,4 @@
-"""Vectors as lines of text, read in blocks of whole lines, which threads parse while the next block is read."""
+"""Read vectors from lines of text, in blocks of whole lines. Threads parse blocks while the next block is read."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from .numbers import END, HAS_BLANKS, NUMBER, START, parse_rows, read_row
 from .source import Source
 
 BLOCK_BYTES = 1 << 20
-LOOKED_AT = 1_000  # words, to find whether the first column holds words
-MAX_WORKERS = 8  # One thread reads for all, so more would wait for it.
+LOOKED_AT = 1_000  # words, to check that the first column holds words
+MAX_WORKERS = 8  # One thread reads, so more threads would wait for it.
 
 
 class _Lines(NamedTuple):
@@ -88,7 +88,7 @@ def _blocks_of_lines(source: Source, name: str, first_bytes: int) -> Iterator[_L
         if stop:
             yield _Lines(text, stop, False)
         elif filled > LINE_BYTES:
-            raise FormatError(f"{name} has a line longer than {LINE_BYTES >> 20} MB: is it a file of vectors?")
+            raise FormatError(f"{name} has a line longer than {LINE_BYTES >> 20} MB: give a file of vectors")
         room = max(min(2 * room, BLOCK_BYTES), 2 * len(left))
 
 
@@ -144,7 +144,7 @@ def _parse(block: _Lines, layout: Layout, decode: Decode, most: int | None) -> _
 
 
 def _are_decimals(words: list[str]) -> bool:
-    """Return whether all words are numbers, and not all of them whole ones, which may be nodes or items."""
+    """Return whether all words are numbers, at least one of them not whole; whole numbers may be nodes or items."""
     return all(NUMBER.fullmatch(word.encode("utf-8", "surrogateescape")) for word in words) and not all(
         word.removeprefix("-").isdigit() for word in words
     )
@@ -157,7 +157,7 @@ def read_text(source: Source, name: str, layout: Layout, limit: int | None, deco
         FormatError: a line is not a row, or there is none.
 
     Warns:
-        FastW2VWarning: rows were skipped, or look doubtful, or are not as many as announced.
+        FastW2VWarning: rows were skipped or are doubtful, or their number is not the one announced.
     """
     size, held = layout.size, source.left
     words: list[str] = []
@@ -171,7 +171,7 @@ def read_text(source: Source, name: str, layout: Layout, limit: int | None, deco
         if matrix is None:
             expected = None
             if held is not None and parsed.words:
-                # As many as there are if all blocks are like this one; what the header announces is only a hint.
+                # This estimate assumes that all blocks are like this one; the number in the header is only a hint.
                 expected = int(1.02 * len(parsed.words) * held / parsed.n_bytes) + 1
                 expected = max(len(parsed.words), min(expected, layout.announced or expected, limit or expected))
             matrix = Matrix(size, expected)
@@ -189,7 +189,7 @@ def read_text(source: Source, name: str, layout: Layout, limit: int | None, deco
     blocks = _blocks_of_lines(source, name, BLOCK_BYTES if limit is None else LOOK_BYTES)
     first = next(blocks)
     more = keep(_parse(first, layout, decode, limit)) and not first.ends_file
-    if more and limit is not None:  # What is behind the limit is not read, so no thread reads ahead.
+    if more and limit is not None:  # Nothing after the limit is read, so no thread reads ahead.
         while more and (block := next(blocks, None)):
             more = keep(_parse(block, layout, decode, limit - len(words)))
     elif more:
@@ -212,13 +212,13 @@ def read_text(source: Source, name: str, layout: Layout, limit: int | None, deco
         )
     if numbered.n:
         doubt(
-            f"{name} line {numbered.line}: the word {printable(numbered.word)!r:.60} ends in a number: has the row a "
-            f"number too many? ({counted(numbered.n, 'such row')})"
+            f"{name} line {numbered.line}: the word {printable(numbered.word)!r:.60} ends in a number: check "
+            f"whether the row has a number too many ({counted(numbered.n, 'such row')})"
         )
     if layout.announced is None and _are_decimals(words[:LOOKED_AT]):
         doubt(
-            f"{name}: the first column holds no words but numbers, such as {words[0]!r:.60}, which are read as words; "
-            "if they belong to the vectors, pair these with their words (Embeddings.from_vectors)"
+            f"{name}: the first column holds numbers, such as {words[0]!r:.60}, which are read as words; if they "
+            "belong to the vectors, pair the vectors with their words (Embeddings.from_vectors)"
         )
     n_rows = len(words) + nameless.n
     if layout.announced not in (None, n_rows) and len(words) != limit:

@@ -1,4 +1,4 @@
-"""Write vectors for other programs: the formats, the suffixes that mean them, and archives around them.
+"""Write vectors for other programs, in the format that a suffix or the caller chooses, compressed or not.
 
 word2vec-bin, word2vec-text
     As word2vec.c writes them: a line ``n_words vector_size``, then a row per word. A text row is the word and the
@@ -6,7 +6,7 @@ word2vec-bin, word2vec-text
     numbers as little-endian float32, and a newline.
 glove
     Rows of text as in GloVe: no first line, and no space at the end. Each number has the fewest digits that read back
-    as the same float32: the file is little longer than with six decimals, and nothing is lost.
+    as the same float32. Nothing is lost, and the file is little longer than with six decimals.
 npz
     An archive of three arrays, as `numpy.savez` makes it: ``vectors`` (float32), ``words`` (unicode), ``counts``
     (int64). ``numpy.load(..., allow_pickle=False)`` opens it.
@@ -80,7 +80,7 @@ def write(
     suffix, packing = _suffixes(name)
     meant = SUFFIXES.get(suffix, chosen) if suffix else chosen
     if meant != chosen and not {meant, chosen} <= _TEXT:
-        doubt(f"{name}: the suffix {suffix} means {meant}, but the format is {chosen}")
+        doubt(f"{name}: the suffix {suffix} means {meant}, but the file is written as {chosen}")
     check_finite(words, vectors)
     check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
     if chosen == "model2vec":
@@ -106,9 +106,8 @@ def write(
         return
     with replacing(name, FormatError) as file, _packed(file, packing, name) as file:
         if chosen == "npz":
-            in_order = (
-                packing or name == STANDARD_OUTPUT
-            )  # An archive can't go back, nor can a file that is appended to.
+            # A compressed stream can't go back, nor can a file that is appended to.
+            in_order = packing or name == STANDARD_OUTPUT
             _write_npz(_without_seek(file) if in_order else file, words, vectors, counts)
         elif chosen == "glove":
             _write_text(file, words, vectors, separator=b" ")
@@ -140,14 +139,14 @@ def format_of(path: str | PathLike[str], format: Format | None = None) -> Format
     if suffix not in SUFFIXES:
         known = ", ".join(filter(None, SUFFIXES))
         raise FormatError(
-            f"{name}: the suffix {suffix:.60} means no format: use one of {known}, if you like with one of "
-            f"{', '.join(_PACKINGS)} after it, or give {option('format')}"
+            f"{name}: the suffix {suffix:.60} means no format: use one of {known}, optionally followed by one of "
+            f"{', '.join(_PACKINGS)}, or give {option('format')}"
         )
     return SUFFIXES[suffix]
 
 
 def _suffixes(name: str) -> tuple[str, str]:
-    """Return the suffix that means a format, and the one that means an archive; "" where there is none."""
+    """Return the suffix that means a format, and the one that means compression; "" if there is none."""
     path, packing = Path(name), ""
     if path.suffix.lower() in _PACKINGS:
         path, packing = path.with_suffix(""), path.suffix.lower()
@@ -180,8 +179,8 @@ def check_finite(words: Sequence[str], vectors: NDArray[np.float32]) -> None:
 def check_words(words: Sequence[str], format: Format, array_bytes: int = WORDS_BYTES) -> None:
     """Raise FormatError if a format can't hold a word; issue a doubt if programs may not read it.
 
-    Words are looked at one by one only where their block, as one text, holds something unusual. In npz all words take
-    as much room as the longest; ``array_bytes`` is the limit for all of them.
+    Words are checked one by one only if their block, as one text, holds something unusual. In npz every word takes as
+    much room as the longest one; ``array_bytes`` is the limit for all words.
     """
     undecodable, spaced, longest = [], 0, ""
     for block in _word_blocks(words):
@@ -212,7 +211,7 @@ def check_words(words: Sequence[str], format: Format, array_bytes: int = WORDS_B
     if format == "npz" and size > array_bytes:
         raise FormatError(
             f"the words would take {size / 1e9:,.1f} GB as an array, because the word {printable(longest[:60])!r:.60} "
-            f"has {len(longest):,} characters: choose another format, or leave it out"
+            f"has {len(longest):,} characters: choose another format, or leave the word out"
         )
 
 
@@ -223,11 +222,13 @@ def _check_word(word: str, format: Format) -> None:
     except ValueError as reason:
         raise FormatError(f"{shown} can't be written: it is {reason}") from None
     if " " in word and format in ("word2vec-bin", "word2vec-text", "glove"):
-        raise FormatError(f"{shown} holds white space, which {format} files can't: join it with _")
+        raise FormatError(f"{shown} holds a space, which {format} files can't hold: replace it by _")
     if format == "npz" and word.endswith("\0"):
-        raise FormatError(f"{shown} ends with NUL, which NumPy would cut off: remove it, or choose another format")
+        raise FormatError(f"{shown} ends with NUL, which NumPy would cut off: remove the NUL, or choose another format")
     if format == "model2vec" and not _is_utf8(word):
-        raise FormatError(f"{shown} is not valid UTF-8, which model2vec needs: choose another format, or leave it out")
+        raise FormatError(
+            f"{shown} is not valid UTF-8, which model2vec needs: choose another format, or leave the word out"
+        )
 
 
 def _is_utf8(text: str) -> bool:
@@ -279,7 +280,7 @@ def _write_text(
 ) -> None:
     """Write rows of text: the word, the numbers, and after the last of them ``end`` and ``newline``.
 
-    Without words, only the numbers.
+    Without words, write only the numbers.
     """
     rows = _rows_at_once(vectors)
     texts = _texts(vectors, rows, shortest=shortest, separator=separator, end=end)
@@ -353,7 +354,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
 
 
 def _packed(file: BinaryIO, packing: str, name: str) -> AbstractContextManager[BinaryIO]:
-    """Return a stream that packs what it is given into a file, by the suffix; for none, the file itself."""
+    """Return a stream that compresses into a file as the suffix says; without a suffix, the file itself."""
     return _PACKINGS[packing](file, name) if packing else nullcontext(file)
 
 
@@ -362,7 +363,7 @@ def _zstd(file: BinaryIO, name: str) -> Any:
         import zstandard
     except ImportError:
         raise FormatError(
-            f"{name}: to write zstd, pip install 'fastw2v[zst]', or choose another suffix, such as .gz"
+            f"{name} needs the package zstandard: run pip install 'fastw2v[zst]', or choose another suffix, such as .gz"
         ) from None
     return zstandard.ZstdCompressor().stream_writer(file, closefd=False)
 
