@@ -132,6 +132,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--init-from", metavar="MODEL", help="model folder, or file of vectors, with the initial vectors of a new run"
     )
     sub.add_argument(
+        "--keep-words",
+        action="store_true",
+        help="keep all words of --init-from as well: train the union of both vocabularies, with counts added",
+    )
+    sub.add_argument(
         "--ray",
         nargs="?",
         const="",
@@ -247,8 +252,11 @@ def _train(arguments: argparse.Namespace) -> None:
     of_run = {name: getattr(arguments, name) for name in ("resume", "checkpoint_every", "init_from")}
     if arguments.ray is None and arguments.nodes is not None:
         raise ConfigError("--nodes is for training with Ray: add --ray")
+    if arguments.ray is not None and arguments.keep_words:
+        raise ConfigError("--keep-words is for training without Ray: omit it, or omit --ray")
     try:
         if arguments.ray is None:
+            of_run["keep_words"] = arguments.keep_words
             embeddings = train(_corpus(arguments.corpus), output=output, **of_run, **options)
         else:
             from .distributed import train_ray  # Few commands need it.
