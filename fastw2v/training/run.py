@@ -98,11 +98,7 @@ class Run:
                     raise ConfigError(
                         f"the run in {self.output} started from given vectors: give {option('init_from')} again"
                     )
-                if cut[2] and not self.keep_words:
-                    raise ConfigError(
-                        f"the run in {self.output} keeps the words of given vectors: give "
-                        f"{option('keep_words', True)} again"
-                    )
+                object.__setattr__(self, "keep_words", self.keep_words or cut[2])
                 explicit = cut[0] | explicit
                 say(self.progress, f"the run in {self.output} ended before its first checkpoint: it starts again")
             else:
