@@ -44,7 +44,7 @@ def run_program(system: str, options: str, text: Path, workers: int, cache: Path
     code = PROGRAM.format(import_line=IMPORTS[system], options=options)
     command = [sys.executable, "-W", "ignore", "-c", code, str(text), str(workers)]
     environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode != 0 or done.stdout.count("\n") != 10:
         sys.exit(f"the program failed with {system}\n{done.stderr}")
 
@@ -76,7 +76,7 @@ def table(result: report.Record) -> str:
     return (
         f"{report.markdown(header, rows)}\n\nMedians of {result['rounds']} rounds. The whole program on "
         f"{text['tokens']:,} tokens of {text['name']}, {result['workers']} workers. gensim {result['gensim']}. Kernels "
-        f"are compiled before; the first program, which compiles them, takes {result['cold']} s. {report.source(result)}"
+        f"are compiled before; the first program, which compiles, takes {result['cold']} s. {report.source(result)}"
     )
 
 

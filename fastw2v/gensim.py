@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from numbers import Integral, Real
 from os import PathLike
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
@@ -203,7 +204,8 @@ class Counted:
                 raise ConfigError(f"{name} is {getattr(self, name)!r:.60}, and {remedy}")
         self._config(self.alpha, self.min_alpha, self.epochs)
 
-    def _config(self, alpha: float, min_alpha: float, epochs: int) -> TrainConfig:
+    def _config(self, alpha: Any, min_alpha: Any, epochs: int) -> TrainConfig:
+        numbers = isinstance(alpha, Real) and isinstance(min_alpha, Real)
         return TrainConfig(
             vector_size=self.vector_size,
             window=self.window,
@@ -212,10 +214,10 @@ class Counted:
             ns_exponent=self.ns_exponent,
             sample=self.sample,
             alpha=alpha,
-            min_alpha=min(alpha, min_alpha),  # gensim's old loops lower alpha alone.
+            min_alpha=min(alpha, min_alpha) if numbers else min_alpha,  # gensim's old loops lower alpha alone.
             epochs=epochs,
             workers=self.workers,
-            seed=self.seed + self.train_count,  # Each call draws other noise words.
+            seed=self._seed,
             max_vocab=self.max_final_vocab,
         )
 
@@ -310,13 +312,20 @@ class Counted:
         rows = np.flatnonzero(known | frequent)
         chosen = Vocab([found.words[row] for row in rows.tolist()], found.counts[rows], found.checked)
         vocab = union_of(before.vocab, chosen)
-        V, U = initial_matrices(len(vocab), self.vector_size, self.seed + self.train_count)
+        V, U = initial_matrices(len(vocab), self.vector_size, self._seed)
         V, U = V[:, : self.vector_size], U[:, : self.vector_size]
         places = rows_in(before.vocab, vocab)
         V[places] = before.vectors
         if before.outside is not None:
             U[places] = before.outside
         self._vocab, self._wv = vocab, KeyedVectors.live(vocab, V, U, before.metadata, before.metrics)
+
+    @property
+    def _seed(self) -> int:
+        """The seed of the next call of ``train``: each call draws other noise words."""
+        seed: Any = self.seed  # `TrainConfig` refuses what is no number.
+        of_call: int = int(seed) + self.train_count if isinstance(seed, Integral) else seed
+        return of_call
 
     @property
     def _vocabulary(self) -> Vocab | None:
@@ -401,9 +410,9 @@ class Word2Vec(Counted):
         self.layer1_size = vector_size
         self.corpus_count = self.corpus_total_words = self.train_count = 0
         self.running_training_loss = self.total_train_time = 0.0
-        self.min_alpha_yet_reached = float(alpha)
         self._vocab, self._wv = None, None
         self._check()
+        self.min_alpha_yet_reached = float(alpha)
         if not sg:
             _warn_once("sg=0 asks for CBOW, and fastw2v trains skip-gram: give sg=1 to silence this")
         if sentences is not None or corpus_file is not None:
@@ -578,7 +587,7 @@ class Word2Vec(Counted):
             model = cls(**options)
             sums: dict[str, Any] = {name: int(stored.get(name, 0)) for name in _COUNTED}
             sums |= {name: float(stored[name]) for name in _SUMMED if name in stored}
-        except (TypeError, ValueError) as reason:
+        except (TypeError, ValueError, OverflowError) as reason:
             raise FolderError(f"{place:.200} has options of no Word2Vec: {printable(str(reason)):.200}") from None
         vars(model).update(sums, sg=stored.get("sg", 1))
         model._vocab, model._wv = embeddings.vocab, KeyedVectors.of(embeddings)

@@ -445,6 +445,35 @@ def test_what_is_no_model_is_refused(sentences, tmp_path):
             Word2Vec.load(tmp_path / "m")
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=3,
+)
+NAMES = st.sampled_from((*face._OPTIONS, *face._COUNTED, *face._SUMMED, "other"))
+
+
+@given(st.dictionaries(NAMES, JSON, max_size=3) | JSON)
+def test_options_of_a_stranger_load_or_are_refused(model, options):
+    given = fastw2v.load(model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(face, "load", lambda place: fastw2v.Embeddings.live(given.vocab, given.vectors, None, found))
+        found = {"gensim": options}
+        try:
+            loaded = Word2Vec.load(model)
+        except FolderError as error:
+            assert "has options of no Word2Vec" in str(error)  # noqa: PT017
+        else:
+            assert loaded.vector_size == 20
+
+
+@pytest.mark.parametrize("name", ["seed", "alpha", "min_alpha", "epochs", "window", "sample"])
+@pytest.mark.parametrize("value", [None, "1", [1]])
+def test_values_of_the_wrong_type_are_named(name, value):
+    with pytest.raises(ConfigError, match=f"{name} is "):
+        Word2Vec(**QUICK | {name: value})
+
+
 @pytest.mark.parametrize("build", [False, True])
 def test_pickle(sentences, build):
     model = Word2Vec(**QUICK)
