@@ -37,6 +37,7 @@ from .files.arrays import npy_blocks
 from .files.manifest import read_manifest
 from .files.places import local_path
 from .files.replacing import STANDARD_OUTPUT, replacing
+from .foreign_options import hint, is_foreign
 from .screen import counted, escaped, printable, readings, unescaped
 from .spellings import close_to
 from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
@@ -64,11 +65,38 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
 )
 MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .npz, also packed"
+FILE_HELP = (
+    "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, .bz2, .xz "
+    "or .zst after it; - is standard output"
+)
+FORMAT_HELP = (
+    "word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; glove: "
+    "text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
+    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers "
+    "(default: by suffix; without one, word2vec-bin)"
+)
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like every other error here."""
+    """A parser whose errors are one line, like every other error here, and name what may have been meant."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and raise `ConfigError` for an argument that this command does not know."""
+        given = list(sys.argv[1:] if args is None else args)
+        leaf = self._subparsers is None
+        for argument in given[: given.index("--") if "--" in given else None] if leaf else ():
+            if is_foreign(argument):
+                self._refuse(argument)
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self._refuse(unknown[0])
+        return parsed, unknown
+
+    def _refuse(self, argument: str) -> NoReturn:
+        what = "option" if argument.startswith("-") else "further argument"
+        meant = hint(argument, self._option_string_actions) if what == "option" else None
+        self.error(f"there is no {what} {argument!r:.60}" + (f"; {meant}" if meant else ""))
 
     def error(self, message: str) -> NoReturn:
         """Raise `ConfigError`."""
@@ -191,6 +219,17 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("-n", type=number_parser(int), default=10, metavar="N", help="number of neighbours (default: 10)")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
+    sub = command("similarity", _similarity, "print the cosines of pairs of words")
+    sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    sub.add_argument("words", nargs="+", metavar="WORD", help="two words, or several pairs")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+    sub = command("analogy", _analogy, "answer: A is to B as C is to what?")
+    sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    sub.add_argument("words", nargs=3, metavar=("A", "B", "C"), help="for example: man king woman")
+    sub.add_argument("-n", type=number_parser(int), default=10, metavar="N", help="number of answers (default: 10)")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
     sub = command("encode", _encode, "turn texts from standard input, one per line, into vectors, one per line")
     sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     sub.add_argument(
@@ -202,22 +241,24 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--normalize", action="store_true", help="scale the vectors to length 1")
     sub.add_argument("-o", "--output", metavar="FILE", help="write a NumPy array (.npy) instead of text")
 
-    sub = command("export", _export, "write the vectors to a file for other programs, such as gensim")
-    sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
-    sub.add_argument(
-        "file",
-        metavar="FILE",
-        help="file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, "
-        ".bz2, .xz or .zst after it; - is standard output",
-    )
-    sub.add_argument(
-        "--format",
-        choices=FORMATS,
-        help="word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; "
-        "glove: text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
-        ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers (default: by suffix; without one, "
-        "word2vec-bin)",
-    )
+    for name, help_text in (
+        ("export", "write the vectors to a file for other programs, such as gensim"),
+        ("convert", "read a file of vectors and write it in another format; the same as export"),
+    ):
+        sub = command(name, _export, help_text)
+        sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+        sub.add_argument(
+            "file",
+            metavar="FILE",
+            help=FILE_HELP,
+        )
+        sub.add_argument(
+            "--format",
+            choices=FORMATS,
+            help=FORMAT_HELP,
+        )
+        sub.add_argument("--limit", type=number_parser(int), metavar="N", help="only the first N words")
+        sub.add_argument("--encoding", default="utf-8", metavar="E", help="encoding of a file's words (default: utf-8)")
 
     sub = command("info", _info, "describe a model folder, a prepared folder or a file of vectors")
     sub.add_argument("folder", metavar="MODEL")
@@ -353,6 +394,42 @@ def _neighbors(arguments: argparse.Namespace) -> None:
         raise UnknownWordError("; and ".join(unknown))
 
 
+def _similarity(arguments: argparse.Namespace) -> None:
+    if len(arguments.words) % 2:
+        raise ConfigError(f"there are {len(arguments.words)} words: give two, or several pairs")
+    embeddings = load(arguments.model)
+    words = [_known(embeddings, text) for text in arguments.words]
+    pairs = [(a, b, embeddings.similarity(a, b)) for a, b in zip(words[::2], words[1::2], strict=True)]
+    if arguments.json:
+        _print_json([{"words": [a, b], "cosine": cosine} for a, b, cosine in pairs])
+        return
+    show = _word_writer()
+    for a, b, cosine in pairs:
+        print(f"{cosine:7.4f}  {show(a)}  {show(b)}")
+
+
+def _analogy(arguments: argparse.Namespace) -> None:
+    if arguments.n < 1:
+        raise ConfigError(f"-n is {arguments.n}: give at least 1")
+    embeddings = load(arguments.model)
+    words = [_known(embeddings, text) for text in arguments.words]
+    answers = embeddings.analogy(words[0], words[1], words[2], topn=arguments.n)
+    if arguments.json:
+        _print_json({"words": words, "answers": [{"word": word, "cosine": cosine} for word, cosine in answers]})
+        return
+    show = _word_writer()
+    for word, cosine in answers:
+        print(f"{cosine:7.4f}  {show(word)}")
+
+
+def _known(embeddings: Embeddings, text: str) -> str:
+    """Return the word that a person means: as it is, or as `neighbors` shows it on a screen."""
+    word = next((word for word in readings(text) if word in embeddings), None)
+    if word is None:
+        raise UnknownWordError(_unknown(embeddings, text))
+    return word
+
+
 def _unknown(embeddings: Embeddings, text: str) -> str:
     hint = close_to(unescaped(text), embeddings.words, embeddings)
     return f"the word '{escaped(text):.60}' is not in the vocabulary" + (f"; {hint}" if hint else "")
@@ -392,13 +469,14 @@ def _encode(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    embeddings = load(arguments.model)
-    written = format_of(arguments.file, arguments.format)
-    embeddings.export(arguments.file, arguments.format)
+    embeddings = load(arguments.model, limit=arguments.limit, encoding=arguments.encoding)
+    target = local_path(arguments.file, FormatError, output=True)
+    written = format_of(target, arguments.format)
+    embeddings.export(target, arguments.format)
     # In a pipe this line would follow the vectors.
-    if arguments.file != STANDARD_OUTPUT and (os.path.isfile(arguments.file) or os.path.isdir(arguments.file)):
+    if target != STANDARD_OUTPUT and (os.path.isfile(target) or os.path.isdir(target)):
         size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
-        _print(f"{arguments.file}: {size}, {written}")
+        _print(f"{target}: {size}, {written}")
 
 
 def _info(arguments: argparse.Namespace) -> None:

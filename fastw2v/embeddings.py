@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import ConfigError, FolderError, option
+from .errors import ConfigError, FolderError, python_option
 from .files.arrays import load_array, npy_blocks
 from .files.manifest import parse_json, read_manifest, write_digested, write_manifest
 from .files.places import local_path
@@ -50,12 +51,18 @@ def _checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
         raise TypeError(f"metadata can't be stored as JSON: {reason!s:.80}") from None
     if not isinstance(metadata, dict) or not same:
         raise TypeError("metadata can't be stored as JSON: use strings as keys, lists, and finite numbers")
+    if reserved := sorted(_DESCRIBED & metadata.keys()):
+        raise ValueError(f"metadata has the key {reserved[0]!r}, which model.json uses itself: choose another name")
     return metadata
 
 
 def _checked_record(number: int, record: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(record, dict) or any(isinstance(item, (dict, list)) for item in record.values()):
-        raise TypeError(f"record {number} of metrics is {record!r:.60}: give a dict of numbers and strings")
+    if (
+        not isinstance(record, dict)
+        or not all(isinstance(name, str) for name in record)
+        or not all(isinstance(item, (str, int, float, NoneType)) for item in record.values())
+    ):
+        raise TypeError(f"record {number} of metrics is {record!r:.60}: give a dict of plain numbers and strings")
     return record
 
 
@@ -83,7 +90,8 @@ class Embeddings(Exchange):
 
         Raises:
             TypeError: a word is not a string, or metadata or metrics are not what JSON can hold.
-            ValueError: a word can't be stored or occurs twice, or the shapes do not fit each other.
+            ValueError: a word can't be stored or occurs twice, the shapes do not fit each other, or metadata has a key
+                that model.json uses itself.
         """
         if isinstance(vocab, Vocab):
             self.vocab = vocab if vocab.checked else checked_vocab(vocab.words, vocab.counts)
@@ -151,7 +159,8 @@ class Embeddings(Exchange):
         """Return a vector for each text: the weighted mean of the vectors of its known words.
 
         Args:
-            texts: strings, or lists of words. A word counts as often as it occurs.
+            texts: strings, or lists of words. A word counts as often as it occurs. If all words are whole numbers, the
+                integer 28 is the word "28".
             weights: "mean" gives every word the weight 1. "sif" gives the weight a / (a + p), where p is the word's
                 share of the corpus and a = 1e-3: smooth inverse frequency, Arora et al., "A Simple but Tough-to-Beat
                 Baseline for Sentence Embeddings" (2017). Their second step, which removes a common component, depends
@@ -163,8 +172,8 @@ class Embeddings(Exchange):
             float32 ``(n_texts, vector_size)``; zeros where no word is known.
 
         Raises:
-            TypeError: ``texts`` is one string, or a text is neither a string nor a list of words.
-            ValueError: the weights are none of these, or "sif" meets vectors without counts.
+            TypeError: ``texts`` is one string or a table, or a text is neither a string nor a list of words.
+            ConfigError: (a ValueError) the weights are none of these, or "sif" meets vectors without counts.
         """
         return encode(self, texts, weights, normalize, tokenize)
 
@@ -261,9 +270,9 @@ def load(
         raise FolderError(f"{place} does not exist: give a model folder or a file of vectors")
     for name, value in of_file.items():
         if value is not None:
-            raise ConfigError(f"{option(name)} is for a file of vectors, and {place} is a folder: omit it")
+            raise ConfigError(f"{python_option(name)} is for a file of vectors, and {place} is a folder: omit it")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
-        raise ConfigError(f"{option('limit')} is {limit!r:.60}: give a whole number, at least 1")
+        raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")
     return _open_consistent(Path(place)).first(limit)
 
 

@@ -45,6 +45,12 @@ def option(name: str, value: object = None) -> str:
     return shown if value is True else f"{shown} {value}"
 
 
+def python_option(name: str, value: object = None) -> str:
+    """Return an option of `load` as Python has it; the command line, which lacks it, is told where it is."""
+    shown = name if value is None else f"{name}={value!r}"
+    return f"fastw2v.load(..., {shown}) in Python" if _names_are_flags else shown
+
+
 def worded(python: str, flags: str) -> str:
     """Return the first text in Python, the second on the command line."""
     return flags if _names_are_flags else python

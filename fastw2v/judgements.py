@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from .errors import FormatError
 from .files.archives import opened, unpacked
+from .files.places import local_path
 
 Line = tuple[int, str]
 Question = tuple[str, ...]  # Three words, then the right answers.
@@ -56,7 +57,7 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
     Raises:
         FormatError: the file can't be read, has no pair, or has a malformed line, which the message names.
     """
-    name = fspath(path)
+    name = local_path(path, FormatError)
     lines = _lines(path)
     first = [line for line in lines if line[1][0] != "#"] or lines
     if not first:
@@ -81,6 +82,11 @@ def read_similarity(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
         pairs.append((fields[one], fields[two], number))
     if not pairs:
         raise FormatError(f"{name} holds no word pair")
+    if table.score > 2 and not table.has_header and all(_is_no_word(a) for a, _, _ in pairs):
+        raise FormatError(
+            f"{name}: column 1 holds only numbers or single letters, such as {pairs[0][0]!r:.60}, which seem to be no "
+            "words: remove the column, or add a first line that names the columns, such as id, word1, word2, score"
+        )
     if all(_PART_OF_SPEECH.fullmatch(word) for a, b, _ in pairs for word in (a, b)):
         pairs = [(a[:-2], b[:-2], number) for a, b, number in pairs]
     return pairs
@@ -106,7 +112,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
     sections: dict[str, list[Question]] = {}
     if not os.path.isdir(path):
         sections = _read_questions(path)
-    for file, section in _files_below(fspath(path)):
+    for file, section in _files_below(local_path(path, FormatError)):
         for name, questions in _read_questions(file).items():
             own = name == section.rpartition("/")[2]
             sections.setdefault(section if own else f"{section}/{name}", []).extend(questions)
@@ -117,7 +123,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
 
 def _lines(path: str | PathLike[str]) -> list[Line]:
     """Return (number, text) of every line that is neither blank nor a comment for sure, without blanks around it."""
-    name = fspath(path)
+    name = local_path(path, FormatError)
     with opened(name, FormatError) as stream:
         content = io.BufferedReader(unpacked(stream, name, FormatError)).read(LARGEST + 1)
     if len(content) > LARGEST:
@@ -167,6 +173,10 @@ def _number(field: str, separator: str) -> float | None:
         return float(field.replace(",", ".") if separator == ";" else field)  # A decimal comma.
     except ValueError:
         return None
+
+
+def _is_no_word(field: str) -> bool:
+    return len(field) == 1 or _number(field, "") is not None
 
 
 def _layout(name: str, lines: list[Line]) -> _Layout:
@@ -226,7 +236,7 @@ def _files_below(folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _read_questions(path: str | PathLike[str]) -> dict[str, list[Question]]:
-    name = fspath(path)
+    name = local_path(path, FormatError)
     lines = _lines(path)
     words = [line for line in lines if line[1][0] not in "#:"] or [line for line in lines if line[1][0] == "#"]
     if not words:

@@ -23,6 +23,7 @@ from bench import (
     systems,
     timing,
     vectorised,
+    vectors,
 )
 from fastw2v.config import TrainConfig
 from fastw2v.kernels.records import Rate
@@ -315,6 +316,22 @@ def test_ingest_without_a_corpus_writes_one_and_a_quick_run_is_no_result(results
     assert (written["rounds"], written["corpus"]["tokens"]) == (1, 6000)
     assert written["command"] == "python -m bench ingest --quick --rounds 2"
     assert ingest.blocks() == {}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # gensim leaves files open.
+def test_vectors_are_read_and_asked_beside_gensim(results, monkeypatch, capsys):
+    pytest.importorskip("gensim")
+    monkeypatch.setattr(vectors, "FILE", (300, 8))
+    monkeypatch.setattr(vectors, "SEARCH", (200, 5))
+    monkeypatch.setattr(vectors, "KEYS", 20)
+    vectors.run(argparse.Namespace(rounds=2, quick=False))
+    (written,) = report.records("vectors")
+    assert list(written["calls"]) == ["GloVe text", "word2vec binary", "nearest 10 of 20 words"]
+    for of in written["calls"].values():
+        for ratio, a, b in zip(of["ratio"]["each"], of["fastw2v"]["each"], of["gensim"]["each"], strict=True):
+            assert ratio == pytest.approx(b / a, rel=0.5)  # The seconds are rounded.
+    assert "GloVe text, 300 x 8" in capsys.readouterr().out
+    assert list(vectors.blocks()) == ["vectors"]
 
 
 def test_peak_memory_is_the_commands_own(planted_file, tmp_path):

@@ -103,6 +103,64 @@ def test_from_text_to_neighbours_scores_and_export(capsys, planted_file, in_empt
     assert described["bytes"]["V.npy"] == 128 + 56 * 20 * 4
 
 
+@pytest.mark.parametrize("name", ["v.bin", "v.vec.gz", "v.glove", "v.npz"])
+def test_every_command_takes_a_file_of_vectors(capsys, model, in_empty_folder, planted_file, name):
+    assert run(capsys, "export", model, name)[0] == 0
+    code, out, _ = run(capsys, "neighbors", name, "t0w1", "-n", "3")
+    assert code == 0
+    assert out == run(capsys, "neighbors", model, "t0w1", "-n", "3")[1]
+    code, out, _ = run(capsys, "info", name, "--json")
+    assert json.loads(out) == {"format": "vectors", "n_words": 56, "vector_size": 20}
+    (in_empty_folder / "pairs.txt").write_text("t0w1 t0w2 9\nt0w1 t1w1 1\nt2w1 t2w2 8\n")
+    assert run(capsys, "eval", name, "--similarity=pairs.txt")[0] == 0
+    assert run(capsys, "export", name, "again.bin")[0] == 0
+    assert len(fastw2v.load("again.bin")) == 56
+    options = ["--vector-size=20", "--epochs=1", "--min-count=1"]
+    code, _, err = run(capsys, "train", planted_file, "-o", "m", "--init-from", name, *options)
+    assert code == 0
+    assert "56 of 56 words start from given vectors" in err
+
+
+def encoded(model, *arguments, text):
+    """What the command `encode` writes when it reads a text."""
+    command = [sys.executable, "-m", "fastw2v", "encode", str(model), *arguments]
+    return subprocess.run(command, input=text, capture_output=True, check=False)
+
+
+def test_encode_turns_lines_into_vectors(model, tmp_path):
+    embeddings = fastw2v.load(model)
+    text = b"t0w1 t0w2\n\nnobody\nt0w1"  # The last line has no newline.
+    done = encoded(model, text=text)
+    assert done.returncode == 0
+    rows = [[float(x) for x in line.split(" ")] for line in done.stdout.decode().splitlines()]
+    expected = embeddings.encode(["t0w1 t0w2", "", "nobody", "t0w1"])
+    np.testing.assert_array_equal(np.array(rows, np.float32), expected)
+    options = ["--weights=sif", "--normalize", "-o", tmp_path / "v.npy"]
+    done = encoded(model, *options, text=gzip.compress(text))
+    assert done.returncode == 0, done.stderr
+    assert b"4 texts, vector_size 20" in done.stdout
+    expected = embeddings.encode(["t0w1 t0w2", "", "nobody", "t0w1"], weights="sif", normalize=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), expected)
+    assert encoded(model, text=b"").stdout == b""
+
+
+def test_encode_refuses_in_one_line(model, tmp_path):
+    for arguments, said in (
+        (["-o", tmp_path / "v.txt"], b"give a name that ends in .npy"),
+        (["-o", tmp_path / "nowhere" / "v.npy"], b"cannot write"),
+        (["--weights=tfidf"], b"invalid choice: 'tfidf'"),
+    ):
+        done = encoded(model, *arguments, text=b"t0w1\n")
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert done.stderr.count(b"\n") == 1
+    fastw2v.load(model).export(tmp_path / "v.bin")
+    done = encoded(tmp_path / "v.bin", "--weights=sif", text=b"t0w1\n")
+    assert done.returncode == 2
+    assert b"needs the counts of the words" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
 def test_prepare_then_train_equals_train(capsys, planted_file, in_empty_folder):
     assert run(capsys, "prepare", planted_file, "-o", "p", "--min-count=1")[0] == 0
     code, out, _ = run(capsys, "info", "p", "--json")
@@ -283,6 +341,12 @@ def test_malformed_evaluation_files(capsys, model, in_empty_folder):
     assert_refused(capsys, "eval", model, "--analogies", "bad", "--restrict-vocab=0", said="--restrict-vocab is 0")
 
 
+def test_encode_by_counts_refuses_vectors_without(capsys, in_empty_folder):
+    (in_empty_folder / "v.txt").write_text("a 1 2\nb 3 4\n")
+    said = "--weights sif needs the counts of the words, which a file of vectors lacks: give --weights mean"
+    assert_refused(capsys, "encode", "v.txt", "--weights", "sif", said=said)
+
+
 @pytest.mark.parametrize("command", ["eval", "neighbors", "export", "info"])
 def test_folder_that_is_no_model(capsys, in_empty_folder, command):
     more = {"eval": ["--similarity=x"], "neighbors": ["word"], "export": ["file"], "info": []}[command]
@@ -407,3 +471,56 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
     assert_refused(capsys, "train", planted_file, "-o", "", said="-o is an empty string")
     assert_refused(capsys, "train", "", "-o", "m", said="corpus is an empty string")
     assert not list(in_empty_folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("train x -o m -size 50", "there is no option '-size'; did you mean --vector-size? (see fastw2v train --help)"),
+        ("train x -output m", "there is no option '-output'; did you mean --output?"),
+        ("train x -o m --vector_size=50", "'--vector_size=50'; did you mean --vector-size?"),
+        ("train x -o m -minCount 1", "did you mean --min-count?"),
+        ("train x -o m -dim 50", "did you mean --vector-size?"),
+        ("train x -o m -t 1e-4", "did you mean --sample?"),
+        ("train x -o m --widow 3", "did you mean --window?"),
+        ("train x -o m -cbow 1", "fastw2v trains skip-gram only"),
+        ("train x -o m -hs 1", "fastw2v trains with negative sampling only"),
+        ("train -train x -output m", "give the text without an option"),
+        ("train x -o m --xyzzy 1", "there is no option '--xyzzy' (see"),
+        ("info m more", "there is no further argument 'more'"),
+        ("neighbors m king --topn 3", "did you mean -n?"),
+        ("neighbours m king", "invalid choice: 'neighbours'"),
+    ],
+)
+def test_options_of_other_programs_are_answered_with_ours(capsys, in_empty_folder, arguments, said):
+    assert_refused(capsys, *arguments.split(), said=said)
+    assert not list(in_empty_folder.iterdir())
+
+
+def test_similarity_and_analogy(capsys, model):
+    embeddings = fastw2v.load(model)
+    code, out, _ = run(capsys, "similarity", model, "t0w1", "t0w2", "t1w1", "t0w1")
+    assert code == 0
+    assert out.splitlines()[0] == f"{embeddings.similarity('t0w1', 't0w2'):7.4f}  t0w1  t0w2"
+    assert len(out.splitlines()) == 2
+    code, out, _ = run(capsys, "similarity", model, "t0w1", "t0w2", "--json")
+    assert json.loads(out) == [{"words": ["t0w1", "t0w2"], "cosine": embeddings.similarity("t0w1", "t0w2")}]
+    code, out, _ = run(capsys, "analogy", model, "t0w1", "t0w2", "t1w1", "-n", "3")
+    expected = embeddings.analogy("t0w1", "t0w2", "t1w1", topn=3)
+    assert out.splitlines() == [f"{cosine:7.4f}  {word}" for word, cosine in expected]
+    code, out, _ = run(capsys, "analogy", model, "t0w1", "t0w2", "t1w1", "--json")
+    assert json.loads(out)["words"] == ["t0w1", "t0w2", "t1w1"]
+    assert_refused(capsys, "similarity", model, "t0w1", said="there are 1 words: give two, or several pairs")
+    assert_refused(capsys, "similarity", model, "t0w1", "T0W1", said="the same but for case: t0w1")
+    assert_refused(capsys, "analogy", model, "t0w1", "t0w2", "nobody", said="the word 'nobody' is not in")
+    assert_refused(capsys, "analogy", model, "t0w1", "t0w2", "t1w1", "-n", "0", said="-n is 0")
+
+
+def test_convert_reads_and_writes_files_of_vectors(capsys, in_empty_folder):
+    (in_empty_folder / "latin.txt").write_bytes("caf\xe9 1 2\nking 3 4\nqueen 5 6\n".encode("latin-1"))
+    code, out, _ = run(capsys, "convert", "latin.txt", "v.vec.gz", "--limit", "2", "--encoding", "latin-1")
+    assert code == 0
+    assert "v.vec.gz: 2 words, vector_size 2, word2vec-text" in out
+    assert list(fastw2v.load("v.vec.gz").words) == ["caf\xe9", "king"]
+    assert_refused(capsys, "convert", "latin.txt", "w.vec", "--limit", "0", said="limit")
+    assert_refused(capsys, "convert", "latin.txt", "w.vec", "--encoding", "nonsense", said="nonsense")

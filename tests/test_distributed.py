@@ -549,7 +549,9 @@ def test_machines_that_do_not_fit(cluster, prepared, planted_file, tmp_path):
         with pytest.raises(error, match=said):
             train(prepared, tmp_path / "m", node_class, nodes=1)
         assert not (tmp_path / "m").exists()
-    with pytest.raises(fastw2v.ClusterError, match=r"8 nodes with 3 threads each wanted, 1 started, fewer than min_no"):
+    with pytest.raises(
+        fastw2v.ClusterError, match=r"8 nodes with 3 threads each wanted, 1 started, but at least 4 must train"
+    ):
         train(prepared, tmp_path / "m", nodes=8, workers=3)
 
 

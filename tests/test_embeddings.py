@@ -8,7 +8,7 @@ import pytest
 
 import fastw2v
 from fastw2v.embeddings import Embeddings
-from fastw2v.errors import FolderError, UnknownWordError
+from fastw2v.errors import ConfigError, FolderError, FormatError, UnknownWordError
 from fastw2v.vocab import Vocab
 
 WORDS = ["king", "queen", "man", "woman", "zero"]
@@ -218,3 +218,70 @@ def test_queries_of_narrow_types(small, query):
     for side in ("positive", "negative"):
         assert small.most_similar(**{side: query}) == small.most_similar(**{side: query.astype(np.float64)})
     assert small.most_similar(query.astype(np.float64) * 1e30)[0][1] == pytest.approx(small.most_similar(query)[0][1])
+
+
+def test_load_takes_folders_and_files(model, tmp_path):
+    whole = fastw2v.load(model)
+    few = fastw2v.load(model, limit=5)
+    assert list(few.words) == list(whole.words)[:5]
+    np.testing.assert_array_equal(few.outside, whole.outside[:5])
+    assert len(fastw2v.load(model, limit=10**6)) == len(whole)
+    for name in ("v.bin", "v.vec.gz", "v.glove.xz", "v.npz", "v"):
+        whole.export(tmp_path / name)
+        again = fastw2v.load(tmp_path / name)
+        assert list(again.words) == list(whole.words)
+        np.testing.assert_allclose(again.vectors, whole.vectors, atol=5e-7)
+        assert len(fastw2v.load(tmp_path / name, limit=3)) == 3
+    assert fastw2v.load(tmp_path / "v.npz").vocab.counts.tolist() == whole.vocab.counts.tolist()
+    assert Embeddings.load(model, mmap="r").words == whole.words
+    with pytest.raises(ConfigError, match="binary is for a file of vectors"):
+        fastw2v.load(model, binary=True)
+    for limit in (0, 1.5, True):
+        with pytest.raises(ConfigError, match="limit is"):
+            fastw2v.load(model, limit=limit)
+        with pytest.raises(ConfigError, match="limit is"):
+            fastw2v.load(tmp_path / "v", limit=limit)
+
+
+def test_load_says_where_files_are_that_are_not_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in ("s3://bucket/m", "https://host/v.bin", "gs://b/v"):
+        with pytest.raises(FolderError, match="is an address, not a local path: download it first"):
+            fastw2v.load(path)
+    small = Embeddings.from_vectors(["a"], [[1.0]])
+    with pytest.raises(FolderError, match="is an address"):
+        small.save("s3://bucket/m")
+    with pytest.raises(FormatError, match="is an address"):
+        small.export("s3://bucket/v.bin")
+    small.save("~/m")
+    small.export("~/v.bin")
+    assert len(fastw2v.load("~/m")) == len(fastw2v.load("~/v.bin")) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "v.bin"]
+
+
+def test_word2vec_files_with_gensims_arguments(tmp_path):
+    words, counts = ["rare", "often", "never"], [1, 9, 0]
+    e = Embeddings.from_vectors(words, np.eye(3), counts)
+    e.save_word2vec_format(tmp_path / "v.bin", tmp_path / "counts", binary=True)
+    assert (tmp_path / "counts").read_text() == "often 9\nrare 1\nnever 0\n"
+    again = Embeddings.load_word2vec_format(tmp_path / "v.bin", tmp_path / "counts", binary=True)
+    assert list(again.words) == ["often", "rare", "never"]  # most frequent word first, as gensim writes
+    assert again.vocab.counts.tolist() == [9, 1, 0]
+    np.testing.assert_array_equal(again.vectors, np.eye(3)[[1, 0, 2]])
+    e.save_word2vec_format(tmp_path / "v.txt", write_header=False)
+    assert (tmp_path / "v.txt").read_text().startswith("often 0.0 1.0 0.0\n")
+    with pytest.raises(FormatError, match="line 1 is not a word2vec header"):
+        Embeddings.load_word2vec_format(tmp_path / "v.txt")
+    assert len(Embeddings.load_word2vec_format(tmp_path / "v.txt", no_header=True, limit=2)) == 2
+    with pytest.raises(ValueError, match="can't be read again"):
+        e.save_word2vec_format(tmp_path / "x", binary=True, write_header=False)
+    (tmp_path / "counts").write_text("often nine\n")
+    with pytest.raises(FormatError, match=r"line 1 is b'often nine.*expected a word and its count"):
+        Embeddings.load_word2vec_format(tmp_path / "v.bin", tmp_path / "counts")
+
+
+def test_unknown_words_have_hints(small):
+    with pytest.raises(UnknownWordError, match="the same but for case: king"):
+        small["King"]
+    with pytest.raises(UnknownWordError, match="close: queen"):
+        small["qeen"]

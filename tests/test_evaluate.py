@@ -140,6 +140,8 @@ def test_batched_equals_one_by_one(tmp_path):
         (b"PK\x03\x04\x14\0\0SimLex-999.txt", "is not text: unpack a zip or tar archive"),
         (gzip.compress(b"king queen 9\n" * 99)[:-9], "is truncated"),
         ("", "no word pair"),
+        ("1\tking\tqueen\t9\n2\tcat\tdog\t8\n", "column 1 holds only numbers or single letters, such as '1'"),
+        ("t\tking\tqueen\t9\ni\tcat\tdog\t8\n", "no words: remove the column, or add a first line that names"),
         (b"king \xff 9\n", "line 1 is not UTF-8.*iconv -f LATIN1"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 import fastw2v
 from fastw2v import Embeddings
-from fastw2v.errors import FastW2VWarning, UnknownWordError
+from fastw2v.errors import ConfigError, FastW2VWarning, UnknownWordError
 from fastw2v.vectors import nearest
 from fastw2v.vocab import Vocab
 
@@ -408,6 +408,11 @@ GOOD = Vocab(["a", "b"], np.array([2, 1]))
         ((GOOD, np.eye(2), None, {"a": (1, 2)}), "lists"),
         ((GOOD, np.eye(2), None, {}, [{"a": [1]}]), "record 0 of metrics"),
         ((GOOD, np.eye(2), None, {}, [7]), "record 0 of metrics"),
+        ((GOOD, np.eye(2), None, {}, [{"a": (1, 2)}]), "record 0 of metrics"),
+        ((GOOD, np.eye(2), None, {}, [{"a": 1}, {"a": np.float32(1)}]), "record 1 of metrics"),
+        ((GOOD, np.eye(2), None, {}, [{1: 2}]), "record 0 of metrics"),
+        ((GOOD, np.eye(2), None, {"format": "x"}), "metadata has the key 'format'"),
+        ((GOOD, np.eye(2), None, {"format_version": 99, "n_words": 5}), "metadata has the key 'format_version'"),
     ],
 )
 def test_what_can_not_be_stored_is_not_made(arguments, match, tmp_path):
@@ -462,7 +467,7 @@ def test_encode_with_weights(ours):
     np.testing.assert_allclose(ours.encode(["w1 w2 w3 nobody"], weights=given)[0], expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(ours.encode(["w3"], weights=given)[0], np.zeros(D))
     without = Embeddings.from_vectors(WORDS, VECTORS)
-    with pytest.raises(ValueError, match="needs the counts"):
+    with pytest.raises(ConfigError, match="weights='sif' needs the counts"):
         without.encode(["w1"], weights="sif")
     with pytest.raises(ValueError, match="weights is 'idf'"):
         ours.encode(["w1"], weights="idf")
@@ -490,6 +495,35 @@ def test_encode_refuses_what_is_no_text(ours, texts):
         ours.encode(texts)
 
 
-def test_encode_refuses_a_tokenizer_that_returns_a_string(ours):
+def test_encode_refuses_a_tokenizer_that_returns_no_list_of_words(ours):
     with pytest.raises(TypeError, match="tokenize returned one string"):
         ours.encode(["w1"], tokenize=str.lower)
+    with pytest.raises(TypeError, match=r"tokenize returned \{'input_ids'"):
+        ours.encode(["w1"], tokenize=lambda text: {"input_ids": [1]})
+    with pytest.raises(TypeError, match="text 0 holds 1, a int, but the words are no numbers"):
+        ours.encode(["w1"], tokenize=lambda text: [1, 2])
+
+
+def test_encode_never_takes_other_tokens_for_unknown_words(ours):
+    numbers = Embeddings.from_vectors([7, 3, 5], np.eye(3))
+    np.testing.assert_array_equal(numbers.encode([[3], np.array([5, 9]), ["7"]]), np.eye(3)[[1, 2, 0]])
+    np.testing.assert_array_equal(ours.encode([[np.str_("w1")], (w for w in ["w2"])]), VECTORS[[1, 2]])
+    with pytest.raises(TypeError, match="text 1 holds 1, a int, but the words are no numbers"):
+        ours.encode([["w1"], ["w1", 1]])
+    with pytest.raises(TypeError, match="text 0 holds b'w1', a bytes: give strings"):
+        ours.encode([[b"w1"]])
+    with pytest.raises(TypeError, match="text 0 holds True, a bool"):
+        numbers.encode([[True]])
+
+
+def test_encode_refuses_a_table(ours):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"w1": ["w2", "w3"]})
+    with pytest.raises(TypeError, match="texts is a DataFrame, a table of columns"):
+        ours.encode(frame)
+    np.testing.assert_array_equal(ours.encode(frame["w1"]), VECTORS[[2, 3]])
+
+
+def test_encode_scales_any_length_to_1():
+    e = Embeddings.from_vectors(["long", "short"], [[3e38, 3e38], [1e-30, 1e-30]])
+    np.testing.assert_allclose(e.encode(["long", "short"], normalize=True), np.full((2, 2), 0.5**0.5), rtol=1e-6)

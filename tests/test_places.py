@@ -43,7 +43,8 @@ def home(tmp_path, monkeypatch):
 )
 def test_home_in_python(home, corpus):
     fastw2v.train(corpus, output="~/m", **QUICK)
-    fastw2v.train(corpus, output=Path("~/m"), resume=True, init_from="~/m", **QUICK | {"epochs": 2})
+    fastw2v.train(corpus, output=Path("~/m"), resume=True, **QUICK | {"epochs": 2})
+    fastw2v.train(corpus, init_from="~/m", **QUICK)
     assert (home / "m" / "model.json").is_file()
     assert fastw2v.prepare(corpus, "~/p", min_count=1).tokens_read == 36
     assert json.loads((home / "p" / "prepared.json").read_text())["sources"][0].startswith(str(home))
@@ -60,6 +61,8 @@ def test_home_on_the_command_line(home, capsys):
     assert main(["train", "~/p", "--output=~/n", "--init-from=~/m", *quick]) == 0
     assert main(["info", "~/p"]) == 0
     assert "tokens_read: 36" in capsys.readouterr().out
+    assert main(["export", "~/m", "~/v.bin"]) == 0
+    assert f"{home / 'v.bin'}: 2 words" in capsys.readouterr().out
     assert main(["train", "~/p", "~/texts", "--output=~/o", *quick]) == 2
     assert "~/p is a prepared folder: give it as the only corpus" in capsys.readouterr().err
 

@@ -214,10 +214,17 @@ def test_without_a_header(read):
 
 
 def test_a_first_line_that_may_be_a_header(read):
-    with pytest.warns(FastW2VWarning, match="line 1, 4 2, is read as a word and its number.* give no_header=False"):
+    with pytest.warns(FastW2VWarning, match="line 1, 4 2, is read as a word and its number.* use no_header=False"):
         assert read(b"4 2\n5 7\n6 8\n").words == ["4", "5", "6"]
     refused(read, b"2 3\nking 0.1\nqueen 0.2\n", "line 2 has 1 number, the header announces 3")
     assert read(b"2 3\nking 0.1\nqueen 0.2\n", no_header=True).words == ["2", *KINGS]
+
+
+def test_a_matrix_without_words(read):
+    for text in (b"0.5 1 2\n0 -1e-05 3\n-.25 1 2\n", b"0.5\t1\t2\n1\t0\t0\n"):
+        refused(read, text, "looks like a table of numbers without words")
+    for text in (b"17 1 2\n-4 1 2\n", b"0.5 1 2\nhalf 1 2\n", b"2 2\n0.5 1 2\n1.5 1 2\n"):
+        assert len(read(text).words) == 2
 
 
 def test_a_header_and_a_vector_of_one_number(read):
@@ -516,7 +523,7 @@ def test_encodings(read):
     assert read(content, encoding="latin-1").words == ["café"]
     assert read(content, errors="replace").words == ["caf\ufffd"]
     refused(
-        read, content, r"line 2: the word is 'caf\\\\udce9', not valid utf-8: give another encoding", errors="strict"
+        read, content, r"line 2: the word is 'caf\\\\udce9', not valid utf-8: use another encoding", errors="strict"
     )
     refused(read, BINARY, r"word 3 is 'caf\\\\udce9', not valid utf-8", errors="strict")
     refused(read, b"1 1\n\xff 0.5\n", "line 2: the word is '', empty", errors="ignore")
@@ -548,6 +555,15 @@ def test_options_out_of_range(read, options, said):
 
 
 # ------------------------------------------------------------------------------------------------------ places
+
+
+def test_a_table_of_numbers_has_no_words(read):
+    table = b"0.5\t1.0\t-2e-05\n-.25\t3.0\t4.0\n"
+    refused(read, table, "looks like a table of numbers without words, such as the Embedding Projector's")
+    assert read(table, no_header=True).words == ["0.5", "-.25"]
+    refused(read, b"1 2 3\n1e-05 5 6\n", "looks like a table of numbers without words")
+    assert read(table + b"word 1 2\n").words == ["0.5", "-.25", "word"]
+    assert read(b"2024 1 2\n7 3 4\n").words == ["2024", "7"]
 
 
 def test_paths(tmp_path, monkeypatch, model):

@@ -166,7 +166,7 @@ def train_ids(
         n_words: number of rows; row i of the result is id i. None means the number of ``names``, or without names the
             largest id plus 1. Rows whose id never occurs stay as they start.
         names: the word of each row, unique; None means ``str(i)`` for row i. An integer key such as ``embeddings[3]``
-            is a row in any case.
+            is a row, unless all names are whole numbers: then it is a name.
         output: see `train`.
         resume: see `train`.
         checkpoint_every: see `train`.

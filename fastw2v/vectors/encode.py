@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
+from ..errors import ConfigError, FormatError, option
 from ..files.arrays import first_not_finite
-from .lookup import Lookup
+from .lookup import Lookup, is_key
 
 Weights: TypeAlias = Literal["mean", "sif"] | Mapping[str, float]
 
@@ -32,6 +32,8 @@ def encode(
     """Return one vector per text; see `embeddings.Embeddings.encode`."""
     if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Iterable):
         raise TypeError(f"texts is a {type(texts).__name__}: give a list of texts")
+    if hasattr(type(texts), "columns"):  # Iterating over a table gives the names of its columns, or the columns.
+        raise TypeError(f'texts is a {type(texts).__name__}, a table of columns: give one, such as frame["text"]')
     of_row = row_weights(lookup, weights)
     blocks = [np.zeros((0, lookup.vector_size), np.float32)]
     rest = iter(texts)
@@ -45,8 +47,8 @@ def encode(
     if wrong is not None:
         raise FormatError(f"a vector of a word of text {wrong} is not finite: repair it")
     if normalize:
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors /= np.where(norms == 0, 1, norms)
+        norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None]
+        np.divide(vectors, np.where(norms == 0, 1, norms), out=vectors, casting="same_kind")
     return vectors
 
 
@@ -54,7 +56,7 @@ def row_weights(lookup: Lookup, weights: Weights) -> NDArray[np.float64]:
     """Return the weight of every row, float64 ``(n_words,)``.
 
     Raises:
-        ValueError: the weights are something else, a weight is not finite, or "sif" meets vectors without counts.
+        ConfigError: the weights are something else, a weight is not finite, or "sif" meets vectors without counts.
     """
     if isinstance(weights, str) and weights == "mean":
         return np.ones(len(lookup))
@@ -62,18 +64,21 @@ def row_weights(lookup: Lookup, weights: Weights) -> NDArray[np.float64]:
         counts = lookup.vocab.counts
         total = counts.sum(dtype=np.float64)
         if total == 0:
-            raise ValueError('weights="sif" needs the counts of the words, which a file of vectors lacks: give "mean"')
+            raise ConfigError(
+                f"{option('weights', 'sif')} needs the counts of the words, which a file of vectors lacks: give "
+                f"{option('weights', 'mean')}"
+            )
         of_row: NDArray[np.float64] = SIF_A / (SIF_A + counts / total)
         return of_row
     if not isinstance(weights, Mapping):
-        raise ValueError(f'weights is {weights!r:.60}: give "mean", "sif" or a mapping from words to numbers')
+        raise ConfigError(f'weights is {weights!r:.60}: give "mean", "sif" or a mapping from words to numbers')
     of_row = np.zeros(len(lookup))
     for word, weight in weights.items():
         if word in lookup:
             of_row[lookup.row(word)] = weight
     if not np.isfinite(of_row).all():
         word = lookup.words[int(np.flatnonzero(~np.isfinite(of_row))[0])]
-        raise ValueError(f"the weight of the word {word!r:.60} is not finite")
+        raise ConfigError(f"the weight of the word {word!r:.60} is not finite")
     return of_row
 
 
@@ -81,17 +86,30 @@ def _known_rows(lookup: Lookup, text: object, tokenize: Callable[[str], Sequence
     """Return the rows of the known words of a text."""
     if isinstance(text, str):
         tokens: Iterable[str] = tokenize(text)
-        if isinstance(tokens, str):
-            raise TypeError(f"tokenize returned one string, {tokens!r:.60}: it must return a list of words")
+        if isinstance(tokens, (str, bytes, Mapping)) or not isinstance(tokens, Iterable):
+            what = "one string, " if isinstance(tokens, str) else ""
+            raise TypeError(f"tokenize returned {what}{tokens!r:.60}: it must return a list of words")
     elif isinstance(text, Iterable) and not isinstance(text, (bytes, bytearray, Mapping)):
         tokens = text
     else:
         raise TypeError(f"text {number} is {text!r:.60}, a {type(text).__name__}: give a string or a list of words")
-    index = lookup.key_to_index
-    try:
-        return [row for row in map(index.get, tokens) if row is not None]
-    except TypeError:  # A token is not hashable.
-        raise TypeError(f"text {number} is {text!r:.60}: give a string or a list of words") from None
+    if not isinstance(tokens, (list, tuple)):
+        tokens = list(tokens)
+    if (tokenize is split_words and isinstance(text, str)) or set(map(type, tokens)) <= {str}:
+        return [row for row in map(lookup.key_to_index.get, tokens) if row is not None]
+    return _rows_of_others(lookup, tokens, f"text {number}")
+
+
+def _rows_of_others(lookup: Lookup, tokens: Sequence[object], where: str) -> list[int]:
+    """Return the rows of the known words where some tokens are not plain strings."""
+    rows = []
+    for token in tokens:
+        if not isinstance(token, str) and not (is_key(token) and lookup.vocab.all_integers):
+            remedy = ", but the words are no numbers: give words" if is_key(token) else ": give strings"
+            raise TypeError(f"{where} holds {token!r:.60}, a {type(token).__name__}{remedy}")
+        if token in lookup:
+            rows.append(lookup.row(token))  # type: ignore[arg-type]
+    return rows
 
 
 def _parts(rows: list[list[int]]) -> Iterator[list[list[int]]]:

@@ -10,10 +10,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ..errors import ConfigError, FormatError, doubt, option
+from ..errors import ConfigError, FormatError, doubt, python_option
 from ..screen import counted
 from .looks import other_text, refuse_other_kinds
-from .numbers import BLANKS, trailing_numbers
+from .numbers import BLANKS, NUMBER, trailing_numbers
 
 MAX_COLUMNS = 65_536  # as in `TrainConfig`
 LINE_BYTES = 64 << 20  # A small archive can hold an endless line.
@@ -55,12 +55,21 @@ class Layout(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """A line that is not blank: its number in the file, its fields, the numbers at its end, and a leading blank."""
+    """A line that is not blank.
+
+    Attributes:
+        number: its number in the file, from 1.
+        fields: how many fields it has.
+        numbers: how many of the fields after the first, counted from the end, are numbers.
+        is_indented: it begins with a blank.
+        first: its first field.
+    """
 
     number: int
     fields: int
     numbers: int
     is_indented: bool
+    first: bytes
 
     def holds(self, size: int) -> bool:
         """Return whether it can be a row of ``size`` numbers; the word may be missing."""
@@ -84,18 +93,20 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
         FastW2VWarning: line 1 looks like a header, but the other lines are vectors of one number.
     """
     if binary and no_header:
-        raise ConfigError(f"a binary file has a header: leave out {option('binary')} or {option('no_header')}")
+        raise ConfigError(
+            f"a binary file has a header: leave out {python_option('binary')} or {python_option('no_header')}"
+        )
     look = source.ahead(LOOK_BYTES)
     start = len(BYTE_ORDER_MARK) if look.startswith(BYTE_ORDER_MARK) else 0
     refuse_other_kinds(name, look[start : LOOK_BYTES + start])
     header = None if no_header else _HEADER.match(look, start)
     if header is None:
         if binary or no_header is False:
-            remedy = "" if binary else f" (leave out {option('no_header')} for a file without a header)"
+            remedy = "" if binary else f" (leave out {python_option('no_header')} for a file without a header)"
             raise FormatError(
                 f"{name} line 1 is not a word2vec header: expected the number of words and of columns{remedy}"
             )
-        return Layout(False, start, _size_without_header(source, name, start), None)
+        return Layout(False, start, _size_without_header(source, name, start, bool(no_header)), None)
     n_words, size = int(header[1]), int(header[2])
     start_of_text, start = start, header.end()
     is_header = n_words > 0 and size > 0
@@ -110,9 +121,9 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
     fits = bool(lines) and all(line.holds(size) for line in lines)
     is_binary = is_header and not fits and (rows.is_certain or (_is_binary(look[start:]) and not _is_text(lines)))
     if binary and not is_binary and _is_text(lines):
-        raise FormatError(f"{name} is a text file, not a binary one: leave out {option('binary', True)}")
+        raise FormatError(f"{name} is a text file, not a binary one: leave out {python_option('binary', True)}")
     if binary is False and is_binary:
-        raise FormatError(f"{name} is a binary file, not text: leave out {option('binary', False)}")
+        raise FormatError(f"{name} is a binary file, not text: leave out {python_option('binary', False)}")
     if binary:
         is_binary = True
     if not is_binary and no_header is None and lines and all(line.fields == 2 and line.numbers for line in lines):
@@ -121,13 +132,13 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
         if size != 1 and not (is_all and counts_rows):
             doubt(
                 f"{name}: line 1, {n_words} {size}, is read as a word and its number, because the other lines have one "
-                f"number: give {option('no_header', False)} if it is a header"
+                f"number: use {python_option('no_header', False)} if it is a header"
             )
             return Layout(False, start_of_text, 1, None)
         if size == 1 and not counts_rows:
             raise FormatError(
                 f"{name}: line 1 may be a header or the vector of a word: give "
-                f"{option('no_header', True)} or {option('no_header', False)}"
+                f"{python_option('no_header', True)} or {python_option('no_header', False)}"
             )
     if not is_header:
         raise FormatError(f"{name} line 1 is not a word2vec header: it announces {n_words} words of {size} numbers")
@@ -158,8 +169,15 @@ def _lines(source: Ahead, name: str, start: int, first: int, *, may_be_binary: b
     lines = []
     for number, line in enumerate(look[start : max(stop, start)].split(b"\n", LOOK_LINES)[:LOOK_LINES], first):
         if fields := line.split():
-            lines.append(_Line(number, len(fields), trailing_numbers(fields), line[0] in BLANKS))
+            lines.append(_Line(number, len(fields), trailing_numbers(fields), line[0] in BLANKS, fields[0]))
     return lines
+
+
+def _are_decimals(words: list[bytes]) -> bool:
+    """Return whether all words are numbers, and not all of them whole ones, which may be nodes or items."""
+    if not all(NUMBER.fullmatch(word) for word in words):
+        return False
+    return not all(word.removeprefix(b"-").isdigit() for word in words)
 
 
 def _is_text(lines: list[_Line]) -> bool:
@@ -209,9 +227,14 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _size_without_header(source: Ahead, name: str, start: int) -> int:
+def _size_without_header(source: Ahead, name: str, start: int, is_told: bool) -> int:
     """Return how many numbers most lines have; a word that ends in a number seems to add one to a line."""
     lines = _lines(source, name, start, 1)
+    if lines and not is_told and _are_decimals([line.first for line in lines]):
+        raise FormatError(
+            f"{name} looks like a table of numbers without words, such as the Embedding Projector's: put a word first "
+            f"in each line, or use {python_option('no_header', True)} if the first number is the word"
+        )
     sizes = Counter(line.numbers for line in lines)
     (size, often), *others = sizes.most_common(2) or [(0, 0)]
     if not size:

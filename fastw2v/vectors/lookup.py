@@ -116,6 +116,8 @@ class Lookup:
         return iter(self.words)
 
     def __contains__(self, key: object) -> bool:
+        if type(key) is str:  # This and `__getitem__` are called a million times.
+            return key in self.vocab.index
         return self._find(key) is not None
 
     def has_index_for(self, key: object) -> bool:
@@ -129,6 +131,10 @@ class Lookup:
             UnknownWordError: (a KeyError) a key has no row.
             TypeError: it is neither a key nor a list of keys.
         """
+        row = self.vocab.index.get(key) if type(key) is str else self._find(key) if type(key) is int else None
+        if row is not None:
+            vector: NDArray[np.float32] = self.vectors[row]
+            return vector
         if is_key(key):
             return self.get_vector(key)  # type: ignore[arg-type]
         if isinstance(key, (list, tuple)) or (isinstance(key, np.ndarray) and key.ndim == 1):
@@ -144,15 +150,16 @@ class Lookup:
             return self.vocab.index.get(key)
         if isinstance(key, str):
             return self.vocab.index.get(plain(key))
-        if not is_key(key):
+        if type(key) is not int and not is_key(key):
             return None
-        row = int(key)  # type: ignore[call-overload]
-        inside = 0 <= row < len(self)
-        if inside and self.words[row] == str(row):
-            return int(row)
+        words = self.vocab.words
+        row: int = int(key)  # type: ignore[call-overload]
+        inside = 0 <= row < len(words)
+        if inside and words[row] == str(row):
+            return row
         if self.vocab.all_integers:
             return self.vocab.index.get(str(row))
-        return int(row) if inside else None
+        return row if inside else None
 
     def row(self, key: Key) -> int:
         """Return the row of a key.

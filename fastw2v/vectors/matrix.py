@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, FormatError, doubt, option
+from ..errors import ConfigError, FormatError, doubt, python_option
 from ..screen import counted, printable
 from ..vocab import check_storable
 
@@ -68,7 +68,7 @@ class Matrix:
                 self._rows = np.empty((n_rows, self._size), np.float32)
         except MemoryError:
             raise FormatError(
-                f"there is no memory for {n_rows:,} vectors of {self._size} numbers: give {option('limit')}"
+                f"there is no memory for {n_rows:,} vectors of {self._size} numbers: use {python_option('limit')}"
             ) from None
 
 
@@ -86,17 +86,17 @@ def word_decoder(encoding: str, errors: str) -> Decode:
         extends_ascii = ascii_text.encode("ascii").decode(encoding) == ascii_text
     except (LookupError, UnicodeError, ValueError, TypeError):
         raise ConfigError(
-            f"{option('encoding')} is {encoding!r:.60}: give the name of an encoding, such as utf-8"
+            f"{python_option('encoding')} is {encoding!r:.60}: give the name of an encoding, such as utf-8"
         ) from None
     if not extends_ascii:
         raise ConfigError(
-            f"{option('encoding')} is {encoding!r:.60}, which does not extend ASCII: convert the file to UTF-8"
+            f"{python_option('encoding')} is {encoding!r:.60}, which does not extend ASCII: convert the file to UTF-8"
         )
     try:
         codecs.lookup_error(errors)
     except (LookupError, ValueError, TypeError):
         names = "surrogateescape, strict, replace or ignore"
-        raise ConfigError(f"{option('errors')} is {errors!r:.60}: give {names}") from None
+        raise ConfigError(f"{python_option('errors')} is {errors!r:.60}: give {names}") from None
     is_safe = codec == "utf-8" and errors in _SAFE_ERRORS
 
     def decode(letters: bytes | bytearray) -> str:
@@ -105,7 +105,8 @@ def word_decoder(encoding: str, errors: str) -> Decode:
         except UnicodeError:
             shown = printable(letters[:60].decode("utf-8", "surrogateescape"))
             raise ValueError(
-                f"{shown!r:.60}, not valid {codec}: give another {option('encoding')}, or {option('errors', 'replace')}"
+                f"{shown!r:.60}, not valid {codec}: "
+                f"use another {python_option('encoding')}, or {python_option('errors', 'replace')}"
             ) from None
         if not is_safe:
             require_storable(word)
@@ -145,7 +146,7 @@ def distinct(found: VectorsFile, name: str, duplicates: str) -> VectorsFile:
             if duplicates == "error":
                 raise FormatError(
                     f"{name} holds the word {printable(word)!r:.60} twice, in rows {first_rows[word] + 1:,} and "
-                    f"{row + 1:,}: give {option('duplicates', 'first')} to keep the first"
+                    f"{row + 1:,}: use {python_option('duplicates', 'first')} to keep the first"
                 )
     assert repeated is not None
     doubt(

@@ -8,7 +8,7 @@ from os import PathLike
 
 import numpy as np
 
-from ..errors import ConfigError, FormatError, option
+from ..errors import ConfigError, FormatError, python_option
 from ..files.archives import unpacked
 from ..vocab import COUNT_DIGITS
 from .binary_rows import read_binary
@@ -53,12 +53,12 @@ def read_vectors(
             word were skipped, or a word ends in a blank and a number.
     """
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
-        raise ConfigError(f"{option('limit')} is {limit!r:.60}: give a whole number, at least 1")
+        raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")
     for key, value in (("binary", binary), ("no_header", no_header)):
         if value is not None and not isinstance(value, (bool, np.bool_)):
-            raise ConfigError(f"{option(key)} is {value!r:.60}: give True, False or None")
+            raise ConfigError(f"{python_option(key)} is {value!r:.60}: give True, False or None")
     if duplicates not in ("first", "error"):
-        raise ConfigError(f"{option('duplicates')} is {duplicates!r:.60}: give first or error")
+        raise ConfigError(f"{python_option('duplicates')} is {duplicates!r:.60}: give first or error")
     limit = None if limit is None else int(limit)
     binary = None if binary is None else bool(binary)
     no_header = None if no_header is None else bool(no_header)
@@ -68,7 +68,7 @@ def read_vectors(
         source = Source(raw, length_of(stream) if raw.is_plain else None)
         if is_npz(source.ahead(LOOK_BYTES)):
             if binary is not None or no_header is not None:
-                given = option("binary") if binary is not None else option("no_header")
+                given = python_option("binary") if binary is not None else python_option("no_header")
                 raise FormatError(f"{name} is a zip archive or .npz, which {given} is not for: leave it out")
             found = read_npz(stream, name, limit, is_plain=raw.is_plain)
         else:

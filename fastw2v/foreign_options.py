@@ -1,0 +1,75 @@
+"""Options of other programs, and misspelt ones: what a person may have meant by them."""
+
+import difflib
+from collections.abc import Iterable
+
+_SUBWORDS = "fastw2v trains whole words, without subwords"
+#: Options of word2vec.c, fastText and gensim, in lower case and without dashes, and the option or the advice here.
+_MEANT = {
+    "size": "--vector-size",
+    "dim": "--vector-size",
+    "ws": "--window",
+    "neg": "--negative",
+    "negatives": "--negative",
+    "t": "--sample",
+    "subsample": "--sample",
+    "lr": "--alpha",
+    "learningrate": "--alpha",
+    "iter": "--epochs",
+    "epoch": "--epochs",
+    "thread": "--workers",
+    "threads": "--workers",
+    "mincount": "--min-count",
+    "minalpha": "--min-alpha",
+    "maxfinalvocab": "--max-vocab",
+    "pretrainedvectors": "--init-from",
+    "output": "--output",
+    "topn": "-n",
+    "train": "give the text without an option",
+    "input": "give the text without an option",
+    "corpusfile": "give the text without an option",
+    "sentences": "give the text without an option",
+    "binary": "fastw2v export chooses the format",
+    "savevocab": "vocab.tsv in the model folder has the vocabulary",
+    "readvocab": "fastw2v prepare makes the vocabulary from the text",
+    "classes": "fastw2v has no clusters of words",
+    "cbow": "fastw2v trains skip-gram only",
+    "sg": "fastw2v trains skip-gram; leave it out",
+    "hs": "fastw2v trains with negative sampling only",
+    "loss": "fastw2v trains with negative sampling only",
+    "minn": _SUBWORDS,
+    "maxn": _SUBWORDS,
+    "bucket": _SUBWORDS,
+    "wordngrams": _SUBWORDS,
+    "debug": "leave it out",
+    "verbose": "leave it out",
+    "lrupdaterate": "leave it out",
+    "batchwords": "leave it out",
+    "computeloss": "leave it out: the loss is always in metrics.jsonl",
+}
+
+
+def hint(given: str, known: Iterable[str]) -> str | None:
+    """Return what to write in place of an option that a command does not know, or None.
+
+    Args:
+        given: the option as it was given, such as ``-size`` or ``--vector_size=50``.
+        known: the options of the command, such as ``--vector-size``.
+    """
+    options = list(known)
+    name = given.split("=")[0].lstrip("-").lower()
+    joined = name.replace("_", "").replace("-", "")
+    same = [option for option in options if option.startswith("--") and option[2:].replace("-", "") == joined]
+    meant = (same or [_MEANT.get(joined, "")])[0]
+    if meant.startswith("-"):
+        return f"did you mean {meant}?" if meant in options else None
+    if meant:
+        return meant
+    close = difflib.get_close_matches(f"--{name.replace('_', '-')}", options, n=1, cutoff=0.7)
+    return f"did you mean {close[0]}?" if close else None
+
+
+def is_foreign(given: str) -> bool:
+    """Return whether this is a long option with one dash, such as ``-output``: argparse would read ``-o utput``."""
+    name = given.split("=")[0]
+    return len(name) > 2 and name[0] == "-" != name[1] and name[1:].replace("-", "").lower() in _MEANT
