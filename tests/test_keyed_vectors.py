@@ -400,6 +400,7 @@ GOOD = Vocab(["a", "b"], np.array([2, 1]))
         ((GOOD, np.zeros(2)), r"shape \(2,\)"),
         ((GOOD, np.array([["x", "y"]] * 2)), "vectors are <U1"),
         ((GOOD, np.eye(2) * 1j), "vectors are complex128"),
+        ((GOOD, np.ma.masked_equal(np.eye(2), 0)), "vectors hold masked numbers"),
         ((GOOD, np.eye(2), np.eye(3)), r"outside have shape \(3, 3\)"),
         ((GOOD, np.eye(2), np.ones((2, 3))), r"outside has shape \(2, 3\)"),
         ((GOOD, np.eye(2), None, {1: 2}), "strings as keys"),
