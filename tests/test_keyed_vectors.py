@@ -140,6 +140,9 @@ def test_predict_output_word_is_gensims(ours):
     e = Embeddings(list(trained.wv.index_to_key), V, U)
     same(e.predict_output_word(["w3", "w8", "nobody"]), trained.predict_output_word(["w3", "w8", "nobody"]))
     assert e.predict_output_word(["nobody"]) == []
+    assert e.predict_output_word(["w3"], topn=0) == e.predict_output_word(["w3"], topn=-1) == []
+    with pytest.raises(ValueError, match=r"topn is 2\.5"):
+        e.predict_output_word(["w3"], topn=2.5)
     assert sum(p for _, p in e.predict_output_word(["w3"], topn=None)) == pytest.approx(1)
     with pytest.raises(ValueError, match="needs the outside rows"):
         ours.predict_output_word(["w3"])
