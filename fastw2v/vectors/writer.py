@@ -377,6 +377,7 @@ def _zstd(file: BinaryIO, name: str) -> Any:
 _PACKINGS: dict[str, Callable[[BinaryIO, str], Any]] = {
     ".gz": lambda file, name: gzip.GzipFile("", "wb", 6, file, mtime=0),  # No name and no time: equal files.
     ".bz2": lambda file, name: bz2.BZ2File(file, "wb"),
-    ".xz": lambda file, name: lzma.LZMAFile(file, "wb"),  # noqa: SIM115
+    # The usual preset 6 takes 8 times as long, and saves a seventh of the size.
+    ".xz": lambda file, name: lzma.LZMAFile(file, "wb", preset=1),  # noqa: SIM115
     ".zst": _zstd,
 }
