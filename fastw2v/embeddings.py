@@ -26,6 +26,7 @@ from .vectors.encode import Weights, encode, split_words
 from .vectors.exchange import Exchange
 from .vectors.lookup import Key, checked_matrix
 from .vectors.matrix import VectorsFile
+from .vectors.nearest import check_topn
 from .vectors.reader import read_counts, read_vectors
 from .vocab import Vocab, checked_vocab
 
@@ -136,6 +137,7 @@ class Embeddings(Exchange):
             TypeError: the words are one string.
             ValueError: these embeddings have no outside rows.
         """
+        check_topn(topn)
         if self.outside is None:
             raise ValueError("predict_output_word needs the outside rows U, which only a training of fastw2v has")
         if isinstance(context_words_list, (str, bytes)):
@@ -146,7 +148,7 @@ class Embeddings(Exchange):
         logits = (self.outside @ self.vectors[rows].mean(axis=0)).astype(np.float64)
         likelihoods = np.exp(logits - logits.max())
         likelihoods /= likelihoods.sum()
-        best = np.argsort(-likelihoods, kind="stable")[:topn]
+        best = np.argsort(-likelihoods, kind="stable")[: None if topn is None else max(topn, 0)]
         return [(self.words[row], float(likelihoods[row])) for row in best.tolist()]
 
     def encode(

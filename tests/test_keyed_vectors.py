@@ -140,6 +140,9 @@ def test_predict_output_word_is_gensims(ours):
     e = Embeddings(list(trained.wv.index_to_key), V, U)
     same(e.predict_output_word(["w3", "w8", "nobody"]), trained.predict_output_word(["w3", "w8", "nobody"]))
     assert e.predict_output_word(["nobody"]) == []
+    assert e.predict_output_word(["w3"], topn=0) == e.predict_output_word(["w3"], topn=-1) == []
+    with pytest.raises(ValueError, match=r"topn is 2\.5"):
+        e.predict_output_word(["w3"], topn=2.5)
     assert sum(p for _, p in e.predict_output_word(["w3"], topn=None)) == pytest.approx(1)
     with pytest.raises(ValueError, match="needs the outside rows"):
         ours.predict_output_word(["w3"])
@@ -400,6 +403,7 @@ GOOD = Vocab(["a", "b"], np.array([2, 1]))
         ((GOOD, np.zeros(2)), r"shape \(2,\)"),
         ((GOOD, np.array([["x", "y"]] * 2)), "vectors are <U1"),
         ((GOOD, np.eye(2) * 1j), "vectors are complex128"),
+        ((GOOD, np.ma.masked_equal(np.eye(2), 0)), "vectors hold masked numbers"),
         ((GOOD, np.eye(2), np.eye(3)), r"outside have shape \(3, 3\)"),
         ((GOOD, np.eye(2), np.ones((2, 3))), r"outside has shape \(2, 3\)"),
         ((GOOD, np.eye(2), None, {1: 2}), "strings as keys"),

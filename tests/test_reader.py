@@ -167,7 +167,9 @@ def test_what_the_caller_says_must_be_so(read):
     refused(read, TEXT.replace(b"1000.000000 ", b""), "is a text file", binary=True)
     refused(read, BINARY, "is a binary file, not text: leave out binary=False", binary=False)
     refused(read, GLOVE, "line 1 is not a word2vec header", binary=True)
-    refused(read, GLOVE, r"line 1 is not a word2vec header.*\(leave out no_header", no_header=False)
+    refused(
+        read, GLOVE, r"line 1 is not a word2vec header.*\(use no_header=True for a file without one", no_header=False
+    )
     refused(read, TEXT, "line 1 has 1 number, most lines have 3", no_header=True)
     with pytest.raises(ConfigError, match="a binary file has a header: leave out binary or no_header"):
         read(BINARY, binary=True, no_header=True)

@@ -170,6 +170,8 @@ class Exchange(Nearest):
     ) -> None:
         """Write a file of vectors as gensim does, most frequent word first; `export` chooses by suffix.
 
+        Text has the fewest digits that read back as the same float32.
+
         Args:
             fname: the file to write; a suffix such as ``.gz`` packs it.
             fvocab: another file, which receives lines "word count".
@@ -187,7 +189,7 @@ class Exchange(Nearest):
         sorted_already = np.array_equal(order, np.arange(len(order)))
         vectors = self.vectors if sorted_already else self.vectors[order]
         chosen: Format = "word2vec-bin" if binary else "word2vec-text" if write_header else "glove"
-        write(fname, words, vectors, counts, chosen)
+        write(fname, words, vectors, counts, chosen, exact=True)
         if fvocab is not None:
             with replacing(fvocab, FormatError) as file:
                 for word, count in zip(words, counts.tolist(), strict=True):

@@ -102,7 +102,7 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
     header = None if no_header else _HEADER.match(look, start)
     if header is None:
         if binary or no_header is False:
-            remedy = "" if binary else f" (leave out {python_option('no_header')} for a file without a header)"
+            remedy = "" if binary else f" (use {python_option('no_header', True)} for a file without one)"
             raise FormatError(
                 f"{name} line 1 is not a word2vec header: expected the number of words and of columns{remedy}"
             )

@@ -175,7 +175,7 @@ class Nearest(Lookup):
             TypeError: an item is neither a key, a vector nor a pair.
             ValueError: the query is empty, or a vector has the wrong shape or is not finite.
         """
-        _check_topn(topn)
+        check_topn(topn)
         if topn is not None and topn < 1:
             return []
         items = _asked(positive, 1.0) + _asked(negative, -1.0)
@@ -212,7 +212,7 @@ class Nearest(Lookup):
             UnknownWordError: (a KeyError) a word is not in the vocabulary.
             ValueError: ``positive`` is empty.
         """
-        _check_topn(topn)
+        check_topn(topn)
         if topn is not None and topn < 1:
             return []
         searched = slice(0, restrict_vocab or None)
@@ -331,7 +331,8 @@ def _merge(
     rows[touched], best[touched] = every_row[chosen], every_score[chosen]
 
 
-def _check_topn(topn: object) -> None:
+def check_topn(topn: object) -> None:
+    """Raise ValueError if ``topn`` is neither a whole number nor None."""
     if topn is not None and (isinstance(topn, bool) or not isinstance(topn, (int, np.integer))):
         raise ValueError(f"topn is {topn!r:.60}: give a whole number, or None for all scores")
 

@@ -72,8 +72,13 @@ def write(
     vectors: NDArray[np.float32],
     counts: NDArray[np.int64],
     format: Format | None = None,
+    *,
+    exact: bool = False,
 ) -> None:
-    """Write words, vectors, shape ``(n_words, vector_size)``, and counts; see `embeddings.Embeddings.export`."""
+    """Write words, vectors, shape ``(n_words, vector_size)``, and counts; see `embeddings.Embeddings.export`.
+
+    With ``exact``, word2vec-text has the fewest digits that read back as the same float32, as glove, not six decimals.
+    """
     name = local_path(path, FormatError, output=True)
     check_name(name, FormatError)
     chosen = format_of(name, format)
@@ -116,6 +121,8 @@ def write(
             file.write(b"%d %d\n" % vectors.shape)
             if chosen == "word2vec-bin":
                 _write_binary(file, words, vectors)
+            elif exact:
+                _write_text(file, words, vectors, separator=b" ")
             else:
                 _write_text(file, words, vectors, separator=b" ", shortest=False, end=b" ", newline=b"\n")
 
@@ -370,6 +377,7 @@ def _zstd(file: BinaryIO, name: str) -> Any:
 _PACKINGS: dict[str, Callable[[BinaryIO, str], Any]] = {
     ".gz": lambda file, name: gzip.GzipFile("", "wb", 6, file, mtime=0),  # No name and no time: equal files.
     ".bz2": lambda file, name: bz2.BZ2File(file, "wb"),
-    ".xz": lambda file, name: lzma.LZMAFile(file, "wb"),  # noqa: SIM115
+    # The usual preset 6 takes 8 times as long, and saves a seventh of the size.
+    ".xz": lambda file, name: lzma.LZMAFile(file, "wb", preset=1),  # noqa: SIM115
     ".zst": _zstd,
 }
