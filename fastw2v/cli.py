@@ -64,7 +64,7 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("max_vocab", int, "keep only this many of the most frequent words"),
     ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
 )
-MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .npz, also packed"
+MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe or fastText's .vec, also packed; or .npz"
 FILE_HELP = (
     "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, .bz2, .xz "
     "or .zst after it; - is standard output"

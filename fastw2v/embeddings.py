@@ -31,6 +31,7 @@ from .vectors.reader import read_counts, read_vectors
 from .vocab import Vocab, checked_vocab
 
 MODEL_MANIFEST = "model.json"
+_OF_FILES = {"encoding": "utf-8", "errors": "surrogateescape", "duplicates": "first"}  # defaults of `load`
 LOAD_ATTEMPTS, LOAD_PAUSE = 10, 0.01  # seconds; publishing a checkpoint takes a fraction of it
 # Fields of model.json that describe the folder's other files, not the training.
 _DESCRIBED = {
@@ -265,14 +266,16 @@ def load(
     """
     place = local_path(path, FolderError)
     of_file = {"binary": binary, "no_header": no_header}
+    rest = {"encoding": encoding, "errors": errors, "duplicates": duplicates}
     if place == "-" or os.path.isfile(place) or (os.path.exists(place) and not os.path.isdir(place)):
-        options: dict[str, Any] = of_file | {"encoding": encoding, "errors": errors, "duplicates": duplicates}
+        options: dict[str, Any] = of_file | rest
         return _of_file(read_vectors(place, limit=limit, **options))
     if not os.path.lexists(place):
-        raise FolderError(f"{place} does not exist: give a model folder or a file of vectors")
-    for name, value in of_file.items():
-        if value is not None:
-            raise ConfigError(f"{python_option(name)} is for a file of vectors, and {place} is a folder: omit it")
+        raise FolderError(f"{place or 'an empty path'} does not exist: give a model folder or a file of vectors")
+    unfit = {name for name, value in of_file.items() if value is not None}
+    unfit |= {name for name, value in rest.items() if value != _OF_FILES[name]}
+    if unfit:
+        raise ConfigError(f"{python_option(min(unfit))} is for a file of vectors, and {place} is a folder: omit it")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
         raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")
     return _open_consistent(Path(place)).first(limit)

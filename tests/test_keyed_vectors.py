@@ -10,7 +10,7 @@ import pytest
 
 import fastw2v
 from fastw2v import Embeddings
-from fastw2v.errors import ConfigError, FastW2VWarning, UnknownWordError
+from fastw2v.errors import ConfigError, FastW2VWarning, FolderError, UnknownWordError
 from fastw2v.vectors import nearest
 from fastw2v.vocab import Vocab
 
@@ -531,3 +531,20 @@ def test_encode_refuses_a_table(ours):
 def test_encode_scales_any_length_to_1():
     e = Embeddings.from_vectors(["long", "short"], [[3e38, 3e38], [1e-30, 1e-30]])
     np.testing.assert_allclose(e.encode(["long", "short"], normalize=True), np.full((2, 2), 0.5**0.5), rtol=1e-6)
+
+
+def test_from_vectors_does_not_follow_the_callers_array():
+    given = np.eye(2, dtype=np.float32)
+    e = Embeddings.from_vectors(["a", "b"], given)
+    given[0] = 9
+    np.testing.assert_array_equal(e["a"], [1, 0])
+    assert given.flags.writeable
+
+
+def test_load_refuses_options_that_a_folder_has_no_use_for(ours, tmp_path):
+    ours.save(tmp_path / "m")
+    for options in ({"encoding": "latin-1"}, {"errors": "strict"}, {"duplicates": "error"}, {"no_header": True}):
+        with pytest.raises(ConfigError, match=f"{next(iter(options))} is for a file of vectors"):
+            fastw2v.load(tmp_path / "m", **options)
+    with pytest.raises(FolderError, match="an empty path does not exist"):
+        fastw2v.load("")

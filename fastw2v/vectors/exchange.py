@@ -26,7 +26,7 @@ class Exchange(Nearest):
 
         Args:
             keys: distinct words; a whole number stands for the word ``str(number)``.
-            vectors: finite numbers, ``(n_keys, vector_size)``; they are copied unless they are float32 and contiguous.
+            vectors: finite numbers, ``(n_keys, vector_size)``; they are copied.
             counts: occurrences of each word, whole numbers; None for zeros.
 
         Raises:
@@ -38,6 +38,8 @@ class Exchange(Nearest):
         row = first_not_finite(matrix)
         if row is not None:
             raise ValueError(f"the vector of the word {printable(vocab.words[row])!r:.60} is not finite")
+        if np.may_share_memory(matrix, vectors):  # Norms would not follow later changes by the caller.
+            matrix = read_only(matrix.copy())
         return cls.live(vocab, matrix, None, {})
 
     def first(self, limit: int | None) -> Self:

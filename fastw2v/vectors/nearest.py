@@ -52,7 +52,7 @@ class Nearest(Lookup):
         a, b = (self.get_mean_vector(words, pre_normalize=False, post_normalize=True) for words in (ws1, ws2))
         return float(a @ b)
 
-    def distances(self, word_or_vector: KeyOrVector, other_words: Iterable[Key] = ()) -> NDArray[np.float32]:
+    def distances(self, word_or_vector: KeyOrVector, other_words: Iterable[Key] | None = ()) -> NDArray[np.float32]:
         """Return 1 - cosine between a word or vector and other words, in their order; by default all words.
 
         Returns:
@@ -66,7 +66,7 @@ class Nearest(Lookup):
         else:
             vector = self._given(word_or_vector).astype(np.float64)
             query = (vector / (np.linalg.norm(vector) or 1)).astype(np.float32)
-        others = list(other_words)
+        others = list(other_words or ())
         rows = self._rows(others) if others else slice(None)
         result: NDArray[np.float32] = 1 - self.vectors[rows] @ query / self.norms[rows]
         return result

@@ -60,6 +60,7 @@ SUFFIXES: dict[str, Format] = {
 }
 _TEXT = {"word2vec-text", "glove"}  # Both are often named .txt, and readers tell them apart.
 BLOCK_NUMBERS = 1 << 17
+_HALF_OF_LAST_DECIMAL = 5e-7
 WORDS_AT_ONCE = 1 << 16
 WORDS_BYTES = 1 << 30  # An array of words up to this size is never refused.
 
@@ -86,7 +87,11 @@ def write(
     meant = SUFFIXES.get(suffix, chosen) if suffix else chosen
     if meant != chosen and not {meant, chosen} <= _TEXT:
         doubt(f"{name}: the suffix {suffix} means {meant}, but the format is {chosen}")
+    if chosen == "npz" and packing:
+        doubt(f"{name}: numpy.load and fastw2v read an .npz file only without {packing}: unpack it before")
     check_finite(words, vectors)
+    if chosen == "word2vec-text":
+        _doubt_small(name, words, vectors)
     check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
     if chosen == "model2vec":
         if name == STANDARD_OUTPUT or packing:
@@ -172,6 +177,23 @@ def _targets(name: str, format: Format) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------------ checks
+
+
+def _doubt_small(name: str, words: Sequence[str], vectors: NDArray[np.float32]) -> None:
+    """Warn if six decimals leave nothing of a vector."""
+    n_lost, first = 0, 0
+    rows = _rows_at_once(vectors)
+    for start in range(0, len(vectors), rows):
+        largest = np.abs(vectors[start : start + rows]).max(axis=1)
+        lost = np.flatnonzero((largest > 0) & (largest < _HALF_OF_LAST_DECIMAL))
+        if len(lost):
+            first = first if n_lost else start + int(lost[0])
+            n_lost += len(lost)
+    if n_lost:
+        doubt(
+            f"{name}: six decimals make {counted(n_lost, 'vector')} zero, the first of the word "
+            f"{printable(words[first])!r:.60}: {option('format', 'glove')} or word2vec-bin keeps all digits"
+        )
 
 
 def check_finite(words: Sequence[str], vectors: NDArray[np.float32]) -> None:
