@@ -19,6 +19,7 @@ from . import (
     scaling,
     startup,
     sweep,
+    switch,
     vectors,
 )
 
@@ -36,6 +37,7 @@ COMMANDS: dict[str, ModuleType] = {
     "complexity": complexity,
     "ingest": ingest,
     "vectors": vectors,
+    "switch": switch,
     "distributed": distributed,
 }
 

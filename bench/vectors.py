@@ -79,10 +79,12 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def measure(calls: dict[str, tuple[Callable[[], Any], Callable[[], Any]]], rounds: int) -> dict[str, Any]:
+def measure(
+    calls: dict[str, tuple[Callable[[], Any], Callable[[], Any]]], rounds: int, command: str = "vectors"
+) -> dict[str, Any]:
     """Time our calls and gensim's in turn; return the seconds, and the ratios within each round."""
     found = {}
-    with steps("vectors", rounds * len(calls)) as say:
+    with steps(command, rounds * len(calls)) as say:
         for name, (ours, theirs) in calls.items():
             ours()  # This run compiles or loads the kernels and fills the page cache.
             pairs = []

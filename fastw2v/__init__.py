@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from .evaluate import evaluate_analogies as evaluate_analogies
     from .evaluate import evaluate_similarity as evaluate_similarity
     from .text.prepared import prepare as prepare
+    from .training.callbacks import Progress as Progress
     from .training.driver import train as train
     from .training.driver import train_ids as train_ids
-    from .training.run import Progress as Progress
 
 _NAMES = {
     "config": ("TrainConfig",),
@@ -44,8 +44,8 @@ _NAMES = {
     ),
     "evaluate": ("evaluate_analogies", "evaluate_similarity"),
     "text.prepared": ("prepare",),
+    "training.callbacks": ("Progress",),
     "training.driver": ("train", "train_ids"),
-    "training.run": ("Progress",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -64,7 +64,7 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("max_vocab", int, "keep only this many of the most frequent words"),
     ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
 )
-MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .npz, compressed or not"
+MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe or fastText's .vec, compressed or not; or .npz"
 FILE_HELP = (
     "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, .bz2, .xz "
     "or .zst after it; - is standard output"
@@ -158,6 +158,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sub.add_argument(
         "--init-from", metavar="MODEL", help="model folder, or file of vectors, with the initial vectors of a new run"
+    )
+    sub.add_argument(
+        "--keep-words",
+        action="store_true",
+        help="keep all words of --init-from as well: train the union of both vocabularies, with counts added",
     )
     sub.add_argument(
         "--ray",
@@ -293,8 +298,11 @@ def _train(arguments: argparse.Namespace) -> None:
     of_run = {name: getattr(arguments, name) for name in ("resume", "checkpoint_every", "init_from")}
     if arguments.ray is None and arguments.nodes is not None:
         raise ConfigError("--nodes is for training with Ray: add --ray")
+    if arguments.ray is not None and arguments.keep_words:
+        raise ConfigError("--keep-words is for training without Ray: omit it, or omit --ray")
     try:
         if arguments.ray is None:
+            of_run["keep_words"] = arguments.keep_words
             embeddings = train(_corpus(arguments.corpus), output=output, **of_run, **options)
         else:
             from .distributed import train_ray  # Few commands need it.

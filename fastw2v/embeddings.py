@@ -26,10 +26,12 @@ from .vectors.encode import Weights, encode, split_words
 from .vectors.exchange import Exchange
 from .vectors.lookup import Key, checked_matrix
 from .vectors.matrix import VectorsFile
+from .vectors.nearest import check_topn
 from .vectors.reader import read_counts, read_vectors
 from .vocab import Vocab, checked_vocab
 
 MODEL_MANIFEST = "model.json"
+_OF_FILES = {"encoding": "utf-8", "errors": "surrogateescape", "duplicates": "first"}  # defaults of `load`
 LOAD_ATTEMPTS, LOAD_PAUSE = 10, 0.01  # seconds; publishing a checkpoint takes a fraction of it
 # Fields of model.json that describe the folder's other files, not the training.
 _DESCRIBED = {
@@ -138,6 +140,7 @@ class Embeddings(Exchange):
             TypeError: the words are one string.
             ValueError: these embeddings have no outside rows.
         """
+        check_topn(topn)
         if self.outside is None:
             raise ValueError(
                 "predict_output_word needs the outside rows U, which these embeddings lack: use a model that fastw2v "
@@ -151,7 +154,7 @@ class Embeddings(Exchange):
         logits = (self.outside @ self.vectors[rows].mean(axis=0)).astype(np.float64)
         likelihoods = np.exp(logits - logits.max())
         likelihoods /= likelihoods.sum()
-        best = np.argsort(-likelihoods, kind="stable")[:topn]
+        best = np.argsort(-likelihoods, kind="stable")[: None if topn is None else max(topn, 0)]
         return [(self.words[row], float(likelihoods[row])) for row in best.tolist()]
 
     def encode(
@@ -268,14 +271,16 @@ def load(
     """
     place = local_path(path, FolderError)
     of_file = {"binary": binary, "no_header": no_header}
+    rest = {"encoding": encoding, "errors": errors, "duplicates": duplicates}
     if place == "-" or os.path.isfile(place) or (os.path.exists(place) and not os.path.isdir(place)):
-        options: dict[str, Any] = of_file | {"encoding": encoding, "errors": errors, "duplicates": duplicates}
+        options: dict[str, Any] = of_file | rest
         return _of_file(read_vectors(place, limit=limit, **options))
     if not os.path.lexists(place):
-        raise FolderError(f"{place} does not exist: give a model folder or a file of vectors")
-    for name, value in of_file.items():
-        if value is not None:
-            raise ConfigError(f"{python_option(name)} is for a file of vectors, and {place} is a folder: omit it")
+        raise FolderError(f"{place or 'an empty path'} does not exist: give a model folder or a file of vectors")
+    unfit = {name for name, value in of_file.items() if value is not None}
+    unfit |= {name for name, value in rest.items() if value != _OF_FILES[name]}
+    if unfit:
+        raise ConfigError(f"{python_option(min(unfit))} is for a file of vectors, and {place} is a folder: omit it")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
         raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")
     return _open_consistent(Path(place)).first(limit)

@@ -19,6 +19,7 @@ from bench import (
     record,
     report,
     sweep,
+    switch,
     systems,
     timing,
     vectorised,
@@ -340,3 +341,25 @@ def test_peak_memory_is_the_commands_own(planted_file, tmp_path):
     assert found["seconds"] > 0
     with pytest.raises(SystemExit, match=r"prepare nowhere\.txt"):
         command.cost("prepare", "nowhere.txt", "-o", tmp_path / "other")
+
+
+def test_switch_changes_one_line_and_its_table_renders(results, tmp_path, monkeypatch, capsys):
+    programs = [switch.PROGRAM.format(import_line=line, options="sg=1") for line in switch.IMPORTS.values()]
+    changed = [pair for pair in zip(*(program.splitlines() for program in programs), strict=True) if pair[0] != pair[1]]
+    assert changed == [("from fastw2v.gensim import Word2Vec", "from gensim.models import Word2Vec")]
+    ran = []
+    monkeypatch.setattr(switch, "run_program", lambda system, options, *rest: ran.append((system, options)))
+    monkeypatch.setattr(switch.importlib.metadata, "version", lambda name: f"{name} 1")
+    switch.run(argparse.Namespace(corpus=None, rounds=2, quick=True))
+    assert ran[0] == ("fastw2v", "sg=1")  # It compiles.
+    assert ran[2:4] == [("fastw2v", "sg=1"), ("gensim", "sg=1")]
+    assert ran.count(("gensim", "sg=0")) == 1
+    assert "| skip-gram, sg=1 |" in capsys.readouterr().out
+    assert switch.blocks() == {}  # a quick run is no result
+    found = report.records("switch")[-1]
+    assert found["text"]["tokens"] >= switch.QUICK_TOKENS
+
+
+def test_a_program_that_fails_is_not_timed(tmp_path):
+    with pytest.raises(SystemExit, match=r"(?s)the program failed with fastw2v.*No such file"):
+        switch.run_program("fastw2v", "sg=1", tmp_path / "none", 1, tmp_path)

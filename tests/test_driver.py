@@ -666,3 +666,108 @@ def test_an_imported_model_counts_as_finished(planted_file, tmp_path, model):
     imported.save(tmp_path / "m")
     fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[lambda p, e: True], **QUICK | {"epochs": 500})
     np.testing.assert_array_equal(fastw2v.load(tmp_path / "m" / "previous").vectors, imported.vectors)
+
+
+class Recorder:
+    """A callback that notes what is called, and stops the run when told to."""
+
+    def __init__(self, stop_at=None):
+        self.calls, self.stop_at = [], stop_at
+
+    def __getattr__(self, name):
+        if not name.startswith("on_"):
+            raise AttributeError(name)
+
+        def hook(progress, embeddings):
+            assert not embeddings.vectors.flags.writeable
+            self.calls.append((name, progress.epoch, progress.tokens))
+            return (name, progress.epoch) == self.stop_at
+
+        return hook
+
+
+def test_callbacks_by_epoch(planted_file, small_chunks):
+    recorder, chunks = Recorder(), []
+    callbacks = [recorder, lambda progress, embeddings: chunks.append(("on_chunk", progress.epoch, progress.tokens))]
+    embeddings = fastw2v.train(planted_file, callbacks=callbacks, **QUICK)
+    n = embeddings.metadata["corpus"]["tokens"]
+    assert [call for call in recorder.calls if call[0] == "on_chunk"] == chunks
+    assert len(chunks) > 4
+    first, second = ([chunk for chunk in chunks if chunk[1] == epoch] for epoch in (1, 2))
+    assert recorder.calls == [
+        ("on_train_begin", 1, 0),
+        ("on_epoch_begin", 1, 0),
+        *first,
+        ("on_epoch_end", 1, n),
+        ("on_epoch_begin", 2, n),
+        *second,
+        ("on_epoch_end", 2, 2 * n),
+        ("on_train_end", 2, 2 * n),
+    ]
+
+
+@pytest.mark.parametrize("hook", ["on_chunk", "on_epoch_end"])
+def test_an_object_stops_the_run_and_its_end_is_told(planted_file, tmp_path, small_chunks, hook):
+    recorder = Recorder(stop_at=(hook, 1))
+    stopped = fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[recorder], **QUICK)
+    assert stopped.metadata["progress"]["complete"] is False
+    assert [name for name, *_ in recorder.calls][-2:] == [hook, "on_train_end"]
+    # The second epoch did not begin, and a run that is resumed in the middle of an epoch begins that epoch again.
+    assert [call[:2] for call in recorder.calls if "begin" in call[0]] == [("on_train_begin", 1), ("on_epoch_begin", 1)]
+    again = Recorder()
+    fastw2v.train(planted_file, output=tmp_path / "m", resume=True, callbacks=[again], progress=False)
+    done = stopped.metadata["progress"]["tokens"]
+    epoch = 2 if hook == "on_epoch_end" else 1
+    assert again.calls[:2] == [("on_train_begin", epoch, done), ("on_epoch_begin", epoch, done)]
+    assert [name for name, *_ in again.calls].count("on_epoch_end") == 3 - epoch
+
+
+def test_callbacks_at_the_start_see_the_first_vectors_and_the_rate(planted_file):
+    class First:
+        def on_epoch_begin(self, progress, embeddings):
+            seen.append((progress.alpha, progress.loss, bool(embeddings.outside.any())))
+
+    seen = []
+    fastw2v.train(planted_file, callbacks=[First()], **QUICK)
+    (alpha, loss, moved), (second, _, moved_later) = seen
+    assert (alpha, loss, moved, moved_later) == (0.025, None, False, True)
+    assert second == pytest.approx((0.025 + 1e-4) / 2)
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end", "on_train_end"])
+def test_a_method_that_raises_leaves_what_was_trained(planted_file, tmp_path, hook):
+    class Fails:
+        """It fails at its second call."""
+
+        def __init__(self):
+            def fail(progress, embeddings):
+                self.calls += 1
+                if self.calls == (1 if hook == "on_train_end" else 2):
+                    raise LookupError("mine")
+
+            self.calls = 0
+            setattr(self, hook, fail)
+
+    with pytest.raises(LookupError, match="mine"):
+        fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[Fails()], **QUICK)
+    saved = fastw2v.load(tmp_path / "m").metadata["progress"]
+    assert saved["epoch"] == (1 if hook == "on_epoch_begin" else 2)
+
+
+class OfGensim:
+    def on_epoch_end(self, model):
+        """Take one argument, as gensim's callbacks do."""
+
+
+@pytest.mark.parametrize(
+    ("callback", "said"),
+    [
+        (Recorder, "Recorder is a class, give an object of it"),
+        (OfGensim(), r"the callback OfGensim.on_epoch_end takes \(model\): it must take \(progress, embeddings\); the"),
+        (lambda progress: None, r"the callback <lambda> takes \(progress\): it must take"),
+        (object(), "give a list of functions, or of objects with on_epoch_end"),
+    ],
+)
+def test_a_callback_that_could_not_be_called_is_refused(planted_file, callback, said):
+    with pytest.raises(ConfigError, match=said):
+        fastw2v.train(planted_file, callbacks=[callback], **QUICK)

@@ -10,7 +10,7 @@ import pytest
 
 import fastw2v
 from fastw2v import Embeddings
-from fastw2v.errors import ConfigError, FastW2VWarning, UnknownWordError
+from fastw2v.errors import ConfigError, FastW2VWarning, FolderError, UnknownWordError
 from fastw2v.vectors import nearest
 from fastw2v.vocab import Vocab
 
@@ -140,6 +140,9 @@ def test_predict_output_word_is_gensims(ours):
     e = Embeddings(list(trained.wv.index_to_key), V, U)
     same(e.predict_output_word(["w3", "w8", "nobody"]), trained.predict_output_word(["w3", "w8", "nobody"]))
     assert e.predict_output_word(["nobody"]) == []
+    assert e.predict_output_word(["w3"], topn=0) == e.predict_output_word(["w3"], topn=-1) == []
+    with pytest.raises(ValueError, match=r"topn is 2\.5"):
+        e.predict_output_word(["w3"], topn=2.5)
     assert sum(p for _, p in e.predict_output_word(["w3"], topn=None)) == pytest.approx(1)
     with pytest.raises(ValueError, match="needs the outside rows"):
         ours.predict_output_word(["w3"])
@@ -400,6 +403,7 @@ GOOD = Vocab(["a", "b"], np.array([2, 1]))
         ((GOOD, np.zeros(2)), r"shape \(2,\)"),
         ((GOOD, np.array([["x", "y"]] * 2)), "vectors are <U1"),
         ((GOOD, np.eye(2) * 1j), "vectors are complex128"),
+        ((GOOD, np.ma.masked_equal(np.eye(2), 0)), "vectors hold masked numbers"),
         ((GOOD, np.eye(2), np.eye(3)), r"outside have shape \(3, 3\)"),
         ((GOOD, np.eye(2), np.ones((2, 3))), r"outside has shape \(2, 3\)"),
         ((GOOD, np.eye(2), None, {1: 2}), "strings as keys"),
@@ -527,3 +531,20 @@ def test_encode_refuses_a_table(ours):
 def test_encode_scales_any_length_to_1():
     e = Embeddings.from_vectors(["long", "short"], [[3e38, 3e38], [1e-30, 1e-30]])
     np.testing.assert_allclose(e.encode(["long", "short"], normalize=True), np.full((2, 2), 0.5**0.5), rtol=1e-6)
+
+
+def test_from_vectors_does_not_follow_the_callers_array():
+    given = np.eye(2, dtype=np.float32)
+    e = Embeddings.from_vectors(["a", "b"], given)
+    given[0] = 9
+    np.testing.assert_array_equal(e["a"], [1, 0])
+    assert given.flags.writeable
+
+
+def test_load_refuses_options_that_a_folder_has_no_use_for(ours, tmp_path):
+    ours.save(tmp_path / "m")
+    for options in ({"encoding": "latin-1"}, {"errors": "strict"}, {"duplicates": "error"}, {"no_header": True}):
+        with pytest.raises(ConfigError, match=f"{next(iter(options))} is for a file of vectors"):
+            fastw2v.load(tmp_path / "m", **options)
+    with pytest.raises(FolderError, match="an empty path does not exist"):
+        fastw2v.load("")

@@ -167,7 +167,9 @@ def test_what_the_caller_says_must_be_so(read):
     refused(read, TEXT.replace(b"1000.000000 ", b""), "is a text file", binary=True)
     refused(read, BINARY, "is a binary file, not text: omit binary=False", binary=False)
     refused(read, GLOVE, "line 1 is not a word2vec header", binary=True)
-    refused(read, GLOVE, r"line 1 is not a word2vec header.*\(omit no_header", no_header=False)
+    refused(
+        read, GLOVE, r"line 1 is not a word2vec header.*\(give no_header=True for a file without one", no_header=False
+    )
     refused(read, TEXT, "line 1 has 1 number, but most lines have 3", no_header=True)
     with pytest.raises(ConfigError, match="a binary file has a header: omit binary or no_header"):
         read(BINARY, binary=True, no_header=True)
@@ -222,8 +224,7 @@ def test_a_first_line_that_may_be_a_header(read):
 
 def test_a_matrix_without_words(read):
     for text in (b"0.5 1 2\n0 -1e-05 3\n-.25 1 2\n", b"0.5\t1\t2\n1\t0\t0\n"):
-        with pytest.warns(FastW2VWarning, match=r"numbers, such as '0.5', which are read as words; .*from_vectors"):
-            assert read(text).words[0] == "0.5"
+        refused(read, text, "looks like a table of numbers without words")
     for text in (b"17 1 2\n-4 1 2\n", b"0.5 1 2\nhalf 1 2\n", b"2 2\n0.5 1 2\n1.5 1 2\n"):
         assert len(read(text).words) == 2
 
@@ -560,6 +561,7 @@ def test_a_table_of_numbers_has_no_words(read):
     table = b"0.5\t1.0\t-2e-05\n-.25\t3.0\t4.0\n"
     refused(read, table, "looks like a table of numbers without words, such as the Embedding Projector's")
     assert read(table, no_header=True).words == ["0.5", "-.25"]
+    refused(read, b"1 2 3\n1e-05 5 6\n", "looks like a table of numbers without words")
     assert read(table + b"word 1 2\n").words == ["0.5", "-.25", "word"]
     assert read(b"2024 1 2\n7 3 4\n").words == ["2024", "7"]
 

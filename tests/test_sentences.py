@@ -9,7 +9,7 @@ import json
 import sqlite3
 import types
 import warnings
-from collections import Counter
+from collections import Counter, namedtuple
 
 import numpy as np
 import pytest
@@ -459,3 +459,9 @@ def test_the_rows_that_no_library_is_needed_for_train(scratch):
         warnings.simplefilter("ignore", FastW2VWarning)
         made = fastw2v.train([row["text"].split() for row in rows], min_count=1, vector_size=2, progress=False)
     assert list(made.words) == ["b", "a", "c"]
+
+
+def test_rows_of_named_fields_are_no_sentences():
+    row = namedtuple("Row", ["id", "text"])
+    with pytest.raises(CorpusError, match="sentence 1 is a Row with keys, not a list of tokens: give one of its"):
+        fastw2v.train([row("1", "some text")] * 9, min_count=1, progress=False)

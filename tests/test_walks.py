@@ -82,6 +82,8 @@ def test_ids_and_offsets_need_no_number_of_rows():
         ({(0, 1)}, None, "ids is a set"),
         ("walks.txt", None, "ids is a str"),
         (7, None, "ids is a int"),
+        (np.ma.masked_equal([[0, 9], [1, 2]], 9), None, "ids holds masked ids: leave them out"),
+        ([[0], np.ma.masked_equal([0, 9], 9)], None, "sequence 2 holds masked ids"),
         ([], None, "the corpus is empty"),
         ([[], []], None, "the corpus is empty"),
         (np.zeros((0, 5), int), None, "the corpus is empty"),

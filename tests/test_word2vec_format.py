@@ -43,3 +43,20 @@ def test_gensim_reads_ours_and_we_read_gensims(model, tmp_path, binary):
     again = fastw2v.load_word2vec_format(tmp_path / "theirs", binary=binary)
     np.testing.assert_allclose(again.vectors, embeddings.vectors, rtol=0 if binary else 1e-6)
     assert list(again.words) == keyed.index_to_key
+
+
+def test_saved_as_gensim_saves(tmp_path):
+    vectors = np.float32([[1e-7, -2.5, 1 / 3], [3e8, 0, 1e-30]])
+    embeddings = fastw2v.Embeddings.from_vectors(["rare", "often"], vectors, [1, 5])
+    embeddings.save_word2vec_format(tmp_path / "v.txt", tmp_path / "counts.txt")
+    found = fastw2v.load_word2vec_format(tmp_path / "v.txt", tmp_path / "counts.txt")
+    assert found.words == ["often", "rare"]
+    assert found.vocab.counts.tolist() == [5, 1]
+    np.testing.assert_array_equal(found.vectors, vectors[::-1])
+    assert (tmp_path / "v.txt").read_text().startswith("2 3\noften ")
+    embeddings.save_word2vec_format(tmp_path / "g.txt.gz", write_header=False)
+    np.testing.assert_array_equal(fastw2v.load(tmp_path / "g.txt.gz", no_header=True).vectors, vectors[::-1])
+    embeddings.save_word2vec_format(tmp_path / "v.bin", binary=True)
+    np.testing.assert_array_equal(fastw2v.load(tmp_path / "v.bin", binary=True).vectors, vectors[::-1])
+    with pytest.raises(ValueError, match="give write_header=True"):
+        embeddings.save_word2vec_format(tmp_path / "v.bin", binary=True, write_header=False)

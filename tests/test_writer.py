@@ -122,6 +122,7 @@ def test_zstd(small, tmp_path, monkeypatch):
     assert names_in(tmp_path) == ["v.txt.zst"]
 
 
+@pytest.mark.filterwarnings("ignore:.*only without .gz:fastw2v.FastW2VWarning")
 @pytest.mark.parametrize("name", ["v.npz", "v.npz.gz"])
 def test_npz(small, tmp_path, name):
     small.export(tmp_path / name)
@@ -706,3 +707,18 @@ def test_the_command_reports_what_it_wrote(model, tmp_path, capsys):
     ):
         assert main(["export", str(model), str(tmp_path / name), *options]) == 0
         assert capsys.readouterr().out == f"{tmp_path / name}: 56 words, vector_size 20, {format_}\n"
+
+
+def test_vectors_that_six_decimals_make_zero_are_doubted(tmp_path):
+    e = Embeddings.from_vectors(["plain", "tiny", "zero"], [[1, 0], [4e-7, -1e-9], [0, 0]])
+    with pytest.warns(FastW2VWarning, match="six decimals make 1 vector zero, the first of the word 'tiny'"):
+        e.export(tmp_path / "v.txt")
+    e.export(tmp_path / "v.glove")
+    np.testing.assert_array_equal(fastw2v.load(tmp_path / "v.glove").vectors, e.vectors)
+
+
+def test_an_npz_that_is_packed_again_is_doubted(tmp_path):
+    with pytest.warns(FastW2VWarning, match=r"read an \.npz file only without \.gz: decompress it first"):
+        of_words("a").export(tmp_path / "v.npz.gz")
+    (tmp_path / "v.npz").write_bytes(gzip.decompress((tmp_path / "v.npz.gz").read_bytes()))
+    assert fastw2v.load(tmp_path / "v.npz").words == ["a"]

@@ -31,10 +31,10 @@ from ..machine import usable_cores
 from ..screen import Bar, counted, say
 from ..text.corpus import Corpus
 from ..text.prepared import PREPARED_MANIFEST, CorpusInput, opened
+from ..training.callbacks import Progress
 from ..training.checkpoint import LEDGER, MOVED, Checkpoints, State
 from ..training.ledger import Ledger, Range, length
 from ..training.run import (
-    Progress,
     Run,
     begin,
     check_names,

@@ -26,6 +26,8 @@ class Corpus:
         min_count: the vocabulary's ``min_count``.
         max_vocab: the vocabulary's ``max_vocab``.
         doubts: what was doubtful about the text, a sentence each.
+        own_counts: int64 ``(n_words,)``, occurrences in these ids, if the vocabulary counts other texts as well; None
+            if its counts are those of these ids.
     """
 
     vocab: Vocab
@@ -35,6 +37,7 @@ class Corpus:
     min_count: int = 1
     max_vocab: int | None = None
     doubts: tuple[str, ...] = ()
+    own_counts: NDArray[np.int64] | None = None
 
     def crc32(self) -> int:
         """Return a checksum of all ids and offsets, read in blocks."""

@@ -175,8 +175,9 @@ def is_column(value: Any) -> bool:
 
 
 def is_mapping(value: Any) -> bool:
-    """Return whether an object has keys, as a dict or a row of a database has, and is not a column."""
-    return isinstance(value, Mapping) or (hasattr(value, "keys") and not is_column(value))
+    """Return whether an object has keys, as a dict, a row of a database or a named tuple has, and is not a column."""
+    is_named = isinstance(value, tuple) and hasattr(value, "_fields")
+    return is_named or isinstance(value, Mapping) or (hasattr(value, "keys") and not is_column(value))
 
 
 def check_corpus(corpus: Any) -> None:

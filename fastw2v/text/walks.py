@@ -56,6 +56,8 @@ def _joined(walks: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
     name = type(walks).__name__
     if _is_no_list(walks):
         raise CorpusError(f"ids is a {name}: give a two-dimensional array, or a list of sequences")
+    if np.ma.is_masked(walks):
+        raise CorpusError("ids holds masked ids: leave them out, as in [walk.compressed() for walk in ids]")
     if is_column(walks):
         walks = np.asarray(walks)
         if walks.ndim == 1 and walks.dtype.kind in "iu":
@@ -89,6 +91,8 @@ def _walk(walk: Any, number: int) -> Any:
     """Return a walk as a list or tuple, or as a one-dimensional array."""
     if type(walk) is list or type(walk) is tuple:
         return walk
+    if np.ma.is_masked(walk):
+        raise CorpusError(f"sequence {number} holds masked ids: leave them out, as with .compressed()")
     if is_column(walk):
         array = np.asarray(walk)
         if array.ndim == 1 and (array.dtype.kind in "iu" or len(array) == 0):

@@ -135,19 +135,26 @@ def _place_of(ledger: Any, corpus: Any, tokens: int) -> tuple[list[Range], int] 
     return (committed, started) if fits else None
 
 
-def note_new_run(partial: Path, options: dict[str, Any], init_from: bool) -> None:
+def note_new_run(partial: Path, options: dict[str, Any], init_from: bool, keep_words: bool) -> None:
     """Note in the staging folder that a new run begins.
 
     A run that is killed before its first checkpoint leaves only this note. Without the note, --resume would mistake an
     older model in the folder for the run, and train it further.
     """
-    note = {"found": _digest_of_manifest(partial.parent), "options": options, "init_from": init_from}
+    note = {
+        "found": _digest_of_manifest(partial.parent),
+        "options": options,
+        "init_from": init_from,
+        "keep_words": keep_words,
+    }
     with write_errors(partial):
         (partial / NEW_RUN).write_text(json.dumps(note), "utf-8")
 
 
-def cut_before_saved(partial: Path) -> tuple[dict[str, Any], bool] | None:
-    """Return the options of a run that was killed before it was saved, and whether it started from given vectors.
+def cut_before_saved(partial: Path) -> tuple[dict[str, Any], bool, bool] | None:
+    """Return the options of a run that was killed before it was saved, and its ``init_from`` and ``keep_words``.
+
+    The last two are whether it started from given vectors, and whether it keeps their words.
 
     None if there was no such run: there is no note, or the folder holds another model than when the note was made.
     """
@@ -156,7 +163,7 @@ def cut_before_saved(partial: Path) -> tuple[dict[str, Any], bool] | None:
             note = parse_json(file.read())
         if note["found"] == _digest_of_manifest(partial.parent):
             TrainConfig(**note["options"])  # This raises an error if these are not options.
-            return note["options"], note["init_from"] is True
+            return note["options"], note["init_from"] is True, note.get("keep_words") is True
     except (OSError, KeyError, TypeError, ValueError):
         pass  # A ValueError means that the run was killed while it wrote the note, or that another program wrote it.
     return None

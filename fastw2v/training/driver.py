@@ -26,13 +26,13 @@ from ..machine import trim_memory
 from ..screen import Bar, announced, say
 from ..text.corpus import Corpus
 from ..text.prepared import CorpusInput, opened
+from ..text.unions import renumbered, union_of
 from ..text.walks import check_walks, check_words, corpus_of_walks, doubt_sparse
+from .callbacks import Callback, Progress
 from .checkpoint import DIFFERED, Checkpoints, State, differences
 from .finite import Watch
 from .replica import Replica
 from .run import (
-    Callback,
-    Progress,
     Run,
     announce,
     begin,
@@ -63,6 +63,7 @@ def train(
     resume: bool = False,
     checkpoint_every: float = 10.0,
     init_from: str | PathLike[str] | Embeddings | None = None,
+    keep_words: bool = False,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
     **options: Unpack[TrainOptions],
@@ -83,7 +84,18 @@ def train(
         checkpoint_every: minutes between two checkpoints in ``output``; there is also one at the end of each epoch.
         init_from: embeddings, or their model folder, for a new run to start from. Words in both vocabularies start
             with their rows of V and, if there is one, of U; other rows start as usual.
-        callbacks: called after every chunk as ``callback(progress, embeddings)``; returning True stops the run.
+        keep_words: keep all words of ``init_from`` too. The vocabulary is then the union of theirs and the text's, and
+            counts are added. The most frequent word comes first. Of words with equal counts, those of ``init_from``
+            come first, in their order. Words that the text lacks keep their rows of V. They are drawn as noise words by
+            their counts, which only moves their rows of U. ``min_count`` and ``max_vocab`` apply to the words of the
+            text alone, and the learning rate falls from ``alpha`` to ``min_alpha`` over the text alone. To resume such
+            a run, neither option is needed.
+        callbacks: functions ``callback(progress, embeddings)``, each called after every chunk, about twice per second
+            and at the end of each epoch; or objects with any of the methods ``on_train_begin``, ``on_epoch_begin``,
+            ``on_chunk``, ``on_epoch_end`` and ``on_train_end``, each called with the same two arguments. A function,
+            ``on_chunk`` or ``on_epoch_end`` that returns True stops the run. ``embeddings`` is a view of the vectors at
+            that moment: copy what you keep. A run that is resumed within an epoch begins that epoch once more.
+            ``on_train_end`` is called when the run is saved, also if it was stopped, but not after an error.
         progress: show a bar and remarks on standard error.
         options: see `TrainConfig`. ``workers=1`` is bit-identical from run to run, resumed or not; more workers update
             the same matrices without locks, so two runs agree statistically, not bit for bit.
@@ -105,7 +117,7 @@ def train(
         >>> words["york"], items["17"]
     """
     check_names("train", options, TrainOptions)
-    run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)
+    run = Run(output, resume, checkpoint_every, init_from, callbacks, progress, keep_words=keep_words)
     explicit = given_options(options)
     TrainConfig(**explicit)  # It raises before anything is touched.
     with sigterm_raises(), output_folder(output) as folder, ExitStack() as stack:
@@ -116,7 +128,17 @@ def train(
         chosen = opened(corpus, folder, **asked, workers=config.workers, progress=progress)
         ready = stack.enter_context(chosen)
         config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
-        return _train(ready, config, folder, state, run)
+        if run.keep_words:
+            if state is not None:
+                vocab = state.embeddings.vocab
+            else:
+                assert run.vectors is not None
+                vocab = union_of(run.vectors.vocab, ready.vocab)
+                if not run.vectors.vocab.counts.any():
+                    say(progress, "the given vectors have no counts: words that the text lacks are no noise words")
+            check_memory(len(vocab), config, progress=False)
+            ready = stack.enter_context(renumbered(ready, vocab, folder))
+        return train_corpus(ready, config, folder, state, run)
 
 
 def train_ids(
@@ -177,11 +199,19 @@ def train_ids(
         doubt_sparse(corpus.vocab.counts)
     with sigterm_raises(), output_folder(output) as folder:
         state, _, config = run.start(folder, explicit)
-        return _train(corpus, config, folder, state, run)
+        return train_corpus(corpus, config, folder, state, run)
 
 
-def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: Run) -> Embeddings:
-    """Train; return the embeddings, or save the run and raise the error that stopped it early."""
+def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: Run) -> Embeddings:
+    """Train; return the embeddings, or save the run and raise the error that stopped it early.
+
+    Args:
+        corpus: the corpus.
+        config: options of the run.
+        folder: the staging folder of the run; None keeps the result in memory.
+        state: the run to resume; None for a new one.
+        run: the other arguments of `train`.
+    """
     n_tokens = len(corpus.ids)
     sizes = sizes_of(corpus, saved=folder is not None)
     total, done = n_tokens * config.epochs, begin(run, corpus, config, state, sizes)
@@ -189,7 +219,7 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
         return state.embeddings
     announce(corpus, config, run.progress, saved=folder is not None)
     trim_memory()  # This gives back the memory that reading the corpus took.
-    replica = Replica(corpus.vocab.counts, config)
+    replica = Replica(corpus.vocab.counts, config, own_counts=corpus.own_counts)
     (V, U, _), tiling = replica.model, replica.tiling
     if config.kernel == "tile" and tiling is None:
         say(run.progress, "using the pair kernel: too few tokens or words, or too high an alpha, for tiles")
@@ -209,7 +239,8 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
         else:
             say(run.progress, remark)
     elif run.vectors is not None:
-        metadata["init_from"] = replica.start_from(run.vectors, corpus.vocab)
+        own_counts = corpus.own_counts if run.keep_words else None
+        metadata["init_from"] = replica.start_from(run.vectors, corpus.vocab, own_counts)
         report_taken(run.progress, metadata["init_from"])
 
     watch = Watch(V, U, config.workers)
@@ -229,20 +260,32 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
         with remedy():
             record = stack.enter_context(metrics_file(folder, live.metrics))
         bar = stack.enter_context(Bar(total, run.progress, done))
+
+        def call(hook: str, now: Progress) -> bool:
+            answers = [callback(now, _view(live)) for callback in run.hooks[hook]]
+            return any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
+
+        start = _before_chunk(config, n_tokens, done, time.perf_counter() - began)
+        for hook in ("on_train_begin", "on_epoch_begin"):
+            call(hook, start)
         for now in _chunks(replica, corpus, config, watch, began, done):
             live.metrics.append(asdict(now))
             metadata["progress"] = _place(now, replica.rng, metadata["progress"])
             with remedy():
                 record(live.metrics[-1])
             bar.show(now.epoch, config.epochs, now.tokens, now.loss, now.alpha)
+            epoch_ended = now.tokens % n_tokens == 0
             if checkpoints is not None and now.tokens < total:
-                checkpoints.after_chunk(live, V, U, epoch_ended=now.tokens % n_tokens == 0)
+                checkpoints.after_chunk(live, V, U, epoch_ended=epoch_ended)
             try:
-                answers = [callback(now, _view(live)) for callback in run.callbacks]
+                stops = call("on_chunk", now)
+                stops |= epoch_ended and call("on_epoch_end", now)
+                if epoch_ended and now.tokens < total and not (stops or signalled()):
+                    call("on_epoch_begin", _before_chunk(config, n_tokens, now.tokens, now.seconds))
             except BaseException as error:  # The run is saved first; then the caller gets the error.
                 stopped_by = error
                 break
-            if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers) or signalled():
+            if stops or signalled():
                 break
         if checkpoints is not None:
             try:
@@ -251,6 +294,8 @@ def _train(corpus: Corpus, config: TrainConfig, folder: Path | None, state: Stat
                 raise error from stopped_by or error.__cause__
         elif not replica.is_finite():
             raise DivergedError(now.epoch, now.tokens - (now.epoch - 1) * n_tokens, now.alpha)
+        if stopped_by is None:
+            call("on_train_end", now)
         if signalled() and stopped_by is None:
             where = "training stopped" if folder is None else f"{run.output} holds the vectors as they were"
             text = f"{where} at token {now.tokens:,} of {total:,}"
@@ -281,6 +326,13 @@ def _place(now: Progress, rng: NDArray[np.uint64], before: dict[str, Any]) -> di
         # The streams of former workers come last: the run may have as many workers again.
         "rng": [f"{int(stream):#018x}" for stream in rng] + before.get("rng", [])[len(rng) :],
     }
+
+
+def _before_chunk(config: TrainConfig, n_tokens: int, done: int, seconds: float) -> Progress:
+    """Return the state of a run before a chunk, for the callbacks at the start of a training and of an epoch."""
+    total = n_tokens * config.epochs
+    alpha = config.alpha + (config.min_alpha - config.alpha) / total * done
+    return Progress(done // n_tokens + 1, done, total, 0.0, 0, 0, alpha, None, seconds)
 
 
 def _chunks(

@@ -55,17 +55,24 @@ def memory_bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple
     return 8 * n_words * width, n_words * (BYTES_PER_WORD + names * BYTES_PER_NAME), scratch
 
 
-def tiling_of(counts: NDArray[np.int64], config: TrainConfig, trained: float | None = None) -> Tiling | None:
+def tiling_of(
+    counts: NDArray[np.int64],
+    config: TrainConfig,
+    trained: float | None = None,
+    own_counts: NDArray[np.int64] | None = None,
+) -> Tiling | None:
     """Return the tiles for a vocabulary; None where the options ask for the pair kernel, or no tile fits.
 
     Args:
         counts: int64 ``(n_words,)``, occurrences of each word.
         config: options of the run.
-        trained: tokens that the run will train, over all epochs; None for those that ``counts`` have.
+        trained: tokens that the run will train, over all epochs; None for those that ``own_counts`` have.
+        own_counts: int64 ``(n_words,)``, occurrences in the text of the run; None for ``counts``.
     """
     if config.kernel == "pair":
         return None
-    kept = expected_kept(counts, keep_thresholds(counts, config.sample))
+    own_counts = counts if own_counts is None else own_counts
+    kept = expected_kept(own_counts, keep_thresholds(counts, config.sample))
     trained = float(kept.sum()) * config.epochs if trained is None else trained
     noise = noise_weights(counts, config.ns_exponent)
     return choose_tiling(kept, noise, config.window, config.negative, config.alpha, trained)
@@ -81,7 +88,12 @@ class Replica:
     """
 
     def __init__(
-        self, counts: NDArray[np.int64], config: TrainConfig, number: int = 0, tiling: Tiling | None = None
+        self,
+        counts: NDArray[np.int64],
+        config: TrainConfig,
+        number: int = 0,
+        tiling: Tiling | None = None,
+        own_counts: NDArray[np.int64] | None = None,
     ) -> None:
         """Make the matrices of a new run.
 
@@ -90,12 +102,13 @@ class Replica:
             config: options of the run.
             number: the number of this replica in a training; it decides the random streams of the workers.
             tiling: the tiling to use; None for one that fits the vocabulary, or for the pair kernel if none fits.
+            own_counts: see `tiling_of`.
         """
         model = initial_matrices(len(counts), config.vector_size, config.seed)
         self.model = Model(*model, config.vector_size)
         noise, keep = noise_table(counts, config.ns_exponent), keep_thresholds(counts, config.sample)
         self.sampling = Sampling(noise, keep, config.window, config.negative)
-        tiling = tiling or tiling_of(counts, config)
+        tiling = tiling or tiling_of(counts, config, own_counts=own_counts)
         width, n = self.model.V.shape[1], config.workers
         self.workers = Workers.create(n, config.seed, config.window, config.negative, width, tiling)
         self.rng[:] = spawn_streams(config.seed, (number + 1) * n)[-n:]
@@ -131,11 +144,19 @@ class Replica:
     def _settings(self, rate: Rate) -> tuple[Model, Sampling, Rate, Workers]:
         return self.model, self.sampling, rate, self.workers
 
-    def start_from(self, source: Embeddings, vocab: Vocab) -> dict[str, int]:
+    def start_from(
+        self, source: Embeddings, vocab: Vocab, own_counts: NDArray[np.int64] | None = None
+    ) -> dict[str, int]:
         """Copy the rows of words in ``source`` into V, and into U if ``source`` has outside rows.
 
+        Args:
+            source: the given embeddings.
+            vocab: the vocabulary of the run.
+            own_counts: if ``vocab`` keeps all words of ``source``, the occurrences of its words in the text of the run.
+
         Returns:
-            The number of words, and the number of words that start from rows of ``source``.
+            The number of words, and the number of words that start from rows of ``source``; of all words, or with
+            ``own_counts`` of those in the text. Then "words_kept" is the number of words that only ``source`` has.
 
         Raises:
             ConfigError: no common word, or a value that is not finite.
@@ -154,7 +175,11 @@ class Replica:
                 U[rows[block], :columns] = source.outside[source_rows[block]]
         if not self.is_finite():
             raise ConfigError(f"{option('init_from')} holds a value that is not finite: repair the vectors")
-        return {"words": len(vocab), "words_taken": len(rows)}
+        if own_counts is None:
+            return {"words": len(vocab), "words_taken": len(rows)}
+        n_taken = int(np.count_nonzero(own_counts[rows]))
+        n_words = int(np.count_nonzero(own_counts))
+        return {"words": n_words, "words_taken": n_taken, "words_kept": len(rows) - n_taken}
 
     def restore(self, saved: Embeddings, streams: NDArray[np.uint64] | None = None) -> None:
         """Put the matrices and random streams of a run in place.

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from ..kernels.simd import features_digest, host_cpu
 from ..machine import available_memory, usable_cores, versions
 from ..screen import counted, printable, say
 from ..text.corpus import Corpus
+from .callbacks import Callback, Hook, Progress, hooks_of
 from .checkpoint import (
     Checkpoints,
     State,
@@ -44,38 +45,6 @@ FEW_TAKEN = 10  # A remark becomes a warning if fewer than one word in this many
 
 
 @dataclass(frozen=True)
-class Progress:
-    """The state of a run after a chunk: a callback gets it, and it is a line of metrics.jsonl.
-
-    Attributes:
-        epoch: the epoch the chunk belonged to, from 1.
-        tokens: corpus tokens visited since the start, over all epochs, before subsampling.
-        tokens_total: what ``tokens`` will be at the end.
-        tokens_per_s: corpus tokens per second in this chunk.
-        tokens_trained: tokens of this chunk that survived subsampling.
-        pairs: (centre, outside) pairs of this chunk.
-        alpha: learning rate at the end of the chunk.
-        loss: mean negative-sampling loss per pair in this chunk, in nats; None if it had no pair. The tile kernel
-            computes it for a sample of about one tile in 16.
-        seconds: since training began, compilation and ingest excluded.
-    """
-
-    epoch: int
-    tokens: int
-    tokens_total: int
-    tokens_per_s: float
-    tokens_trained: int
-    pairs: int
-    alpha: float
-    loss: float | None
-    seconds: float
-
-
-#: Called after every chunk with the state and a read-only view of the current vectors; returning True stops the run.
-Callback: TypeAlias = Callable[[Progress, Embeddings], object]
-
-
-@dataclass(frozen=True)
 class Run:
     """The arguments of `train`, `train_ids` and `train_ray` beside the corpus and the options of `TrainConfig`."""
 
@@ -86,16 +55,23 @@ class Run:
     callbacks: Sequence[Callback]
     progress: bool
     on_nodes: bool = False  # True for `distributed.train_ray`
+    keep_words: bool = False  # Once `start` has resumed a run: whether that run keeps the words of given vectors.
+    hooks: Mapping[str, Sequence[Hook]] = field(init=False)  # What to call when, see `callbacks.hooks_of`.
     vectors: Embeddings | None = field(init=False)  # The vectors of init_from; bad ones fail before the corpus is read.
 
     def __post_init__(self) -> None:
-        if not isinstance(self.callbacks, Sequence) or not all(map(callable, self.callbacks)):
-            raise ConfigError(f"callbacks is {self.callbacks!r:.60}: give a list of functions")
+        object.__setattr__(self, "hooks", hooks_of(self.callbacks))
         minutes: Any = self.checkpoint_every
         if isinstance(minutes, bool) or not isinstance(minutes, Real) or not self.checkpoint_every > 0:
             raise ConfigError(f"{option('checkpoint_every')} is {minutes!r:.60}: give a number of minutes above 0")
         if self.resume and self.output is None:
             raise ConfigError(f"{option('resume')} needs an output: the model folder of the run")
+        if not isinstance(self.keep_words, bool):
+            raise ConfigError(f"{option('keep_words')} is {self.keep_words!r:.60}: give True or False")
+        if self.keep_words and self.init_from is None and not self.resume:
+            raise ConfigError(
+                f"{option('keep_words', True)} needs {option('init_from')}, whose words it keeps: give it"
+            )
         if not isinstance(self.init_from, str | PathLike | Embeddings | None):
             raise ConfigError(
                 f"{option('init_from')} is {self.init_from!r:.60}: give embeddings, or the path of a model folder"
@@ -122,6 +98,7 @@ class Run:
                     raise ConfigError(
                         f"the run in {self.output} started from given vectors: give {option('init_from')} again"
                     )
+                object.__setattr__(self, "keep_words", self.keep_words or cut[2])
                 explicit = cut[0] | explicit
                 say(self.progress, f"the run in {self.output} ended before its first checkpoint: it starts again")
             else:
@@ -153,9 +130,22 @@ class Run:
                     f"{option('vector_size')} is {config.vector_size}, but {option('init_from')} has vectors "
                     f"of {self.vectors.vector_size}: make them equal"
                 )
+            if self.keep_words and self.vectors is None:
+                raise ConfigError(
+                    f"{option('keep_words', True)} needs {option('init_from')}, whose words it keeps: {self.output} "
+                    "holds no run to resume, so give it"
+                )
             if partial is not None:
-                note_new_run(partial, {name: getattr(config, name) for name in explicit}, self.vectors is not None)
+                of_run = {name: getattr(config, name) for name in explicit}
+                note_new_run(partial, of_run, self.vectors is not None, self.keep_words)
             return None, explicit, config
+        keeps_words = "words_kept" in started_from(state.embeddings.metadata)
+        if self.keep_words and not keeps_words:
+            raise ConfigError(
+                f"{option('keep_words')} is True, but the run in {self.output} has only the words of its text: "
+                "leave it out to resume that run, or train into another folder"
+            )
+        object.__setattr__(self, "keep_words", keeps_words)
         if self.vectors is not None:
             text = f"{option('init_from')} is ignored: {self.output} holds a run, which is resumed"
             if "init_from" in state.embeddings.metadata:  # The run has started from given vectors, as was meant.
@@ -171,6 +161,12 @@ class Run:
                 )
         changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in explicit}
         return state, explicit, replace(state.config, **changed)
+
+
+def started_from(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what model.json says of the vectors that a run started from; see `Replica.start_from`."""
+    found = metadata.get("init_from")
+    return found if isinstance(found, dict) else {}
 
 
 def output_folder(output: str | PathLike[str] | None) -> Any:
@@ -274,6 +270,9 @@ def report_taken(progress: bool, taken: Mapping[str, int]) -> None:
         taken: the result of `Replica.start_from`.
     """
     text = "{words_taken:,} of {words:,} words start from given vectors".format(**taken)
+    if "words_kept" in taken:
+        more = counted(taken["words_kept"], "other word")
+        text += f", whose {more} are kept; the learning rate falls over the new text alone"
     if FEW_TAKEN * taken["words_taken"] < taken["words"]:
         doubt(f"only {text}: check the language, and upper and lower case")
     else:

@@ -26,7 +26,7 @@ class Exchange(Nearest):
 
         Args:
             keys: distinct words; a whole number is the word ``str(number)``.
-            vectors: finite numbers, ``(n_keys, vector_size)``; they are copied unless they are float32 and contiguous.
+            vectors: finite numbers, ``(n_keys, vector_size)``; they are copied.
             counts: occurrences of each word, whole numbers; None for zeros.
 
         Raises:
@@ -38,6 +38,8 @@ class Exchange(Nearest):
         row = first_not_finite(matrix)
         if row is not None:
             raise ValueError(f"the vector of the word {printable(vocab.words[row])!r:.60} is not finite: repair it")
+        if np.may_share_memory(matrix, vectors):  # Norms would not follow later changes by the caller.
+            matrix = read_only(matrix.copy())
         return cls.live(vocab, matrix, None, {})
 
     def first(self, limit: int | None) -> Self:
@@ -172,6 +174,8 @@ class Exchange(Nearest):
     ) -> None:
         """Write a file of vectors as gensim does, most frequent word first; `export` chooses by suffix.
 
+        Text has the fewest digits that read back as the same float32.
+
         Args:
             fname: the file to write; a suffix such as ``.gz`` compresses it.
             fvocab: another file, which receives lines "word count".
@@ -189,7 +193,7 @@ class Exchange(Nearest):
         sorted_already = np.array_equal(order, np.arange(len(order)))
         vectors = self.vectors if sorted_already else self.vectors[order]
         chosen: Format = "word2vec-bin" if binary else "word2vec-text" if write_header else "glove"
-        write(fname, words, vectors, counts, chosen)
+        write(fname, words, vectors, counts, chosen, exact=True)
         if fvocab is not None:
             with replacing(fvocab, FormatError) as file:
                 for word, count in zip(words, counts.tolist(), strict=True):

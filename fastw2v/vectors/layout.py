@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ConfigError, FormatError, doubt, python_option
 from ..screen import counted
 from .looks import other_text, refuse_other_kinds
-from .numbers import BLANKS, trailing_numbers
+from .numbers import BLANKS, NUMBER, trailing_numbers
 
 MAX_COLUMNS = 65_536  # as in `TrainConfig`
 LINE_BYTES = 64 << 20  # A small archive can hold an endless line.
@@ -23,7 +23,6 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _HEADER = re.compile(rb"[ \t]*([0-9]{1,40})[ \t]+([0-9]{1,40})[ \t\r]*(?:\n|\Z)")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
-_DECIMAL = re.compile(rb"[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?")
 _LINE_BREAKS = re.compile(rb"[\t-\r]")
 
 
@@ -63,14 +62,14 @@ class _Line(NamedTuple):
         fields: how many fields it has.
         numbers: how many of the fields after the first, counted from the end, are numbers.
         is_indented: it begins with a blank.
-        begins_with_decimal: its first field is a number with a point.
+        first: its first field.
     """
 
     number: int
     fields: int
     numbers: int
     is_indented: bool
-    begins_with_decimal: bool
+    first: bytes
 
     def holds(self, size: int) -> bool:
         """Return whether it can be a row of ``size`` numbers; the word may be missing."""
@@ -101,7 +100,7 @@ def find_layout(source: Ahead, name: str, binary: bool | None, no_header: bool |
     header = None if no_header else _HEADER.match(look, start)
     if header is None:
         if binary or no_header is False:
-            remedy = "" if binary else f" (omit {python_option('no_header')} for a file without a header)"
+            remedy = "" if binary else f" (give {python_option('no_header', True)} for a file without one)"
             raise FormatError(
                 f"{name} line 1 is not a word2vec header: expected the number of words and that of columns{remedy}"
             )
@@ -168,9 +167,15 @@ def _lines(source: Ahead, name: str, start: int, first: int, *, may_be_binary: b
     lines = []
     for number, line in enumerate(look[start : max(stop, start)].split(b"\n", LOOK_LINES)[:LOOK_LINES], first):
         if fields := line.split():
-            is_decimal = _DECIMAL.fullmatch(fields[0]) is not None
-            lines.append(_Line(number, len(fields), trailing_numbers(fields), line[0] in BLANKS, is_decimal))
+            lines.append(_Line(number, len(fields), trailing_numbers(fields), line[0] in BLANKS, fields[0]))
     return lines
+
+
+def _are_decimals(words: list[bytes]) -> bool:
+    """Return whether all words are numbers, at least one of them not whole; whole numbers may be nodes or items."""
+    if not all(NUMBER.fullmatch(word) for word in words):
+        return False
+    return not all(word.removeprefix(b"-").isdigit() for word in words)
 
 
 def _is_text(lines: list[_Line]) -> bool:
@@ -223,7 +228,7 @@ def _is_utf8(content: bytes) -> bool:
 def _size_without_header(source: Ahead, name: str, start: int, is_told: bool) -> int:
     """Return how many numbers most lines have. A line whose word ends in a number seems to have one more."""
     lines = _lines(source, name, start, 1)
-    if lines and not is_told and all(line.begins_with_decimal for line in lines):
+    if lines and not is_told and _are_decimals([line.first for line in lines]):
         raise FormatError(
             f"{name} looks like a table of numbers without words, such as the Embedding Projector's: put a word first "
             f"in each line, or give {python_option('no_header', True)} if the first number is the word"

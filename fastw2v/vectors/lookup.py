@@ -42,6 +42,8 @@ def read_only(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def checked_matrix(name: str, matrix: ArrayLike, n_words: int) -> NDArray[np.float32]:
     """Return a matrix that a model folder can hold: contiguous, float32 and read-only."""
+    if np.ma.is_masked(matrix):
+        raise ValueError(f"{name} hold masked numbers: give a plain array, as with .filled(0)")
     given = np.asarray(matrix)
     if given.dtype.kind not in "fiu":
         raise TypeError(f"{name} are {given.dtype}: give float32 numbers")

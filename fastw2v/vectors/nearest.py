@@ -53,7 +53,7 @@ class Nearest(Lookup):
         a, b = (self.get_mean_vector(words, pre_normalize=False, post_normalize=True) for words in (ws1, ws2))
         return float(a @ b)
 
-    def distances(self, word_or_vector: KeyOrVector, other_words: Iterable[Key] = ()) -> NDArray[np.float32]:
+    def distances(self, word_or_vector: KeyOrVector, other_words: Iterable[Key] | None = ()) -> NDArray[np.float32]:
         """Return 1 - cosine between a word or vector and other words, in their order; by default all words.
 
         Returns:
@@ -67,7 +67,7 @@ class Nearest(Lookup):
         else:
             vector = self._given(word_or_vector).astype(np.float64)
             query = (vector / (np.linalg.norm(vector) or 1)).astype(np.float32)
-        others = list(other_words)
+        others = list(other_words or ())
         rows = self._rows(others) if others else slice(None)
         result: NDArray[np.float32] = 1 - self.vectors[rows] @ query / self.norms[rows]
         return result
@@ -176,7 +176,7 @@ class Nearest(Lookup):
             TypeError: an item is neither a key, a vector nor a pair.
             ValueError: the query is empty, or a vector has the wrong shape or is not finite.
         """
-        _check_topn(topn)
+        check_topn(topn)
         if topn is not None and topn < 1:
             return []
         items = _asked(positive, 1.0) + _asked(negative, -1.0)
@@ -213,7 +213,7 @@ class Nearest(Lookup):
             UnknownWordError: (a KeyError) a word is not in the vocabulary.
             ValueError: ``positive`` is empty.
         """
-        _check_topn(topn)
+        check_topn(topn)
         if topn is not None and topn < 1:
             return []
         searched = slice(0, restrict_vocab or None)
@@ -332,7 +332,8 @@ def _merge(
     rows[touched], best[touched] = every_row[chosen], every_score[chosen]
 
 
-def _check_topn(topn: object) -> None:
+def check_topn(topn: object) -> None:
+    """Raise ValueError if ``topn`` is neither a whole number nor None."""
     if topn is not None and (isinstance(topn, bool) or not isinstance(topn, (int, np.integer))):
         raise ValueError(f"topn is {topn!r:.60}: give a whole number, or None for all scores")
 

@@ -17,7 +17,6 @@ from .numbers import END, HAS_BLANKS, NUMBER, START, parse_rows, read_row
 from .source import Source
 
 BLOCK_BYTES = 1 << 20
-LOOKED_AT = 1_000  # words, to check that the first column holds words
 MAX_WORKERS = 8  # One thread reads, so more threads would wait for it.
 
 
@@ -143,13 +142,6 @@ def _parse(block: _Lines, layout: Layout, decode: Decode, most: int | None) -> _
     return _Parsed(words, vectors[: len(words)], stop, n_lines, nameless, numbered, wrong)
 
 
-def _are_decimals(words: list[str]) -> bool:
-    """Return whether all words are numbers, at least one of them not whole; whole numbers may be nodes or items."""
-    return all(NUMBER.fullmatch(word.encode("utf-8", "surrogateescape")) for word in words) and not all(
-        word.removeprefix("-").isdigit() for word in words
-    )
-
-
 def read_text(source: Source, name: str, layout: Layout, limit: int | None, decode: Decode) -> VectorsFile:
     """Read the rows of text that follow; see `reader.read_vectors`.
 
@@ -214,11 +206,6 @@ def read_text(source: Source, name: str, layout: Layout, limit: int | None, deco
         doubt(
             f"{name} line {numbered.line}: the word {printable(numbered.word)!r:.60} ends in a number: check "
             f"whether the row has a number too many ({counted(numbered.n, 'such row')})"
-        )
-    if layout.announced is None and _are_decimals(words[:LOOKED_AT]):
-        doubt(
-            f"{name}: the first column holds numbers, such as {words[0]!r:.60}, which are read as words; if they "
-            "belong to the vectors, pair the vectors with their words (Embeddings.from_vectors)"
         )
     n_rows = len(words) + nameless.n
     if layout.announced not in (None, n_rows) and len(words) != limit:
