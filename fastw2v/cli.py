@@ -30,6 +30,7 @@ from .errors import (
     FormatError,
     Terminated,
     UnknownWordError,
+    doubt,
     options_as_flags,
 )
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
@@ -224,14 +225,18 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("words", nargs="+", metavar="WORD", help="two words, or several pairs")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
-    sub = command("analogy", _analogy, "answer: A is to B as C is to what?")
+    sub = command("analogy", _analogy, "name the words that are to C as B is to A")
     sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
-    sub.add_argument("words", nargs=3, metavar=("A", "B", "C"), help="for example: man king woman")
+    for name, help_text in (("A", "for example man"), ("B", "for example king"), ("C", "for example woman")):
+        sub.add_argument("words", action="append", metavar=name, help=help_text)
     sub.add_argument("-n", type=number_parser(int), default=10, metavar="N", help="number of answers (default: 10)")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
-    sub = command("encode", _encode, "turn texts from standard input, one per line, into vectors, one per line")
+    sub = command("encode", _encode, "turn texts, one per line, into vectors, one per line")
     sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    sub.add_argument(
+        "texts", nargs="?", default="-", metavar="FILE", help="texts, also compressed (default: standard input)"
+    )
     sub.add_argument(
         "--weights",
         choices=["mean", "sif"],
@@ -258,6 +263,7 @@ def build_parser() -> argparse.ArgumentParser:
             help=FORMAT_HELP,
         )
         sub.add_argument("--limit", type=number_parser(int), metavar="N", help="write only the first N words")
+        sub.add_argument("--space", metavar="C", help="what to write for a space in a word, such as _")
         sub.add_argument(
             "--encoding",
             default="utf-8",
@@ -358,6 +364,8 @@ def _eval(arguments: argparse.Namespace) -> None:
         both = f"Spearman x 100 = {_hundredfold(score.spearman)}, Pearson x 100 = {_hundredfold(score.pearson)}"
         attempted = f"{score.attempted}/{score.total} pairs attempted"
         _print(f"{score.file}: {both} ({attempted}, {_hundredfold(score.unknown)} % unknown)")
+        if score.spearman is None:
+            _print("  a correlation needs at least two pairs with both words in the vocabulary, and different scores")
     for path, scores in analogies:
         _print(f"{path}: correct/attempted/total, restrict-vocab {arguments.restrict_vocab}, case-{case}")
         for section in scores:
@@ -401,7 +409,7 @@ def _neighbors(arguments: argparse.Namespace) -> None:
 
 def _similarity(arguments: argparse.Namespace) -> None:
     if len(arguments.words) % 2:
-        raise ConfigError(f"there are {len(arguments.words)} words: give two, or several pairs")
+        raise ConfigError(f"WORD: {counted(len(arguments.words), 'word')}: give two, or several pairs")
     embeddings = load(arguments.model)
     words = [_known(embeddings, text) for text in arguments.words]
     pairs = [(a, b, embeddings.similarity(a, b)) for a, b in zip(words[::2], words[1::2], strict=True)]
@@ -456,16 +464,24 @@ def _encode(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model)
     row_weights(embeddings, arguments.weights)  # It raises before anything is read.
     blocks: list[NDArray[np.float32]] = []
-    with open_lines("-") as (lines, _):
-        at_once = 1 if sys.stdin.isatty() else TEXTS_AT_ONCE
+    n_texts = n_unknown = 0
+    with open_lines(arguments.texts) as (lines, _):
+        at_once = 1 if arguments.texts == "-" and sys.stdin.isatty() else TEXTS_AT_ONCE
         while block := [line.decode("utf-8", "surrogateescape") for line in islice(lines, at_once)]:
             vectors = embeddings.encode(block, arguments.weights, arguments.normalize)
+            n_texts += len(block)
+            n_unknown += len(block) - int(np.count_nonzero(vectors.any(axis=1)))
             if output is None:
                 text, _ = text_of_rows(vectors, shortest=True, separator=b" ", end=b"\n")
                 sys.stdout.buffer.write(text)
                 sys.stdout.buffer.flush()
             else:
                 blocks.append(vectors)
+    if n_unknown:
+        doubt(
+            f"{n_unknown:,} of {counted(n_texts, 'text')} have no known word, so their vectors are zeros: "
+            "compare upper and lower case with the words of the model"
+        )
     if output is not None:
         vectors = np.concatenate([np.zeros((0, embeddings.vector_size), np.float32), *blocks])
         with replacing(output, FormatError) as file:
@@ -477,7 +493,7 @@ def _export(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model, limit=arguments.limit, encoding=arguments.encoding)
     target = local_path(arguments.file, FormatError, output=True)
     written = format_of(target, arguments.format)
-    embeddings.export(target, arguments.format)
+    embeddings.export(target, arguments.format, space=arguments.space)
     # In a pipe this line would follow the vectors.
     if target != STANDARD_OUTPUT and (os.path.isfile(target) or os.path.isdir(target)):
         size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"

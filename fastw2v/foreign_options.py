@@ -59,10 +59,11 @@ def hint(given: str, known: Iterable[str]) -> str | None:
     options = list(known)
     name = given.split("=")[0].lstrip("-").lower()
     joined = name.replace("_", "").replace("-", "")
-    same = [option for option in options if option.startswith("--") and option[2:].replace("-", "") == joined]
-    meant = (same or [_MEANT.get(joined, "")])[0]
+    by_name = {option.replace("-", "").replace("_", ""): option for option in options}
+    meant = by_name.get(joined) or _MEANT.get(joined, "")
     if meant.startswith("-"):
-        return f"did you mean {meant}?" if meant in options else None
+        found = by_name.get(meant.replace("-", "").replace("_", ""))
+        return f"did you mean {found}?" if found else None
     if meant:
         return meant
     close = difflib.get_close_matches(f"--{name.replace('_', '-')}", options, n=1, cutoff=0.7)

@@ -12,7 +12,7 @@ not be installed, and is never imported. Training is that of `fastw2v.train`: sk
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from numbers import Integral, Real
 from os import PathLike
@@ -470,8 +470,13 @@ class Word2Vec(Counted):
         source = _checked_source(corpus_iterable, corpus_file)
         with (
             opened(source, None, 1, None, workers=self.workers) as everything,
-            renumbered(everything, vocab, None) as corpus,
+            ExitStack() as stack,
         ):
+            if not any(word in vocab for word in everything.vocab):
+                doubt(f"no word of the text is in the vocabulary of {len(vocab):,} words, so nothing is trained")
+                passes = self.epochs if epochs is None else epochs
+                return 0, everything.tokens_read * passes
+            corpus = stack.enter_context(renumbered(everything, vocab, None))
             return self._fit(corpus, callbacks, epochs, start_alpha, end_alpha)
 
     def _fit(

@@ -48,6 +48,12 @@ class Vocab:
     def __len__(self) -> int:
         return len(self.words)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and plain(word) in self.index
+
     def to_tsv(self) -> bytes:
         """Return the contents of vocab.tsv: one line ``word, tab, count`` per word, in order of id."""
         return b"".join(self._blocks_of_tsv())

@@ -145,6 +145,10 @@ def test_encode_turns_lines_into_vectors(model, tmp_path):
 
 
 def test_encode_refuses_in_one_line(model, tmp_path):
+    done = encoded(model, text=b"t0w1\nT0W1\n")
+    assert b"warning: 1 of 2 texts have no known word" in done.stderr
+    (tmp_path / "texts").write_bytes(b"t0w1\n")
+    assert encoded(model, tmp_path / "texts", text=b"t0w2\n").stdout == encoded(model, text=b"t0w1\n").stdout
     for arguments, said in (
         (["-o", tmp_path / "v.txt"], b"give a name that ends in .npy"),
         (["-o", tmp_path / "nowhere" / "v.npy"], b"cannot write"),
@@ -510,10 +514,14 @@ def test_similarity_and_analogy(capsys, model):
     assert out.splitlines() == [f"{cosine:7.4f}  {word}" for word, cosine in expected]
     code, out, _ = run(capsys, "analogy", model, "t0w1", "t0w2", "t1w1", "--json")
     assert json.loads(out)["words"] == ["t0w1", "t0w2", "t1w1"]
-    assert_refused(capsys, "similarity", model, "t0w1", said="there are 1 words: give two, or several pairs")
+    assert_refused(capsys, "similarity", model, "t0w1", said="WORD: 1 word: give two, or several pairs")
     assert_refused(capsys, "similarity", model, "t0w1", "T0W1", said="differs only in case: t0w1")
     assert_refused(capsys, "analogy", model, "t0w1", "t0w2", "nobody", said="the word 'nobody' is not in")
     assert_refused(capsys, "analogy", model, "t0w1", "t0w2", "t1w1", "-n", "0", said="-n is 0")
+    assert_refused(capsys, "analogy", model, "t0w1", said="the following arguments are required: B, C")
+    with pytest.raises(SystemExit) as left:
+        main(["analogy", "--help"])
+    assert left.value.code == 0
 
 
 def test_convert_reads_and_writes_files_of_vectors(capsys, in_empty_folder):

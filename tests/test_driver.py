@@ -625,8 +625,10 @@ def test_nothing_to_learn_is_said(progress):
 
 
 def test_unknown_options_are_named():
-    with pytest.raises(TypeError, match=r"train\(\) has no option 'size': its options are vector_size, window"):
+    with pytest.raises(TypeError, match=r"train\(\) has no option 'size': did you mean vector_size\?"):
         fastw2v.train([["a", "b"]], size=20)
+    with pytest.raises(TypeError, match=r"train\(\) has no option 'xyz': its options are vector_size, window"):
+        fastw2v.train([["a", "b"]], xyz=20)
     with pytest.raises(TypeError, match=r"train_ids\(\) has no option 'iter'"):
         fastw2v.train_ids([0], [0, 1], n_words=1, iter=3)
 

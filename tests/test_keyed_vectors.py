@@ -4,6 +4,7 @@ import copy
 import enum
 import math
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ def test_predict_output_word_is_gensims(ours):
 def test_gensims_program_reads_wv(ours):
     assert ours.wv["w3"] is not None
     assert ours.wv.wv is ours
-    with pytest.raises(AttributeError, match="no attribute 'index2word': use index_to_key, as in gensim 4"):
+    with pytest.raises(AttributeError, match="no attribute 'index2word': use index_to_key"):
         ours.index2word  # noqa: B018
     with pytest.raises(AttributeError, match=r"no attribute 'nothing'$"):
         ours.nothing  # noqa: B018
@@ -548,3 +549,10 @@ def test_load_refuses_options_that_a_folder_has_no_use_for(ours, tmp_path):
             fastw2v.load(tmp_path / "m", **options)
     with pytest.raises(FolderError, match="an empty path does not exist"):
         fastw2v.load("")
+
+
+def test_missing_packages_are_named(ours, monkeypatch):
+    for package, ask in (("gensim.models", ours.to_gensim), ("pandas", ours.to_frame)):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(ImportError, match=f"needs the package {package.split('.')[0]}: pip install"):
+            ask()

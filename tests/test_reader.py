@@ -272,7 +272,7 @@ def test_many_repeated_words(read, monkeypatch):
     monkeypatch.setattr(matrix, "MOVED_ROWS", 7)
     rows = [(i * i % 31, i) for i in range(100)]
     with pytest.warns(FastW2VWarning, match="repeats words in 84 rows"):
-        found = read("".join(f"w{word} {i}\n" for word, i in rows).encode())
+        found = read("".join(f"w{word} {i}\n" for word, i in rows).encode(), no_header=True)
     firsts = {}
     for word, i in rows:
         firsts.setdefault(f"w{word}", float(i))
@@ -528,7 +528,7 @@ def test_encodings(read):
     refused(read, BINARY, r"word 3 is 'caf\\\\udce9', not valid utf-8", errors="strict")
     refused(read, b"1 1\n\xff 0.5\n", "line 2: the word is '', empty", errors="ignore")
     refused(read, b"1 1\n\xed\xa0\x80 0.5\n", "with surrogates that UTF-8 can't encode", errors="surrogatepass")
-    assert read("語 1\n字 2\n".encode("shift_jis"), encoding="shift_jis").words == ["語", "字"]
+    assert read("語 1 3\n字 2 4\n".encode("shift_jis"), encoding="shift_jis").words == ["語", "字"]
 
 
 @pytest.mark.parametrize(
@@ -564,6 +564,12 @@ def test_a_table_of_numbers_has_no_words(read):
     refused(read, b"1 2 3\n1e-05 5 6\n", "looks like a table of numbers without words")
     assert read(table + b"word 1 2\n").words == ["0.5", "-.25", "word"]
     assert read(b"2024 1 2\n7 3 4\n").words == ["2024", "7"]
+
+
+def test_counts_and_scores_are_doubted(read):
+    for text in (b"the\t9\nking\t7\n", b"king queen 8.5\nman woman 3\n"):
+        with pytest.warns(FastW2VWarning, match="may be counts or scores"):
+            assert read(text).vectors.shape == (2, 1)
 
 
 def test_paths(tmp_path, monkeypatch, model):

@@ -101,3 +101,11 @@ def test_printable_escapes_what_could_disturb_a_screen():
     assert printable("\x1b[31mred\x07") == "\\x1b[31mred\\x07"
     assert printable("evil\u202etxt") == "evil\\u202etxt"
     assert printable("caf\udce9") == "caf\\udce9"
+
+
+def test_a_vocabulary_is_a_collection_of_words():
+    vocab = Vocab(["king", "queen"], np.array([2, 1]))
+    assert list(vocab) == ["king", "queen"]
+    assert "king" in vocab
+    assert "King" not in vocab
+    assert b"king" not in vocab

@@ -20,7 +20,7 @@ import pytest
 import fastw2v
 from fastw2v.cli import main
 from fastw2v.embeddings import Embeddings
-from fastw2v.errors import FastW2VWarning, FolderError, FormatError
+from fastw2v.errors import ConfigError, FastW2VWarning, FolderError, FormatError
 from fastw2v.files import replacing
 from fastw2v.vectors import model2vec, writer
 from fastw2v.vectors.decimals import text_of_rows
@@ -251,7 +251,7 @@ def test_a_format_given_wins_over_the_suffix_with_a_warning(small, tmp_path):
 @pytest.mark.parametrize("format_", ["word2vec-bin", "word2vec-text", "glove"])
 def test_a_word_with_a_space_is_refused_and_nothing_written(tmp_path, format_):
     with pytest.raises(
-        FormatError, match=f"'New York' holds a space, which {format_} files can't hold: replace it by _"
+        FormatError, match=f"'New York' holds a space, which {format_} files can't hold: give space='_'"
     ):
         of_words("fine", "New York").export(tmp_path / "v", format_)
     assert not names_in(tmp_path)
@@ -722,3 +722,15 @@ def test_an_npz_that_is_packed_again_is_doubted(tmp_path):
         of_words("a").export(tmp_path / "v.npz.gz")
     (tmp_path / "v.npz").write_bytes(gzip.decompress((tmp_path / "v.npz.gz").read_bytes()))
     assert fastw2v.load(tmp_path / "v.npz").words == ["a"]
+
+
+def test_spaces_in_words_can_be_replaced(tmp_path):
+    e = of_words("New York", ". . .", "plain")
+    e.export(tmp_path / "v.bin", space="_")
+    assert fastw2v.load(tmp_path / "v.bin").words == ["New_York", "._._.", "plain"]
+    assert list(e.words) == ["New York", ". . .", "plain"]
+    with pytest.raises(ConfigError, match="space is ' ': give characters other than white space"):
+        e.export(tmp_path / "w.bin", space=" ")
+    with pytest.raises(ConfigError, match="which makes two words 'a_b'"):
+        of_words("a b", "a_b").export(tmp_path / "w.bin", space="_")
+    assert names_in(tmp_path) == ["v.bin"]

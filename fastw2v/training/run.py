@@ -22,6 +22,7 @@ from ..embeddings import MODEL_MANIFEST, Embeddings, load
 from ..errors import ConfigError, DivergedError, FolderError, doubt, option, worded
 from ..files.places import local_path
 from ..files.staging import staged, write_errors
+from ..foreign_options import hint
 from ..kernels.records import LOSS, LOSS_PAIRS
 from ..kernels.simd import features_digest, host_cpu
 from ..machine import available_memory, usable_cores, versions
@@ -190,7 +191,9 @@ def check_names(function: str, options: Iterable[str], known: type) -> None:
     for name in options:
         if name not in known.__annotations__ and name not in IdOptions.__annotations__:
             names = ", ".join({**IdOptions.__annotations__, **known.__annotations__})
-            raise TypeError(f"{function}() has no option {name!r}: its options are {names}")
+            meant = hint(f"--{name}", [f"--{each}" for each in names.split(", ")])
+            meant = f"its options are {names}" if meant is None else meant.replace("--", "")
+            raise TypeError(f"{function}() has no option {name!r}: {meant}")
 
 
 def place_of(now: Progress, before: Mapping[str, Any]) -> dict[str, Any]:
@@ -334,7 +337,7 @@ def announce(corpus: Corpus, config: TrainConfig, progress: bool, saved: bool) -
     )
     if len(corpus.vocab) == 1:
         doubt(
-            "the vocabulary has one word, so nothing can be learnt: "
+            "the vocabulary has one word, so nothing can be learnt: put white space between words, "
             f"raise {option('max_vocab')}, lower {option('min_count')}"
         )
     _check_threads(config.workers, progress)

@@ -14,7 +14,7 @@ from ..screen import printable
 from ..vocab import Vocab, checked_vocab, plain
 from .lookup import Key, checked_matrix, is_key, read_only
 from .nearest import Nearest
-from .writer import Format, write
+from .writer import Format, with_spaces_replaced, write
 
 
 class Exchange(Nearest):
@@ -129,11 +129,14 @@ class Exchange(Nearest):
 
     def to_frame(self) -> Any:
         """Return a ``pandas.DataFrame`` with one row per word and one column per dimension; requires pandas."""
-        from pandas import DataFrame, Index
+        try:
+            from pandas import DataFrame, Index
+        except ImportError:
+            raise ImportError("to_frame needs the package pandas: pip install pandas") from None
 
         return DataFrame(self.vectors, index=Index(list(self.words), name="word"))
 
-    def export(self, path: str | PathLike[str], format: Format | None = None) -> None:
+    def export(self, path: str | PathLike[str], format: Format | None = None, *, space: str | None = None) -> None:
         """Write the vectors to a file that other programs read; an existing file is replaced only by a complete one.
 
         | suffix | format | holds |
@@ -151,6 +154,7 @@ class Exchange(Nearest):
         Args:
             path: the file to write, or the folder for model2vec; "-" is standard output.
             format: overrides the suffix. None follows the suffix; a folder that was written as model2vec stays one.
+            space: what stands in place of a space in a word, such as "_"; None keeps spaces.
 
         Warns:
             FastW2VWarning: the suffix means another format; or words are not valid UTF-8, so that gensim needs an
@@ -161,9 +165,11 @@ class Exchange(Nearest):
                 NUL at the end in npz, no valid UTF-8 in model2vec); a vector is not finite; or the file is read-only,
                 is part of a model folder, or can't be written.
             FolderError: the folder holds something else, or can't be written.
+            ConfigError: (a ValueError) ``space`` holds white space, or makes two words equal.
             ValueError: the format is none of these.
         """
-        write(path, self.words, self.vectors, self.vocab.counts, format)
+        words = self.words if space is None else with_spaces_replaced(self.words, space)
+        write(path, words, self.vectors, self.vocab.counts, format)
 
     def save_word2vec_format(
         self,
@@ -201,7 +207,10 @@ class Exchange(Nearest):
 
     def to_gensim(self) -> Any:
         """Return a ``gensim.models.KeyedVectors`` with these vectors and counts; requires gensim."""
-        from gensim.models import KeyedVectors
+        try:
+            from gensim.models import KeyedVectors
+        except ImportError:
+            raise ImportError("to_gensim needs the package gensim: pip install gensim") from None
 
         keyed = KeyedVectors(self.vector_size)
         keyed.add_vectors(list(self.words), np.array(self.vectors))

@@ -245,6 +245,8 @@ def _size_without_header(source: Ahead, name: str, start: int, is_told: bool) ->
             f"{name} line {other.number} has {counted(other.numbers, 'number')}, but line {first.number} has "
             f"{first.numbers}: without a header all lines need the same number"
         )
+    if size == 1 and not is_told:
+        doubt(f"{name} has one number in most lines: they are read as vectors, but may be counts or scores")
     if size > MAX_COLUMNS:
         raise FormatError(f"{name} line {lines[0].number} has {size:,} numbers, more than {MAX_COLUMNS:,}")
     return size

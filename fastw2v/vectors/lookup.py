@@ -17,13 +17,22 @@ Key: TypeAlias = str | int
 #: A key, or a vector of shape ``(vector_size,)``.
 KeyOrVector: TypeAlias = str | int | NDArray[np.floating]
 
-_GONE = {  # names of gensim before version 4
+_INSTEAD = {  # Names of gensim that are not here, also those of old versions.
     "index2word": "index_to_key",
     "index2entity": "index_to_key",
     "syn0": "vectors",
     "syn0norm": "get_normed_vectors()",
     "vectors_norm": "get_normed_vectors()",
     "word_vec": "get_vector",
+    "fill_norms": "norms",
+    "unit_normalize_all": "init_sims(replace=True)",
+    "words_closer_than": "closer_than",
+    "cosine_similarities": "distances",
+    "most_similar_to_given": "distances(word, others).argmin()",
+    "relative_cosine_similarity": "similarity and most_similar",
+    "evaluate_word_pairs": "fastw2v.evaluate_similarity",
+    "evaluate_word_analogies": "fastw2v.evaluate_analogies",
+    "rank_by_centrality": "doesnt_match",
 }
 _NORM_ROWS = 65_536  # at once
 
@@ -83,7 +92,7 @@ class Lookup:
     if not TYPE_CHECKING:  # Otherwise a type checker would accept a misspelt name.
 
         def __getattr__(self, name: str) -> Any:
-            hint = f": use {_GONE[name]}, as in gensim 4" if name in _GONE else ""
+            hint = f": use {_INSTEAD[name]}" if name in _INSTEAD else ""
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     @property

@@ -23,7 +23,7 @@ import gzip
 import lzma
 import os
 import zipfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -36,7 +36,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError, doubt, option
+from ..errors import ConfigError, FormatError, doubt, option
 from ..files.arrays import npy_blocks, write_header
 from ..files.places import local_path
 from ..files.replacing import STANDARD_OUTPUT, check_name, is_pipe, replacing
@@ -205,6 +205,23 @@ def check_finite(words: Sequence[str], vectors: NDArray[np.float32]) -> None:
             raise FormatError(f"the vector of the word {word!r:.60} is not finite: repair it")
 
 
+def with_spaces_replaced(words: Sequence[str], space: str) -> list[str]:
+    """Return words with ``space`` in place of each space.
+
+    Raises:
+        ConfigError: ``space`` holds white space, or makes two words equal.
+    """
+    if any(c in space for c in " \t\n\r\v\f"):
+        raise ConfigError(f"{option('space')} is {space!r:.60}: give characters other than white space, such as _")
+    replaced = [word.replace(" ", space) for word in words]
+    if len(set(replaced)) < len(set(words)):
+        first = next(word for word, count in Counter(replaced).items() if count > 1)
+        raise ConfigError(
+            f"{option('space')} is {space!r:.60}, which makes two words {printable(first)!r:.60}: give another"
+        )
+    return replaced
+
+
 def check_words(words: Sequence[str], format: Format, array_bytes: int = WORDS_BYTES) -> None:
     """Raise FormatError if a format can't hold a word; issue a doubt if programs may not read it.
 
@@ -251,7 +268,7 @@ def _check_word(word: str, format: Format) -> None:
     except ValueError as reason:
         raise FormatError(f"{shown} can't be written: it is {reason}") from None
     if " " in word and format in ("word2vec-bin", "word2vec-text", "glove"):
-        raise FormatError(f"{shown} holds a space, which {format} files can't hold: replace it by _")
+        raise FormatError(f"{shown} holds a space, which {format} files can't hold: give {option('space', '_')}")
     if format == "npz" and word.endswith("\0"):
         raise FormatError(f"{shown} ends with NUL, which NumPy would cut off: remove the NUL, or choose another format")
     if format == "model2vec" and not _is_utf8(word):
