@@ -5,6 +5,7 @@ import math
 import random
 import re
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ class Twin:
         for sentence in sentences:
             places = [i for i, word in enumerate(sentence) if word not in self.connectors]
             self.vocab.update(sentence[i] for i in places)
-            self.vocab.update(delimiter.join(sentence[i : j + 1]) for i, j in zip(places, places[1:], strict=False))
+            self.vocab.update(delimiter.join(sentence[i : j + 1]) for i, j in pairwise(places))
 
     def score(self, words):
         a, b, ab = self.vocab[words[0]], self.vocab[words[-1]], self.vocab[self.delimiter.join(words)]

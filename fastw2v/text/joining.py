@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,6 @@ from .pairs import (
     CHAIN,
     CONNECTOR,
     ENTRY,
-    ENTRY_COUNT,
-    ENTRY_HASH,
-    ENTRY_PAIR,
     LEFT_HASH,
     POWER,
     WORD,
@@ -63,6 +60,7 @@ WINDOW_IDS = 1 << 12  # ids that are read to find a place to cut; more if they h
 ROUND_IDS = 1 << 23  # ids whose pairs are in memory before they are counted
 PART_PAIRS = 1 << 14  # pairs per part, so that its table fits into a cache
 MOST_PARTS = 1 << 12
+FIRST_SLOTS = 1 << 10  # of the table of a part
 TABLE_BYTES = 1 << 31  # of all tables of pairs together, unless all counts are kept
 SCORINGS = ("default", "npmi")
 
@@ -339,6 +337,10 @@ class PairCounts:
     n_texts: int
 
 
+#: Pairs, how often each occurs, and how often its text does.
+_Closed: TypeAlias = tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]
+
+
 @dataclass(frozen=True, eq=False)
 class _Known:
     """Pairs with counts, in order of their parts: hashes and pairs, counts, and where the parts start."""
@@ -363,7 +365,7 @@ class _Tables:
 
     def __init__(self, first: int, stop: int, part_bits: int) -> None:
         self.first, self.stop, self._bits = first, stop, part_bits
-        self.slots = [np.zeros((64, ENTRY), np.uint64) for _ in range(first, stop)]
+        self.slots = [np.zeros((FIRST_SLOTS, ENTRY), np.uint64) for _ in range(first, stop)]
         self.states = [np.zeros(2, np.int64) for _ in range(first, stop)]
 
     def add(self, pairs: NDArray[np.uint64], counts: NDArray[np.int64], starts: NDArray[np.int64], column: int) -> None:
@@ -411,32 +413,33 @@ def count_pairs(
 
     of_words = plain_counts.copy()
     n_texts = int(np.count_nonzero(plain_counts)) - len(delimited)
-    kept: list[tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]] = []
+    kept: list[_Closed] = []
 
-    def close(slots: NDArray[np.uint64], state: NDArray[np.int64]) -> tuple[Any, int]:
-        """Return the entries of a table with the totals of their texts, and the number of texts."""
-        if not state[1]:
-            entries = entries_of(slots, floor)
-            return (entries, entries[:, ENTRY_COUNT].astype(np.int64)), int(state[0])
-        entries = entries_of(slots, 0)
-        entries = entries[np.argsort(entries[:, ENTRY_HASH])]
-        totals = np.empty(len(entries), np.int64)
-        n = add_up_texts(entries, spelling, totals)
+    def close(slots: NDArray[np.uint64], state: NDArray[np.int64]) -> tuple[_Closed, int]:
+        """Return the pairs of a table, and the number of texts."""
+        twins = bool(state[1])
+        hashes, pairs, counts = entries_of(slots, 0 if twins else floor)
+        if not twins:
+            return (pairs, counts, counts), int(state[0])
+        order = np.argsort(hashes)
+        pairs, counts, totals = pairs[order], counts[order], np.empty(len(order), np.int64)
+        n = add_up_texts(hashes[order], pairs, counts, spelling, totals)
         common = totals >= floor
-        return (entries[common], totals[common]), n
+        return (pairs[common], counts[common], totals[common]), n
 
     with ThreadPoolExecutor(workers) as pool:
         for tables in _groups(stream, pieces, known, lexicon, part_bits, floor, pool):
-            for (entries, totals), n in pool.map(close, tables.slots, tables.states):
+            for (pairs, own, totals), n in pool.map(close, tables.slots, tables.states):
                 n_texts += n
-                pairs = entries[:, ENTRY_PAIR]
-                single = pairs >> np.uint64(32) == WORD
-                if len(delimited) and single.any():
+                single = pairs >> np.uint64(32) == WORD if len(delimited) else np.zeros(0, bool)
+                if single.any():
                     of_words[(pairs[single] & np.uint64(0xFFFFFFFF)).astype(np.int64)] = totals[single]
-                    entries, totals, pairs = entries[~single], totals[~single], pairs[~single]
-                kept.append((pairs.copy(), entries[:, ENTRY_COUNT].astype(np.int64), totals))
-    columns = [np.concatenate(column) for column in zip(*kept, strict=True)]
-    return PairCounts(columns[0], columns[1], columns[2], of_words, n_texts)
+                    pairs, own, totals = pairs[~single], own[~single], totals[~single]
+                kept.append((pairs, own, totals))
+    all_pairs, all_counts = (np.concatenate([each[column] for each in kept]) for column in (0, 1))
+    if all(own is totals for _, own, totals in kept):
+        return PairCounts(all_pairs, all_counts, all_counts, of_words, n_texts)
+    return PairCounts(all_pairs, all_counts, np.concatenate([totals for _, _, totals in kept]), of_words, n_texts)
 
 
 def _groups(

@@ -300,20 +300,21 @@ def add_pairs(
 
 
 @jit(exact=True)
-def entries_of(slots: NDArray[np.uint64], floor: int) -> NDArray[np.uint64]:
-    """Return the entries of a table of pairs that have at least this count (and at least 1)."""
-    n = 0
+def entries_of(
+    slots: NDArray[np.uint64], floor: int
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the entries of a table of pairs that have at least this count: hashes, pairs and counts."""
     least = np.uint64(max(floor, 1))
+    n = 0
     for i in range(len(slots)):
         n += slots[i, ENTRY_COUNT] >= least
-    entries = np.empty((n, ENTRY), np.uint64)
+    hashes, pairs, counts = np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.int64)
     n = 0
     for i in range(len(slots)):
         if slots[i, ENTRY_COUNT] >= least:
-            for k in range(ENTRY):
-                entries[n, k] = slots[i, k]
+            hashes[n], pairs[n], counts[n] = slots[i, ENTRY_HASH], slots[i, ENTRY_PAIR], slots[i, ENTRY_COUNT]
             n += 1
-    return entries
+    return hashes, pairs, counts
 
 
 class Spelling(NamedTuple):
@@ -377,32 +378,40 @@ def _same_text(a: np.uint64, b: np.uint64, spelling: Spelling) -> bool:
 
 
 @jit(exact=True)
-def add_up_texts(entries: NDArray[np.uint64], spelling: Spelling, totals: NDArray[np.int64]) -> int:
-    """Add up the counts of entries with the same text.
+def add_up_texts(
+    hashes: NDArray[np.uint64],
+    pairs: NDArray[np.uint64],
+    counts: NDArray[np.int64],
+    spelling: Spelling,
+    totals: NDArray[np.int64],
+) -> int:
+    """Add up the counts of pairs with the same text.
 
     Args:
-        entries: sorted by hash.
+        hashes: of the pairs' texts, sorted.
+        pairs: the pairs.
+        counts: how often each occurs.
         spelling: the words.
-        totals: output: the count of each entry's text.
+        totals: output: the count of each pair's text.
 
     Returns:
         The number of different texts.
     """
-    n = len(entries)
-    text_of = np.empty(n, np.int64)  # the first entry with the same text
+    n = len(pairs)
+    text_of = np.empty(n, np.int64)  # the first pair with the same text
     n_texts = 0
     start = 0
     for i in range(n):
-        if entries[i, ENTRY_HASH] != entries[start, ENTRY_HASH]:
+        if hashes[i] != hashes[start]:
             start = i
         text_of[i] = i
         for k in range(start, i):
-            if text_of[k] == k and _same_text(entries[k, ENTRY_PAIR], entries[i, ENTRY_PAIR], spelling):
+            if text_of[k] == k and _same_text(pairs[k], pairs[i], spelling):
                 text_of[i] = k
                 break
         n_texts += text_of[i] == i
         totals[i] = 0
-        totals[text_of[i]] += np.int64(entries[i, ENTRY_COUNT])
+        totals[text_of[i]] += counts[i]
     for i in range(n):
         totals[i] = totals[text_of[i]]
     return n_texts
