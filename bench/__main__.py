@@ -14,6 +14,7 @@ from . import (
     parity,
     peak,
     peers,
+    phrases,
     quality,
     report,
     scaling,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, ModuleType] = {
     "complexity": complexity,
     "ingest": ingest,
     "vectors": vectors,
+    "phrases": phrases,
     "distributed": distributed,
 }
 

@@ -493,6 +493,8 @@ def _load(given: str | PathLike[str]) -> Phrases | FrozenPhrases:
     phrases = Phrases(**{name: getattr(options, name) for name in options.__dataclass_fields__})
     lexicon = Lexicon(words_of(vocab.words), options, steps)
     found = count_pairs(None, lexicon, vocab.counts, before=(pairs, counts) if len(pairs) else None)
+    if not (found.of_words[lexicon.heads(pairs)].all() and found.of_words[pairs & np.uint64(0xFFFFFFFF)].all()):
+        raise FolderError(f"{folder}: a pair in pairs.npy has a word that does not occur alone: save the phrases again")
     phrases._lexicon, phrases._counts, phrases._found = lexicon, vocab.counts, found
     phrases.corpus_word_count = n_tokens
     return phrases
