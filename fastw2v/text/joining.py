@@ -11,7 +11,7 @@ on the number of workers nor on these limits.
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -60,6 +60,7 @@ WINDOW_IDS = 1 << 12  # ids that are read to find a place to cut; more if they h
 ROUND_IDS = 1 << 23  # ids whose pairs are in memory before they are counted
 PART_PAIRS = 1 << 14  # pairs per part, so that its table fits into a cache
 MOST_PARTS = 1 << 12
+AT_A_TIME = 16  # parts that a thread takes: to hand over one takes about as long as its work
 FIRST_SLOTS = 1 << 10  # of the table of a part
 TABLE_BYTES = 1 << 31  # of all tables of pairs together, unless all counts are kept
 SCORINGS = ("default", "npmi")
@@ -415,8 +416,9 @@ def count_pairs(
     n_texts = int(np.count_nonzero(plain_counts)) - len(delimited)
     kept: list[_Closed] = []
 
-    def close(slots: NDArray[np.uint64], state: NDArray[np.int64]) -> tuple[_Closed, int]:
+    def close(table: tuple[NDArray[np.uint64], NDArray[np.int64]]) -> tuple[_Closed, int]:
         """Return the pairs of a table, and the number of texts."""
+        slots, state = table
         twins = bool(state[1])
         hashes, pairs, counts = entries_of(slots, 0 if twins else floor)
         if not twins:
@@ -429,7 +431,7 @@ def count_pairs(
 
     with ThreadPoolExecutor(workers) as pool:
         for tables in _groups(stream, pieces, known, lexicon, part_bits, floor, pool):
-            for (pairs, own, totals), n in pool.map(close, tables.slots, tables.states):
+            for (pairs, own, totals), n in _for_each(pool, close, list(zip(tables.slots, tables.states, strict=True))):
                 n_texts += n
                 single = pairs >> np.uint64(32) == WORD if len(delimited) else np.zeros(0, bool)
                 if single.any():
@@ -468,7 +470,7 @@ def _groups(
         columns = range(tables.stop - first)
         for each in known:
             add = partial(tables.add, each.pairs, each.counts, each.starts[:, first : tables.stop + 1])
-            list(pool.map(add, columns))
+            list(_for_each(pool, add, columns))
         for pieces_of_round in rounds:
             assert stream is not None
             starts = np.empty((len(pieces_of_round), len(columns) + 1), np.int64)
@@ -483,11 +485,21 @@ def _groups(
                 sort_pairs(ids, names, part_bits, first, int(bases[number]), sorted_pairs, starts[number])
 
             list(pool.map(sort, range(len(pieces_of_round))))
-            list(pool.map(partial(tables.add, sorted_pairs, no_counts, starts), columns))
+            list(_for_each(pool, partial(tables.add, sorted_pairs, no_counts, starts), columns))
         used = sum(int(state[0]) for state in tables.states)
         most_bytes = max(1.0, 3 * 8 * ENTRY * used / len(columns))
         first = tables.stop
         yield tables
+
+
+def _for_each(pool: ThreadPoolExecutor, work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    """Yield ``work(item)`` for each item, computed by threads that take several short works at a time."""
+
+    def some(start: int) -> list[Any]:
+        return [work(item) for item in items[start : start + AT_A_TIME]]
+
+    for results in pool.map(some, range(0, len(items), AT_A_TIME)):
+        yield from results
 
 
 def _rounds(pieces: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
