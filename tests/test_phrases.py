@@ -14,7 +14,7 @@ import fastw2v
 from fastw2v import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
 from fastw2v.cli import main
 from fastw2v.errors import ConfigError, CorpusError, FastW2VWarning, FolderError
-from fastw2v.text import joining
+from fastw2v.text import joining, pairs
 from fastw2v.text.prepared import open_prepared
 
 SENTENCES = [
@@ -104,6 +104,23 @@ def test_phrases_equal_the_twin(kind, scoring, seed):
     assert [phrases[sentence] for sentence in sentences] == list(phrases[sentences]) == joined
     assert phrases.find_phrases(sentences) == pytest.approx(expected, rel=1e-12)
     assert phrases.export_phrases().keys() >= expected.keys()
+
+
+def test_the_hash_of_a_text_follows_from_its_parts():
+    rng = random.Random(3)
+    edges = [0, 1, 2, pairs.PRIME - 1, pairs.PRIME - 2, 1 << 31, (1 << 31) - 1, 1 << 60]
+    for _ in range(2000):
+        a, b, c = (rng.choice(edges) if rng.random() < 0.5 else rng.randrange(pairs.PRIME) for _ in range(3))
+        assert int(pairs.follow(*map(np.uint64, (a, b, c)))) == (a * b + c) % pairs.PRIME
+
+
+def test_pairs_of_one_hash_are_told_apart(monkeypatch):
+    """As if every text had the same hash."""
+    monkeypatch.setattr(joining, "SEEDS", np.zeros(2, np.uint64))
+    for kind in ("joined already", "connectors"):
+        sentences = random_sentences(random.Random(8), ALPHABETS[kind])
+        options = {**LOOSE, "connector_words": {"of", "the"}}
+        assert Phrases(sentences, **options).vocab == Twin(sentences, **options).vocab
 
 
 def theirs(sentences, **options):

@@ -30,8 +30,7 @@ from .pairs import (
     CHAIN,
     CONNECTOR,
     ENTRY,
-    LEFT_HASH,
-    POWER,
+    PRIME,
     WORD,
     Names,
     Spelling,
@@ -173,11 +172,11 @@ class Lexicon:
         self.words, self.options = words, options
         self._delimiter = np.frombuffer(options.delimiter.encode("utf-8", "surrogateescape"), np.uint8)
         rows = np.zeros((len(words), 4), np.uint64)
-        one = np.zeros((1, 4), np.uint64)
-        hash_words(words.starts, words.letters, SEEDS[0], rows)
-        hash_words(np.array([0, len(self._delimiter)], np.int64), self._delimiter, SEEDS[0], one)
-        self._of_delimiter = one[0, :2].copy()
-        rows[:, LEFT_HASH] = rows[:, 0] * one[0, POWER] + one[0, 0]
+        base, none = SEEDS[0] % np.uint64(PRIME), np.zeros(2, np.uint64)
+        of_delimiter = np.zeros((1, 4), np.uint64)
+        hash_words(np.array([0, len(self._delimiter)], np.int64), self._delimiter, base, none, of_delimiter)
+        self._of_delimiter = of_delimiter[0, :2].copy()
+        hash_words(words.starts, words.letters, base, self._of_delimiter, rows)
         if options.connector_words:
             table = WordTable()
             table.add(run_of(words_of(sorted(options.connector_words))))

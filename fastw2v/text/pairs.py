@@ -9,8 +9,9 @@ A pair is one 64-bit number. Its low half is the last word. Its high half is the
 follow, a chain: CHAIN and the number of a node in a tree, whose parent is the first word or a chain.
 
 Counting sorts the pairs of some ids into parts by a hash of their text, and then adds each part to a hash table that
-fits into the cache. The hash is a polynomial of the bytes modulo 2^64. So it follows from the hashes of the words, and
-pairs with the same text are in the same part, with the same hash. Where pairs share a hash, their texts are compared.
+fits into the cache. The hash is a polynomial of the bytes modulo PRIME, at a random place. So it follows from the
+hashes of the words, and pairs with the same text are in the same part, with the same hash. Where pairs share a hash,
+their texts are compared. A polynomial modulo 2^64 would be cheaper, but some texts share its value at every place.
 """
 
 import math
@@ -30,12 +31,15 @@ WORD = 0xFFFFFFFF  # the high half that stands for a single word
 #: Columns of an entry of a hash table of pairs; a count of 0 is a free place.
 ENTRY_HASH, ENTRY_PAIR, ENTRY_COUNT = 0, 1, 2
 ENTRY = 3
+PRIME = (1 << 61) - 1
 AHEAD = 12  # A place in a table is fetched while this many pairs before it are added.
 
 _ONE, _TWO, _THREE, _32 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(32)
 _ZERO, _64 = np.uint64(0), np.uint64(64)
 _CHAIN, _WORD, _LOW = np.uint64(CHAIN), np.uint64(WORD), np.uint64(0xFFFFFFFF)
 _NODE = np.uint64(CHAIN - 1)
+_PRIME, _LOW_31, _LOW_30 = np.uint64(PRIME), np.uint64((1 << 31) - 1), np.uint64((1 << 30) - 1)
+_30, _31, _61 = np.uint64(30), np.uint64(31), np.uint64(61)
 _FINISH = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -59,6 +63,17 @@ class Names(NamedTuple):
 
 
 @jit(exact=True)
+def follow(before: np.uint64, power: np.uint64, after: np.uint64) -> np.uint64:
+    """Return ``before * power + after`` modulo PRIME, of numbers below PRIME: the hash of one text after another."""
+    high, low, power_high, power_low = before >> _31, before & _LOW_31, power >> _31, power & _LOW_31
+    middle = high * power_low + low * power_high
+    total = (high * power_high << _ONE) + (middle >> _30) + ((middle & _LOW_30) << _31) + low * power_low
+    total = (total & _PRIME) + (total >> _61) + after
+    total = (total & _PRIME) + (total >> _61)
+    return total - _PRIME if total >= _PRIME else total
+
+
+@jit(exact=True)
 def mix(hashed: np.uint64) -> np.uint64:
     """Return a number whose high bits depend on all bits of a hash."""
     mixed = (hashed ^ (hashed >> _32)) * _FINISH
@@ -67,15 +82,28 @@ def mix(hashed: np.uint64) -> np.uint64:
 
 @jit(exact=True)
 def hash_words(
-    starts: NDArray[np.int64], letters: NDArray[np.uint8], base: np.uint64, rows: NDArray[np.uint64]
+    starts: NDArray[np.int64],
+    letters: NDArray[np.uint8],
+    base: np.uint64,
+    delimiter: NDArray[np.uint64],
+    rows: NDArray[np.uint64],
 ) -> None:
-    """Write the hash and the power of each word ``letters[starts[i]:starts[i + 1]]``."""
+    """Write the numbers of each word ``letters[starts[i]:starts[i + 1]]``, except for its last column.
+
+    Args:
+        starts: as above.
+        letters: as above.
+        base: the place of the polynomial, below PRIME.
+        delimiter: its hash and power.
+        rows: output, see `Names`.
+    """
     for word in range(len(starts) - 1):
         hashed, power = _ZERO, _ONE
         for k in range(starts[word], starts[word + 1]):
-            hashed = hashed * base + np.uint64(letters[k]) + _ONE
-            power *= base
+            hashed = follow(hashed, base, np.uint64(letters[k]) + _ONE)
+            power = follow(power, base, _ZERO)
         rows[word, HASH], rows[word, POWER] = hashed, power
+        rows[word, LEFT_HASH] = follow(hashed, delimiter[1], delimiter[0])
 
 
 @jit(exact=True)
@@ -128,7 +156,7 @@ def grow_chains(ids: NDArray[np.int32], names: Names, size: int, delimiter: NDAr
                 heads = np.concatenate((heads, np.zeros(size, np.uint32)))
                 slot, found = _chain(left, word, slots)
             steps[size] = left << _32 | word
-            hashes[size] = (before * rows[word, POWER] + rows[word, HASH]) * delimiter[1] + delimiter[0]
+            hashes[size] = follow(follow(before, rows[word, POWER], rows[word, HASH]), delimiter[1], delimiter[0])
             heads[size] = head
             size += 1
             found = np.uint64(size)
@@ -147,7 +175,7 @@ def index_chains(names: Names, size: int, delimiter: NDArray[np.uint64]) -> None
             before, heads[node] = hashes[left & _NODE], heads[left & _NODE]
         else:
             before, heads[node] = rows[left, LEFT_HASH], np.uint32(left)
-        hashes[node] = (before * rows[word, POWER] + rows[word, HASH]) * delimiter[1] + delimiter[0]
+        hashes[node] = follow(follow(before, rows[word, POWER], rows[word, HASH]), delimiter[1], delimiter[0])
         slot, _ = _chain(left, word, slots)
         slots[slot], slots[slot + _ONE] = steps[node], np.uint64(node + 1)
 
@@ -163,7 +191,7 @@ def hash_pairs(pairs: NDArray[np.uint64], names: Names) -> NDArray[np.uint64]:
             hashes[i] = mix(rows[word, HASH])
         else:
             before = chain_hashes[left & _NODE] if left >= _CHAIN else rows[left, LEFT_HASH]
-            hashes[i] = mix(before * rows[word, POWER] + rows[word, HASH])
+            hashes[i] = mix(follow(before, rows[word, POWER], rows[word, HASH]))
     return hashes
 
 
@@ -207,7 +235,7 @@ def sort_pairs(
                 left, before = (chain - _ONE) | _CHAIN, chain_hashes[chain - _ONE]
             continue
         if left != _WORD:
-            hashed = mix(before * rows[word, POWER] + rows[word, HASH])
+            hashed = mix(follow(before, rows[word, POWER], rows[word, HASH]))
             part = (np.int64(hashed >> shift) if part_bits else 0) - first
             if 0 <= part < n_parts:
                 found[n, 0], found[n, 1] = hashed, left << _32 | word

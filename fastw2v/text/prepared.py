@@ -119,6 +119,7 @@ def _prepare_into(
         if phrases:
             passes, options = phrases
             ingested, n_phrases = join_phrases(ingested, passes, options, scratch, config.workers)
+            say(progress, f"phrases: {', then '.join(f'{n:,}' for n in n_phrases)}")
             joined = {"passes": passes, **options.as_record(), "found": n_phrases}
         order, final_id = choose_words(ingested, config.min_count, config.max_vocab)
         n_tokens, n_sentences = int(ingested.counts[order].sum()), ingested.n_sentences
