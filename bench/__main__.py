@@ -14,6 +14,7 @@ from . import (
     parity,
     peak,
     peers,
+    phrases,
     quality,
     report,
     scaling,
@@ -38,6 +39,7 @@ COMMANDS: dict[str, ModuleType] = {
     "ingest": ingest,
     "vectors": vectors,
     "switch": switch,
+    "phrases": phrases,
     "distributed": distributed,
 }
 

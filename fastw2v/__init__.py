@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .errors import UnknownWordError as UnknownWordError
     from .evaluate import evaluate_analogies as evaluate_analogies
     from .evaluate import evaluate_similarity as evaluate_similarity
+    from .text.phrases import ENGLISH_CONNECTOR_WORDS as ENGLISH_CONNECTOR_WORDS
+    from .text.phrases import FrozenPhrases as FrozenPhrases
+    from .text.phrases import Phrases as Phrases
     from .text.prepared import prepare as prepare
     from .training.callbacks import Progress as Progress
     from .training.driver import train as train
@@ -43,6 +46,7 @@ _NAMES = {
         "FormatError", "Terminated", "UnknownWordError",
     ),
     "evaluate": ("evaluate_analogies", "evaluate_similarity"),
+    "text.phrases": ("ENGLISH_CONNECTOR_WORDS", "FrozenPhrases", "Phrases"),
     "text.prepared": ("prepare",),
     "training.callbacks": ("Progress",),
     "training.driver": ("train", "train_ids"),

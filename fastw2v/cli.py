@@ -41,6 +41,8 @@ from .files.replacing import STANDARD_OUTPUT, replacing
 from .foreign_options import hint, is_foreign
 from .screen import counted, escaped, printable, readings, unescaped
 from .spellings import close_to
+from .text.joining import SCORINGS
+from .text.phrases import ENGLISH_CONNECTOR_WORDS
 from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
 from .training.driver import train
 from .vectors.decimals import text_of_rows
@@ -77,6 +79,7 @@ FORMAT_HELP = (
     "(default: by suffix; without one, word2vec-bin)"
 )
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
+_OF_PHRASES = ("phrases", "phrase_min_count", "phrase_threshold", "phrase_scoring", "connector_words")
 
 
 class Parser(argparse.ArgumentParser):
@@ -181,6 +184,42 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("corpus", nargs="+", metavar="CORPUS", help=texts)
     sub.add_argument("-o", "--output", required=True, metavar="DIR", help="prepared folder to write")
     _add_options(sub, _OF_PREPARE)
+    sub.add_argument(
+        "--phrases",
+        type=number_parser(int),
+        default=argparse.SUPPRESS,
+        metavar="N",
+        help="find phrases and join them, as new_york, N times; the second time phrases of up to four words appear "
+        "(default: 0)",
+    )
+    sub.add_argument(
+        "--phrase-min-count",
+        type=number_parser(int),
+        default=argparse.SUPPRESS,
+        metavar="N",
+        help="rarer pairs of words are no phrases (default: 5)",
+    )
+    sub.add_argument(
+        "--phrase-threshold",
+        type=number_parser(float),
+        default=argparse.SUPPRESS,
+        metavar="X",
+        help="a pair of words is a phrase if its score is above this (default: 10; 0.5 with npmi)",
+    )
+    sub.add_argument(
+        "--phrase-scoring",
+        choices=SCORINGS,
+        default=argparse.SUPPRESS,
+        help="default: as in word2phrase and gensim; npmi: normalised pointwise mutual information, -1 to 1",
+    )
+    sub.add_argument(
+        "--connector-words",
+        type=_words,
+        default=argparse.SUPPRESS,
+        metavar="WORDS",
+        help="words that may stand inside a phrase, as in bank_of_america, with spaces or commas between them; english "
+        "is a list of English articles, prepositions and conjunctions",
+    )
 
     sub = command("eval", _eval, "score a model against human judgements")
     sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
@@ -283,6 +322,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _words(text: str) -> frozenset[str]:
+    """Return the words of an argument."""
+    return ENGLISH_CONNECTOR_WORDS if text == "english" else frozenset(text.replace(",", " ").split())
+
+
 def _corpus(paths: list[str]) -> str | list[str]:
     if len(paths) == 1:
         return paths[0]
@@ -327,7 +371,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    options = {name: vars(arguments)[name] for name in _OF_PREPARE if name in arguments}
+    options = {name: vars(arguments)[name] for name in (*_OF_PREPARE, *_OF_PHRASES) if name in arguments}
     output = _output(arguments)
     corpus = prepare(_corpus(arguments.corpus), output, **options)
     _print(

@@ -15,6 +15,7 @@ from bench import (
     parity,
     peak,
     peers,
+    phrases,
     quality,
     record,
     report,
@@ -363,3 +364,27 @@ def test_switch_changes_one_line_and_its_table_renders(results, tmp_path, monkey
 def test_a_program_that_fails_is_not_timed(tmp_path):
     with pytest.raises(SystemExit, match=r"(?s)the program failed with fastw2v.*No such file"):
         switch.run_program("fastw2v", "sg=1", tmp_path / "none", 1, tmp_path)
+
+
+def test_phrases_are_timed_beside_gensim_and_must_be_the_same(tmp_path, results, monkeypatch, capsys):
+    pytest.importorskip("gensim")
+    text = tmp_path / "text.txt"
+    lines = ["he is in new york", "the new idea of york is a new one"] * 3 + ["in new york"] * 20
+    lines += [f"w{i} w{i + 1} w{i * i}" for i in range(300)]  # A score grows with the vocabulary.
+    text.write_text("\n".join(lines))
+    phrases.run(argparse.Namespace(corpus=text, tokens=None, rounds=2, quick=False))
+    (written,) = report.records("phrases")
+    assert written["corpus"]["tokens"] == sum(len(line.split()) for line in text.read_text().splitlines())
+    assert set(written["calls"]) == {"learn", "learn and join"}
+    assert all(of["ratio"]["median"] > 0 for of in written["calls"].values())
+    assert list(phrases.blocks()) == ["phrases"]
+    assert "same" in capsys.readouterr().out
+    monkeypatch.setattr(phrases, "same_phrases", lambda ours, theirs: False)
+    with pytest.raises(SystemExit, match="find different phrases"):
+        phrases.run(argparse.Namespace(corpus=text, tokens=None, rounds=1, quick=True))
+
+
+def test_phrases_with_other_scores_are_not_the_same():
+    assert phrases.same_phrases({"a_b": 1.0}, {"a_b": 1.0 + 1e-12})
+    assert not phrases.same_phrases({"a_b": 1.0}, {"a_b": 1.0 + 1e-6})
+    assert not phrases.same_phrases({"a_b": 1.0}, {"a_c": 1.0})

@@ -8,6 +8,7 @@ import bz2
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import lzma
 import os
@@ -31,7 +32,7 @@ from fastw2v.embeddings import Embeddings
 from fastw2v.errors import FastW2VError, FormatError
 from fastw2v.files.manifest import checksum
 from fastw2v.screen import printable
-from fastw2v.text import ingest
+from fastw2v.text import ingest, joining
 from fastw2v.text.prepared import open_prepared
 from fastw2v.training.checkpoint import read_state
 from fastw2v.vectors import binary_rows, text_rows
@@ -223,6 +224,76 @@ def test_any_bytes_as_text(place, monkeypatch, examples):
         st.sampled_from([200, 1 << 28, 1 << 28]),
         st.integers(1, 3),
         st.none() | st.integers(1, 5),
+    )
+
+
+def joined_twin(sentences, threshold, connectors):
+    """How often gensim's rules find each word and pair, and the joined sentences, in plain Python."""
+    pieces = [[i for i, word in enumerate(s) if word not in connectors] for s in sentences]
+    counts = Counter(s[i] for s, places in zip(sentences, pieces, strict=True) for i in places)
+    for sentence, places in zip(sentences, pieces, strict=True):
+        counts.update("_".join(sentence[i : j + 1]) for i, j in itertools.pairwise(places))
+    joined = []
+    for sentence, places in zip(sentences, pieces, strict=True):
+        following, words, i = dict(itertools.pairwise(places)), [], 0
+        while i < len(sentence):
+            stop = following.get(i, i) + 1
+            text = "_".join(sentence[i:stop])
+            product = counts[sentence[i]] * counts[sentence[stop - 1]]
+            if stop == i + 1 or (counts[text] - 1) / product * len(counts) <= threshold:
+                stop, text = i + 1, sentence[i]
+            words.append(text)
+            i = stop
+        joined.append(words)
+    return counts, joined
+
+
+@pytest.mark.filterwarnings("ignore::fastw2v.FastW2VWarning")
+@lengths
+def test_phrases_of_any_words(place, monkeypatch, examples):
+    words = st.sampled_from(["a", "b", "c", "a_b", "b_c", "_", "of", "of_b", "\udcff", "na\u00efve", "x" * 40])
+    limits = {"PIECE_IDS": 1 << 17, "WINDOW_IDS": 1 << 12, "ROUND_IDS": 1 << 23, "PART_PAIRS": 1 << 14}
+    limits |= {"FIRST_SLOTS": 1 << 10, "TABLE_BYTES": 1 << 31}
+
+    def check(sentences, small, threshold, connectors, passes, workers):
+        for name, value in (limits | small).items():
+            monkeypatch.setattr(joining, name, value)
+        path = place / "text"
+        path.write_text("\n".join(map(" ".join, sentences)), "utf-8", "surrogateescape")
+        counts, joined = joined_twin(sentences, threshold, connectors)
+        options = {"min_count": 1, "threshold": threshold, "connector_words": connectors}
+        found = fastw2v.Phrases(path, **options, workers=workers)
+        assert found.vocab == counts
+        assert list(found[sentences]) == joined
+        for _ in range(passes - 1):
+            joined = joined_twin(joined, threshold, connectors)[1]
+        of_phrases = {"phrase_min_count": 1, "phrase_threshold": threshold, "connector_words": connectors}
+        options = {"min_count": 1, "phrases": passes, "workers": workers, "progress": False} | of_phrases
+        prepared = fastw2v.prepare(path, place / "p", **options)
+        counts = Counter(word for sentence in joined for word in sentence)
+        assert prepared.vocab.words == [word for word, _ in counts.most_common()]
+        ids = np.split(prepared.ids, prepared.offsets[1:-1])
+        assert [[prepared.vocab.words[i] for i in sentence] for sentence in ids] == joined
+
+    fuzz(
+        examples,
+        check,
+        st.lists(st.lists(words, min_size=1, max_size=9), min_size=1, max_size=9),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "PIECE_IDS": st.integers(1, 9),
+                "WINDOW_IDS": st.integers(1, 3),
+                "ROUND_IDS": st.integers(1, 20),
+                "PART_PAIRS": st.integers(1, 5),
+                "FIRST_SLOTS": st.just(2),
+                "TABLE_BYTES": st.sampled_from([1, 500]),
+            },
+        ),
+        st.sampled_from([0.05, 0.3, 1.0]),
+        st.sampled_from([frozenset(), frozenset({"of", "c"}), frozenset({"a_b", "_"})]),
+        st.integers(1, 3),
+        st.sampled_from([1, 2]),
     )
 
 
@@ -925,6 +996,15 @@ def two_prepared(tmp_path_factory):
     return files_of(folder / "2"), files_of(folder / "3")
 
 
+@pytest.fixture(scope="module")
+def two_phrases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phrases")
+    for topics in (2, 3):
+        options = {"min_count": 1, "threshold": 0.1, "connector_words": {"t0w0", "t1w1"}}
+        fastw2v.Phrases(corpus(topics), **options).save(folder / str(topics))
+    return files_of(folder / "2"), files_of(folder / "3")
+
+
 @lengths
 @pytest.mark.filterwarnings("ignore:.*are not valid UTF-8")
 def test_model_folders(two_models, place, examples):
@@ -975,3 +1055,21 @@ def test_prepared_folders(two_prepared, place, examples):
 
     commands = [None] * 6 + [["info"], ["info", "--json"]]
     fuzz(examples, check, folder_changes(*two_prepared, "prepared.json"), st.sampled_from(commands))
+
+
+@lengths
+def test_phrases_folders(two_phrases, place, examples):
+    folder = place / "p"
+
+    def check(changes):
+        lay_out(folder, two_phrases[0] | changes)
+        with reading():
+            phrases = fastw2v.Phrases.load(folder)
+            list(phrases[corpus(2)])
+            phrases.export_phrases()
+            phrases.save(place / "again")
+            assert fastw2v.Phrases.load(place / "again").export_phrases() == phrases.export_phrases()
+            if isinstance(phrases, fastw2v.Phrases):
+                phrases.add_vocab(corpus(3))
+
+    fuzz(examples, check, folder_changes(*two_phrases, "phrases.json"))

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import importlib
 import inspect
 import os
 import re
@@ -80,6 +81,9 @@ def test_the_public_names_are_those_that_type_checkers_see():
     assert {name: module for name, module in seen.items() if module} == fastw2v._MODULE_OF
     for name, module in seen.items():
         value = getattr(fastw2v, name)
+        if name.isupper():  # A constant has no name of its own.
+            assert value is getattr(importlib.import_module(f"fastw2v.{module}"), name)
+            continue
         assert value.__name__ == (name if module else f"fastw2v.{name}")
         assert module is None or value.__module__ == f"fastw2v.{module}"
 

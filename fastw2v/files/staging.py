@@ -44,7 +44,10 @@ NEW_RUN = "new-run.json"  # in PARTIAL: see `checkpoint.note_new_run`
 _OLD = "old"  # in PARTIAL, the old files while they are being replaced
 _OLD_NAMES = "old-names"
 _REPLACED = "replaced-"  # old files that are about to be removed
-_PARTS = {"V.npy", "U.npy", "vocab.tsv", "metrics.jsonl", "model.json", "ids.npy", "offsets.npy", "prepared.json"}
+_PARTS = {
+    "V.npy", "U.npy", "vocab.tsv", "metrics.jsonl", "model.json", "ids.npy", "offsets.npy", "prepared.json",
+    "pairs.npy", "pair_counts.npy", "steps.npy", "phrases.json",
+}  # fmt: skip
 
 
 def open_part(path: Path) -> BufferedReader:

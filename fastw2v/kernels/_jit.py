@@ -26,8 +26,8 @@ FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 #: Every module of this package that defines compiled functions, with its folder (a test compares this with the tree).
 KERNEL_SOURCES = (
     "distributed/merging", "kernels/_jit", "kernels/pair", "kernels/parallel", "kernels/records", "kernels/sampling",
-    "kernels/simd", "kernels/spans", "kernels/tile", "text/doubts", "text/ingest", "text/wordtable", "training/finite",
-    "vectors/decimals", "vectors/numbers",
+    "kernels/simd", "kernels/spans", "kernels/tile", "text/doubts", "text/ingest", "text/pairs", "text/wordtable",
+    "training/finite", "vectors/decimals", "vectors/numbers",
 )  # fmt: skip
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -75,11 +75,11 @@ def expand(paths: Sequence[str | PathLike[str]]) -> list[str]:
 
 
 def _is_ours(folder: str) -> bool:
-    return any(os.path.isfile(os.path.join(folder, name)) for name in ("prepared.json", "model.json"))
+    return any(os.path.isfile(os.path.join(folder, name)) for name in ("prepared.json", "model.json", "phrases.json"))
 
 
 def _files_below(folder: str) -> list[str]:
-    for manifest, kind in (("prepared.json", "prepared"), ("model.json", "model")):
+    for manifest, kind in (("prepared.json", "prepared"), ("model.json", "model"), ("phrases.json", "phrases")):
         if os.path.isfile(os.path.join(folder, manifest)):
             remedy = "give it alone" if kind == "prepared" else "give the text it was trained on"
             raise CorpusError(f"{folder} is a {kind} folder, not a folder of text: {remedy}")

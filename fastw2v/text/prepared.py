@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from numbers import Integral
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -34,9 +35,12 @@ from .corpus import Corpus, check_ids
 from .doubts import recorded_doubts
 from .ingest import Ingested, digest_files, ingest_files, write_ids
 from .inputs import expand, repeats
+from .joining import PhraseOptions, join_phrases
 from .sentences import check_corpus, ingest_sentences
 
 PREPARED_MANIFEST = "prepared.json"
+MOST_PASSES = 10  # A phrase of the tenth pass may have 1,024 words.
+NPMI_THRESHOLD = 0.5
 SETTLED_NS = 2 * 10**9  # longer than the resolution of any file system's clock
 
 PathOrPaths: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -81,10 +85,17 @@ def build_vocab(ingested: Ingested, order: NDArray[np.int64]) -> Vocab:
 
 
 def _prepare_into(
-    folder: Path, corpus: CorpusInput, config: TrainConfig, *, progress: bool, for_reuse: bool = False
+    folder: Path,
+    corpus: CorpusInput,
+    config: TrainConfig,
+    *,
+    progress: bool,
+    for_reuse: bool = False,
+    phrases: tuple[int, PhraseOptions] | None = None,
 ) -> Vocab:
     """Write ids.npy, offsets.npy, vocab.tsv and prepared.json into an existing folder, prepared.json last."""
     scratch = folder / "scratch"
+    joined: dict[str, Any] | None = None
     paths = as_paths(corpus)
     with announced(progress, "reading the corpus ..."):
         with write_errors(folder):
@@ -97,13 +108,19 @@ def _prepare_into(
                 paths,
                 scratch,
                 workers=config.workers,
-                min_count=config.min_count,
-                max_vocab=config.max_vocab,
+                # A rare word may belong to a phrase, and phrases change the counts.
+                min_count=1 if phrases else config.min_count,
+                max_vocab=None if phrases else config.max_vocab,
                 digested=for_reuse,
                 bill=lambda text: say(progress, f"memory: {text}"),
             )
         for text in (*ingested.doubts, *ingested.repeats):  # Even if no word is frequent enough: they may explain it.
             doubt(text)
+        if phrases:
+            passes, options = phrases
+            ingested, n_phrases = join_phrases(ingested, passes, options, scratch, config.workers)
+            say(progress, f"phrases: {', then '.join(f'{n:,}' for n in n_phrases)}")
+            joined = {"passes": passes, **options.as_record(), "found": n_phrases}
         order, final_id = choose_words(ingested, config.min_count, config.max_vocab)
         n_tokens, n_sentences = int(ingested.counts[order].sum()), ingested.n_sentences
         with write_errors(folder):
@@ -125,6 +142,7 @@ def _prepare_into(
                 "fastw2v": __version__,
                 "min_count": config.min_count,
                 "max_vocab": config.max_vocab,
+                "phrases": joined,
                 "sources": paths,
                 "tokens_read": ingested.n_tokens,
                 "tokens": n_tokens,
@@ -164,6 +182,11 @@ def prepare(
     *,
     min_count: int = 5,
     max_vocab: int | None = None,
+    phrases: int = 0,
+    phrase_min_count: int | None = None,
+    phrase_threshold: float | None = None,
+    phrase_scoring: str | None = None,
+    connector_words: Iterable[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> Corpus:
@@ -177,7 +200,13 @@ def prepare(
         output: the folder to make; the complete folder replaces an existing prepared folder.
         min_count: drop less frequent words.
         max_vocab: keep only this many of the most frequent words.
-        workers: threads that read files; None means every usable core. They never change the result.
+        phrases: how often to find phrases and join them, as ``new york`` to ``new_york``, before words are dropped. In
+            the second pass phrases of up to four words appear. 0 joins nothing.
+        phrase_min_count: see `Phrases`; None for 5.
+        phrase_threshold: see `Phrases`; None for 10, and for 0.5 with ``phrase_scoring="npmi"``.
+        phrase_scoring: see `Phrases`; None for ``"default"``.
+        connector_words: see `Phrases`; None for none.
+        workers: threads; None means every usable core. They never change the result.
         progress: show remarks on standard error.
 
     Returns:
@@ -189,10 +218,31 @@ def prepare(
         FolderError: the folder can't be written, or is something else.
     """
     config = TrainConfig(min_count=min_count, max_vocab=max_vocab, workers=workers)
+    chosen = {
+        "min_count": phrase_min_count,
+        "threshold": phrase_threshold,
+        "scoring": phrase_scoring,
+        "connector_words": connector_words,
+    }
+    joined = _phrase_options(phrases, {name: value for name, value in chosen.items() if value is not None})
     folder = Path(local_path(output, FolderError, output=True))
     with sigterm_raises(), staged(folder, PREPARED_MANIFEST, "prepared") as partial:
-        vocab = _prepare_into(partial, corpus, config, progress=progress)
+        vocab = _prepare_into(partial, corpus, config, progress=progress, phrases=joined)
     return _map(folder, read_manifest(folder, PREPARED_MANIFEST, "prepared"), vocab)
+
+
+def _phrase_options(passes: Any, chosen: dict[str, Any]) -> tuple[int, PhraseOptions] | None:
+    """Return the number of passes and the options of phrases, or None for no phrases."""
+    if isinstance(passes, bool) or not isinstance(passes, Integral) or not 0 <= int(passes) <= MOST_PASSES:
+        raise ConfigError(f"{option('phrases')} is {passes!r:.60}: give a whole number from 0 to {MOST_PASSES}")
+    names = {name: name if name == "connector_words" else f"phrase_{name}" for name in PhraseOptions.__annotations__}
+    if passes == 0:
+        if chosen:
+            raise ConfigError(f"{option(names[next(iter(chosen))])} is for phrases: add {option('phrases', 1)}")
+        return None
+    if chosen.get("scoring") == "npmi":
+        chosen = {"threshold": NPMI_THRESHOLD} | chosen
+    return int(passes), PhraseOptions(**chosen).checked(names)
 
 
 def is_prepared(path: str | PathLike[str]) -> bool:
@@ -273,9 +323,9 @@ def _reusable(cache: Path, paths: Sequence[str | PathLike[str]], config: TrainCo
     """Return the corpus in a model folder's cache if these texts with these options would give the same corpus."""
     try:
         manifest = read_manifest(cache, PREPARED_MANIFEST, "prepared")
-        made_with = [manifest.get(name) for name in ("fastw2v", "min_count", "max_vocab")]
+        made_with = [manifest.get(name) for name in ("fastw2v", "min_count", "max_vocab", "phrases")]
         content = manifest.get("content")
-        if made_with != [__version__, config.min_count, config.max_vocab] or not isinstance(content, dict):
+        if made_with != [__version__, config.min_count, config.max_vocab, None] or not isinstance(content, dict):
             return None
         now = states(paths)
         if now is None or now != content.get("files"):

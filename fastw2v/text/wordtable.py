@@ -438,18 +438,23 @@ def join_words(
 
 
 class Words(Sequence[str]):
-    """Words as bytes, end to end, decoded on access; invalid UTF-8 becomes surrogates."""
+    """Words as bytes, end to end, decoded on access; invalid UTF-8 becomes surrogates.
+
+    Attributes:
+        starts: word i is ``letters[starts[i]:starts[i + 1]]``.
+        letters: the words' bytes.
+    """
 
     def __init__(self, starts: NDArray[np.int64], letters: NDArray[np.uint8]) -> None:
-        self._starts, self._letters = starts, letters
+        self.starts, self.letters = starts, letters
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return len(self.starts) - 1
 
     def __getitem__(self, word: int) -> str:  # type: ignore[override]
         if not 0 <= word < len(self):
             raise IndexError(word)
-        return self._letters[self._starts[word] : self._starts[word + 1]].tobytes().decode("utf-8", "surrogateescape")
+        return self.letters[self.starts[word] : self.starts[word + 1]].tobytes().decode("utf-8", "surrogateescape")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.take(np.arange(len(self))))
@@ -459,8 +464,8 @@ class Words(Sequence[str]):
         if len(order) == 0:
             return []
         rows = order.astype(np.int64)
-        joined = np.empty(int((self._starts[rows + 1] - self._starts[rows]).sum()) + len(rows), np.uint8)
-        join_words(self._starts, self._letters, rows, joined)
+        joined = np.empty(int((self.starts[rows + 1] - self.starts[rows]).sum()) + len(rows), np.uint8)
+        join_words(self.starts, self.letters, rows, joined)
         return joined[:-1].tobytes().decode("utf-8", "surrogateescape").split("\n")
 
 
