@@ -37,6 +37,8 @@ from .files.arrays import npy_blocks
 from .files.manifest import read_manifest
 from .files.places import local_path
 from .files.replacing import STANDARD_OUTPUT, replacing
+from .pictures.picture import checked_place
+from .pictures.points import METHODS
 from .screen import counted, escaped, printable, readings, unescaped
 from .spellings import close_to
 from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
@@ -214,6 +216,31 @@ def build_parser() -> argparse.ArgumentParser:
         "word2vec-bin)",
     )
 
+    sub = command("plot", _plot, "draw a map of words, or the course of a training (pip install 'fastw2v[plot]')")
+    sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    sub.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="picture to write: .html (with a search box; opens without a network), .png or .svg",
+    )
+    of_map = sub.add_mutually_exclusive_group()
+    of_map.add_argument("--words", nargs="+", metavar="WORD", help="draw these words")
+    of_map.add_argument(
+        "--top", type=number_parser(int), default=2000, metavar="N", help="draw the first N words (default: 2000)"
+    )
+    of_map.add_argument(
+        "--metrics", action="store_true", help="draw loss, learning rate and tokens per second over tokens instead"
+    )
+    sub.add_argument(
+        "--method",
+        choices=METHODS,
+        default="tsne",
+        help="tsne: neighbours stay together; pca: at once, large distances stay (default: tsne)",
+    )
+    sub.add_argument("--seed", type=number_parser(int), default=1, metavar="N", help="seed of the map (default: 1)")
+
     sub = command("info", _info, "describe a model folder, a prepared folder or a file of vectors")
     sub.add_argument("folder", metavar="MODEL")
     sub.add_argument("--json", action="store_true", help="print JSON")
@@ -323,12 +350,22 @@ def _analogy_line(score: AnalogyScore) -> str:
     return f"{printable(score.section):<28} {score.correct}/{score.attempted}/{score.total}  {accuracy}{unknown}"
 
 
+def _known(embeddings: Embeddings, texts: list[str]) -> dict[str, str | None]:
+    """Return the word that each text means, given as it is or as `neighbors` shows it on a screen; None if unknown."""
+    return {text: next((word for word in readings(text) if word in embeddings), None) for text in texts}
+
+
+def _check_known(embeddings: Embeddings, given: dict[str, str | None]) -> None:
+    unknown = [_unknown(embeddings, text) for text, word in given.items() if word is None]
+    if unknown:
+        raise UnknownWordError("; and ".join(unknown))
+
+
 def _neighbors(arguments: argparse.Namespace) -> None:
     if arguments.n < 1:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
-    # A word may be given as it is, or as `neighbors` shows it on a screen.
-    given = {text: next((word for word in readings(text) if word in embeddings), None) for text in arguments.words}
+    given = _known(embeddings, arguments.words)
     words = dict.fromkeys(word for word in given.values() if word is not None)
     nearest = {word: embeddings.most_similar(word, topn=arguments.n) for word in words}
     if arguments.json and nearest:
@@ -340,9 +377,7 @@ def _neighbors(arguments: argparse.Namespace) -> None:
                 print(show(word))
             for near, cosine in row:
                 print(f"{cosine:7.4f}  {show(near)}")
-    unknown = [_unknown(embeddings, text) for text, word in given.items() if word is None]
-    if unknown:
-        raise UnknownWordError("; and ".join(unknown))
+    _check_known(embeddings, given)
 
 
 def _unknown(embeddings: Embeddings, text: str) -> str:
@@ -391,6 +426,25 @@ def _export(arguments: argparse.Namespace) -> None:
     if arguments.file != STANDARD_OUTPUT and (os.path.isfile(arguments.file) or os.path.isdir(arguments.file)):
         size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
         _print(f"{arguments.file}: {size}, {written}")
+
+
+def _plot(arguments: argparse.Namespace) -> None:
+    if sys.modules.get("scipy", np) is None:  # `__main__` hides SciPy from Numba, but scikit-learn needs it.
+        del sys.modules["scipy"]
+    checked_place(arguments.output)  # It raises before anything is read.
+    embeddings = load(arguments.model)
+    if arguments.metrics:
+        embeddings.plot_metrics(arguments.output)
+        _print(f"{arguments.output}: {counted(len(embeddings.metrics), 'record')} of the training")
+        return
+    words = None
+    if arguments.words is not None:
+        given = _known(embeddings, arguments.words)
+        _check_known(embeddings, given)
+        words = [word for word in given.values() if word is not None]
+    embeddings.plot(words, top=arguments.top, method=arguments.method, seed=arguments.seed, path=arguments.output)
+    n_words = min(arguments.top, len(embeddings)) if words is None else len(dict.fromkeys(words))
+    _print(f"{arguments.output}: a map of {counted(n_words, 'word')}")
 
 
 def _info(arguments: argparse.Namespace) -> None:

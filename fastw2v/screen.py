@@ -24,7 +24,7 @@ def printable(text: str) -> str:
     """
     if text.isprintable() and _BLANK.isdisjoint(text):
         return text
-    return "".join(c if _is_visible(text, i) else _escape(c) for i, c in enumerate(text))
+    return "".join(c if _is_visible(text, i) else escape_character(c) for i, c in enumerate(text))
 
 
 def escaped(word: str) -> str:
@@ -56,7 +56,8 @@ def _replace_escapes(text: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[0][2:], 16)), text)
 
 
-def _escape(character: str) -> str:
+def escape_character(character: str) -> str:
+    r"""Return the escape of a character, such as ``\u200b``."""
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

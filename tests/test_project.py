@@ -126,7 +126,7 @@ def test_import_compiles_nothing_and_needs_no_extra():
     assert run_python(COMPILED) == "0\n"
     loaded = run_python("import fastw2v, sys; fastw2v.train; print(*sys.modules)").split()
     assert "numba" in loaded
-    assert not {"gensim", "matplotlib", "ray", "zstandard"} & set(loaded)
+    assert not {"gensim", "matplotlib", "plotly", "ray", "sklearn", "zstandard"} & set(loaded)
 
 
 TRAIN = """
@@ -261,7 +261,8 @@ ANYWHERE = {"_version", "config", "errors", "interrupts", "machine", "screen", "
 MAY_IMPORT = {
     "kernels": set(),
     "files": ANYWHERE,
-    "vectors": ANYWHERE | {"kernels", "files", "vocab"},
+    "pictures": ANYWHERE | {"files"},
+    "vectors": ANYWHERE | {"kernels", "files", "vocab", "pictures"},
     "text": ANYWHERE | {"kernels", "files", "vocab"},
     "training": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings"},
     "distributed": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings", "training"},
