@@ -133,7 +133,10 @@ Plotly.newPlot(plot, [
 ], {
   xaxis: axis, yaxis: { ...axis, scaleanchor: "x" }, margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false,
   dragmode: "pan", hovermode: "closest", hoverlabel: { align: "left" },
-}, { responsive: true, scrollZoom: true, displaylogo: false }).then(() => {
+}, {
+  responsive: true, scrollZoom: true, displaylogo: false,
+  modeBarButtons: [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+}).then(() => {
   plot.on("plotly_relayout", label);
   window.addEventListener("resize", () => setTimeout(label, 100));
   box.addEventListener("input", search);
@@ -147,8 +150,9 @@ Plotly.newPlot(plot, [
 
 _COURSE = """"use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
-Plotly.newPlot(document.getElementById("plot"), data.traces, data.layout, { responsive: true, displaylogo: false })
-  .then(() => { document.body.dataset.ready = "yes"; });
+Plotly.newPlot(document.getElementById("plot"), data.traces, data.layout, {
+  responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+}).then(() => { document.body.dataset.ready = "yes"; });
 """
 
 
@@ -195,7 +199,12 @@ def course_page(course: dict[str, list[float]]) -> bytes:
         for start in epoch_starts(course)
     ]
     title = "tokens, over all epochs; a dotted line is the end of an epoch"
-    layout: dict[str, Any] = {"showlegend": False, "hovermode": "x unified", "shapes": lines} | axes
+    layout: dict[str, Any] = {
+        "showlegend": False,
+        "hovermode": "x unified",
+        "shapes": lines,
+        "margin": {"t": 40, "r": 40},
+    } | axes
     layout["xaxis"] = {"title": {"text": title}, "anchor": f"y{len(MEASURES)}"}
     return _page("Course of a training", '<div id="plot"></div>', {"traces": traces, "layout": layout}, _COURSE)
 
