@@ -296,6 +296,10 @@ def test_imports_follow_the_direction_of_dependence():
     graphlib.TopologicalSorter({path: imported - faces for path, imported in graph.items()}).prepare()
 
 
+#: Modules whose classes take the arguments that another library prescribes.
+PRESCRIBED = {"sklearn.py"}
+
+
 def test_functions_take_few_arguments():
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -304,7 +308,8 @@ def test_functions_take_few_arguments():
                 compiled = any(
                     isinstance(each, ast.Call) and getattr(each.func, "id", "") == "jit" for each in node.decorator_list
                 )
-                assert count <= (9 if compiled else 12), (path, node.name, count)
+                prescribed = node.name == "__init__" and path.name in PRESCRIBED
+                assert count <= (9 if compiled else 12) or prescribed, (path, node.name, count)
             if isinstance(node, ast.ClassDef):
                 assert node.end_lineno - node.lineno < 300, (path, node.name)
     for module in (kernels, kernels.simd, reference):
