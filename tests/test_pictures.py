@@ -26,8 +26,10 @@ AWKWARD = [
     "<img/src=x/onerror=document.title='broken'>",
     "<b>bold</b>",
     "&lt;",
-    "<!--",
-    "$a$b$",
+    "<!--<script/",
+    "</script/x",
+    "$a$",
+    r"$\nosuch$",
     "quote'\"",
     "{0}{title}",
     "ki\u200bng",
@@ -299,7 +301,8 @@ class TestPlot:
         assert "&lt;" in shown["labels"]
         assert shown["visited"] < shown["whole"] / 4
         assert shown["whole again"] == pytest.approx(shown["whole"])
-        assert AWKWARD[0] in shown["hover"]
+        assert "<b>bold</b>" in shown["hover"]
+        assert shown["marks"] == "<b>bold</b>"
 
     def test_labels_of_the_page_do_not_overlap_and_zoom_brings_more(self, tmp_path):
         words = [f"word{i:03}" for i in range(500)]
@@ -366,6 +369,7 @@ out.searches = {}; out.marked = {};
 for (const text of ["king", "CAF\\u00c9", "<b>", "zzz", ""]) {
   await type(text);
   out.searches[text] = doc.getElementById("found").textContent;
+  if (text === "<b>") out.marks = doc.querySelector(".scatterlayer .trace:nth-child(3) .textpoint text").textContent;
   out.marked[text] = doc.querySelectorAll(".scatterlayer .trace:nth-child(3) .point").length;
 }
 await type("king");
@@ -376,7 +380,7 @@ await type("");
 doc.getElementById("form").requestSubmit();
 await settled();
 out["whole again"] = span();
-page.Plotly.Fx.hover(doc.getElementById("plot"), [{ curveNumber: 0, pointNumber: 0 }]);
+page.Plotly.Fx.hover(doc.getElementById("plot"), [{ curveNumber: 0, pointNumber: 3 }]);
 await settled();
 out.hover = [...doc.querySelectorAll(".hoverlayer text")].map((text) => text.textContent).join(" ");
 out.title = doc.title;
