@@ -138,6 +138,8 @@ class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """Return the tokens of each text."""
         if isinstance(X, (str, bytes, Mapping)) or not isinstance(X, Iterable):
             raise TypeError(f"X is a {type(X).__name__}: give a list of texts")
+        if hasattr(X, "columns"):  # Iterating over a data frame gives the names of its columns.
+            raise TypeError(f"X is a {type(X).__name__}: give one column of texts, such as X['text']")
         return (self._split(text, number) for number, text in enumerate(X))
 
     def _split(self, text: object, number: int) -> list[str]:

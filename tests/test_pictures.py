@@ -332,6 +332,16 @@ def test_without_the_extra(planted, tmp_path, monkeypatch):
     assert not path.exists()
 
 
+@pytest.mark.usefixtures("picture_libraries")
+def test_without_scikit_learn(planted, tmp_path, monkeypatch):
+    for name in ("sklearn", "sklearn.cluster", "sklearn.manifold"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r"scikit-learn can't be loaded .*: pip install 'fastw2v\[plot\]'"):
+        planted.plot(path=tmp_path / "m.html")
+    planted.plot_metrics(tmp_path / "c.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.html"]
+
+
 #: What stands between a page and the report of a test: the page's own policy lets only its own scripts run.
 FRAME = """<!DOCTYPE html><meta charset="utf-8"><body><script>
 const report = { violations: [], errors: [] };

@@ -182,6 +182,15 @@ def test_bad_options(vectorizer):
         vectorizer(**QUICK, tokenizer=str.strip).fit(TEXTS)
 
 
+class DataFrame(list):
+    columns = ("text",)
+
+
+def test_a_data_frame_is_no_list_of_texts(vectorizer):
+    with pytest.raises(TypeError, match=r"X is a DataFrame: give one column of texts, such as X\['text'\]"):
+        vectorizer(**QUICK).fit(DataFrame(["text"]))
+
+
 API_CHECKS = (
     "check_estimator_cloneable",
     "check_estimator_tags_renamed",

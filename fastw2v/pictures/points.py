@@ -59,6 +59,8 @@ def placed(
     if row is not None:
         raise FormatError(f"the vector of the word '{printable(words[row]):.60}' is not finite: repair it")
     with from_extra("plot", "scikit-learn"):
+        import sklearn.cluster
+        import sklearn.manifold  # noqa: F401
         from threadpoolctl import threadpool_limits
     scale = np.abs(vectors).max(axis=1, keepdims=True, initial=0)  # Squares of extreme numbers would not fit.
     unit: NDArray[np.float32] = (vectors / np.where(scale == 0, 1, scale)).astype(np.float32)
