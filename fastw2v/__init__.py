@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .errors import FastW2VWarning as FastW2VWarning
     from .errors import FolderError as FolderError
     from .errors import FormatError as FormatError
+    from .errors import MissingExtraError as MissingExtraError
     from .errors import Terminated as Terminated
     from .errors import UnknownWordError as UnknownWordError
     from .evaluate import evaluate_analogies as evaluate_analogies
@@ -43,7 +44,7 @@ _NAMES = {
     "embeddings": ("Embeddings", "load", "load_word2vec_format"),
     "errors": (
         "ClusterError", "ConfigError", "CorpusError", "DivergedError", "FastW2VError", "FastW2VWarning", "FolderError",
-        "FormatError", "Terminated", "UnknownWordError",
+        "FormatError", "MissingExtraError", "Terminated", "UnknownWordError",
     ),
     "evaluate": ("evaluate_analogies", "evaluate_similarity"),
     "text.phrases": ("ENGLISH_CONNECTOR_WORDS", "FrozenPhrases", "Phrases"),

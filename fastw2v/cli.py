@@ -39,6 +39,8 @@ from .files.manifest import read_manifest
 from .files.places import local_path
 from .files.replacing import STANDARD_OUTPUT, replacing
 from .foreign_options import hint, is_foreign
+from .pictures.picture import checked_place
+from .pictures.points import METHODS
 from .screen import counted, escaped, printable, readings, unescaped
 from .spellings import close_to
 from .text.joining import SCORINGS
@@ -310,6 +312,31 @@ def build_parser() -> argparse.ArgumentParser:
             help="encoding of the words in a file of vectors (default: utf-8)",
         )
 
+    sub = command("plot", _plot, "draw a map of words, or the course of a training (pip install 'fastw2v[plot]')")
+    sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    sub.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="picture to write: .html (with a search box; opens without a network), .png or .svg",
+    )
+    of_map = sub.add_mutually_exclusive_group()
+    of_map.add_argument("--words", nargs="+", metavar="WORD", help="draw these words")
+    of_map.add_argument(
+        "--top", type=number_parser(int), default=2000, metavar="N", help="draw the first N words (default: 2000)"
+    )
+    of_map.add_argument(
+        "--metrics", action="store_true", help="draw loss, learning rate and tokens per second over tokens instead"
+    )
+    sub.add_argument(
+        "--method",
+        choices=METHODS,
+        default="tsne",
+        help="tsne: neighbours stay together; pca: at once, large distances stay (default: tsne)",
+    )
+    sub.add_argument("--seed", type=number_parser(int), default=1, metavar="N", help="seed of the map (default: 1)")
+
     sub = command("info", _info, "describe a model folder, a prepared folder or a file of vectors")
     sub.add_argument("folder", metavar="MODEL")
     sub.add_argument("--json", action="store_true", help="print JSON")
@@ -429,12 +456,22 @@ def _analogy_line(score: AnalogyScore) -> str:
     return f"{printable(score.section):<28} {score.correct}/{score.attempted}/{score.total}  {accuracy}{unknown}"
 
 
+def _known(embeddings: Embeddings, texts: list[str]) -> dict[str, str | None]:
+    """Return the word that each text means, given as it is or as `neighbors` shows it on a screen; None if unknown."""
+    return {text: next((word for word in readings(text) if word in embeddings), None) for text in texts}
+
+
+def _check_known(embeddings: Embeddings, given: dict[str, str | None]) -> None:
+    unknown = [_unknown(embeddings, text) for text, word in given.items() if word is None]
+    if unknown:
+        raise UnknownWordError("; and ".join(unknown))
+
+
 def _neighbors(arguments: argparse.Namespace) -> None:
     if arguments.n < 1:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
-    # A word may be given as it is, or as `neighbors` shows it on a screen.
-    given = {text: next((word for word in readings(text) if word in embeddings), None) for text in arguments.words}
+    given = _known(embeddings, arguments.words)
     words = dict.fromkeys(word for word in given.values() if word is not None)
     nearest = {word: embeddings.most_similar(word, topn=arguments.n) for word in words}
     if arguments.json and nearest:
@@ -446,16 +483,14 @@ def _neighbors(arguments: argparse.Namespace) -> None:
                 print(show(word))
             for near, cosine in row:
                 print(f"{cosine:7.4f}  {show(near)}")
-    unknown = [_unknown(embeddings, text) for text, word in given.items() if word is None]
-    if unknown:
-        raise UnknownWordError("; and ".join(unknown))
+    _check_known(embeddings, given)
 
 
 def _similarity(arguments: argparse.Namespace) -> None:
     if len(arguments.words) % 2:
         raise ConfigError(f"WORD: {counted(len(arguments.words), 'word')}: give two, or several pairs")
     embeddings = load(arguments.model)
-    words = [_known(embeddings, text) for text in arguments.words]
+    words = [_word(embeddings, text) for text in arguments.words]
     pairs = [(a, b, embeddings.similarity(a, b)) for a, b in zip(words[::2], words[1::2], strict=True)]
     if arguments.json:
         _print_json([{"words": [a, b], "cosine": cosine} for a, b, cosine in pairs])
@@ -469,7 +504,7 @@ def _analogy(arguments: argparse.Namespace) -> None:
     if arguments.n < 1:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
-    words = [_known(embeddings, text) for text in arguments.words]
+    words = [_word(embeddings, text) for text in arguments.words]
     answers = embeddings.analogy(words[0], words[1], words[2], topn=arguments.n)
     if arguments.json:
         _print_json({"words": words, "answers": [{"word": word, "cosine": cosine} for word, cosine in answers]})
@@ -479,7 +514,7 @@ def _analogy(arguments: argparse.Namespace) -> None:
         print(f"{cosine:7.4f}  {show(word)}")
 
 
-def _known(embeddings: Embeddings, text: str) -> str:
+def _word(embeddings: Embeddings, text: str) -> str:
     """Return the word that a person means: as it is, or as `neighbors` shows it on a screen."""
     word = next((word for word in readings(text) if word in embeddings), None)
     if word is None:
@@ -542,6 +577,25 @@ def _export(arguments: argparse.Namespace) -> None:
     if target != STANDARD_OUTPUT and (os.path.isfile(target) or os.path.isdir(target)):
         size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
         _print(f"{target}: {size}, {written}")
+
+
+def _plot(arguments: argparse.Namespace) -> None:
+    if sys.modules.get("scipy", np) is None:  # `__main__` hides SciPy from Numba, but scikit-learn needs it.
+        del sys.modules["scipy"]
+    checked_place(arguments.output)  # It raises before anything is read.
+    embeddings = load(arguments.model)
+    if arguments.metrics:
+        embeddings.plot_metrics(arguments.output)
+        _print(f"{arguments.output}: {counted(len(embeddings.metrics), 'record')} of the training")
+        return
+    words = None
+    if arguments.words is not None:
+        given = _known(embeddings, arguments.words)
+        _check_known(embeddings, given)
+        words = [word for word in given.values() if word is not None]
+    embeddings.plot(words, top=arguments.top, method=arguments.method, seed=arguments.seed, path=arguments.output)
+    n_words = min(arguments.top, len(embeddings)) if words is None else len(dict.fromkeys(words))
+    _print(f"{arguments.output}: a map of {counted(n_words, 'word')}")
 
 
 def _info(arguments: argparse.Namespace) -> None:

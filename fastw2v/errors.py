@@ -7,6 +7,7 @@ FastW2VError
 ├── FormatError       (ValueError)       an evaluation file or a file of vectors
 ├── DivergedError     (ArithmeticError)  values that are not finite
 ├── ClusterError      (RuntimeError)     Ray and the nodes
+├── MissingExtraError (ImportError)      an optional package is not installed
 └── UnknownWordError  (KeyError)         a word without a vector
 Terminated            (SystemExit)       SIGTERM
 
@@ -117,6 +118,24 @@ class DivergedError(FastW2VError, ArithmeticError):
 
 class ClusterError(FastW2VError, RuntimeError):
     """Ray is missing, its cluster is unreachable or unsuitable, or too few nodes of a training are left."""
+
+
+class MissingExtraError(FastW2VError, ImportError):
+    """A package of an extra, such as matplotlib, is not installed; the message has the command that installs it."""
+
+
+@contextlib.contextmanager
+def from_extra(extra: str, what: str) -> Iterator[None]:
+    """Turn a failed import in the body into a `MissingExtraError`.
+
+    Args:
+        extra: the extra of this package that installs what is missing.
+        what: what is missing, for the message.
+    """
+    try:
+        yield
+    except ImportError as reason:
+        raise MissingExtraError(f"{what} can't be loaded ({reason}): pip install 'fastw2v[{extra}]'") from None
 
 
 class UnknownWordError(FastW2VError, KeyError):

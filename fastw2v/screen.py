@@ -6,9 +6,12 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from typing import Any
 
 from tqdm import tqdm
+
+NOTEBOOK_COLUMNS = 100  # of a bar of text
 
 _JOINERS = "\u200c\u200d"  # Zero-width non-joiner and joiner.
 _FIRST_JOINED = "\u0590"  # Letters before this one, such as Latin ones, look the same with and without a joiner.
@@ -24,7 +27,7 @@ def printable(text: str) -> str:
     """
     if text.isprintable() and _BLANK.isdisjoint(text):
         return text
-    return "".join(c if _is_visible(text, i) else _escape(c) for i, c in enumerate(text))
+    return "".join(c if _is_visible(text, i) else escape_character(c) for i, c in enumerate(text))
 
 
 def escaped(word: str) -> str:
@@ -56,7 +59,8 @@ def _replace_escapes(text: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[0][2:], 16)), text)
 
 
-def _escape(character: str) -> str:
+def escape_character(character: str) -> str:
+    r"""Return the escape of a character, such as ``\u200b``."""
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
@@ -129,22 +133,38 @@ def announced(progress: bool, text: str) -> Iterator[None]:
         timer.cancel()
 
 
+def in_notebook() -> bool:
+    """Return whether this program runs in a kernel of IPython, as in Jupyter; nothing is imported to find out."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
 def bar(total: int | None, unit: str, what: str | None, progress: bool, done: int = 0) -> Any:
-    """Return a bar to use in ``with``, silent unless ``progress``; a log file gets one line per 30 s."""
+    """Return a bar to use in ``with``, silent unless ``progress``; a log file gets one line per 30 s.
+
+    In a notebook it is a widget where ipywidgets is installed, and otherwise a line of text that moves.
+    """
     screen = Screen()
-    interval = 0.1 if screen.isatty() else 30
-    return tqdm(
-        file=screen,
-        total=total,
-        initial=done,
-        desc=what,
-        unit=unit,
-        unit_scale=True,
-        dynamic_ncols=True,
-        disable=not progress,
-        mininterval=interval,
-        maxinterval=interval + 10,
-    )
+    notebook = in_notebook()
+    interval = 0.1 if screen.isatty() else 0.5 if notebook else 30
+    options: dict[str, Any] = {
+        "total": total,
+        "initial": done,
+        "desc": what,
+        "unit": unit,
+        "unit_scale": True,
+        "dynamic_ncols": True,
+        "disable": not progress,
+        "mininterval": interval,
+        "maxinterval": interval + 10,
+    }
+    if notebook and progress and find_spec("ipywidgets") is not None:
+        from tqdm.notebook import tqdm as widget  # Elsewhere it would import IPython.
+
+        return widget(**options)
+    if notebook:
+        options |= {"dynamic_ncols": False, "ncols": NOTEBOOK_COLUMNS}  # No terminal tells the width.
+    return tqdm(file=screen, **options)
 
 
 class Bar:

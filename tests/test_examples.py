@@ -16,6 +16,8 @@ from fastw2v import kernels, reference
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: What the examples of a page need beside fastw2v; without it they are skipped.
+NEEDS = {"pictures.md": ("matplotlib", "plotly", "sklearn"), "sklearn.md": ("sklearn",)}
 LONGEST = 15  # lines of an example in kernels.md
 
 
@@ -39,6 +41,8 @@ def run(tmp_path, monkeypatch):
     Path("corpus.txt").write_text("the king and the queen met a man and a woman\n" * 50)
 
     def section(page, title):
+        for module in NEEDS.get(page, ()):
+            pytest.importorskip(module)
         names = {}
         for block in EXAMPLES[page, title]:
             if importlib.util.find_spec("gensim") is None:

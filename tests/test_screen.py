@@ -1,9 +1,14 @@
 """Words on a screen: what is escaped, and that it can be typed back."""
 
+import sys
+from types import ModuleType, SimpleNamespace
+
 import pytest
+import tqdm
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastw2v import screen
 from fastw2v.screen import escaped, printable, readings, unescaped
 
 FAMILY = "\U0001f468\u200d\u2764\ufe0f\u200d\U0001f468"
@@ -104,3 +109,60 @@ def test_what_a_person_may_mean():
     assert readings("king") == ["king"]
     assert readings(r"ki\u200bng") == ["ki\u200bng", r"ki\u200bng"]
     assert readings(r"caf\xe9") == [r"caf\xe9", "café"]
+
+
+@pytest.fixture
+def shell(monkeypatch):
+    """Where IPython runs: sets its shell, None for a plain program that has imported IPython."""
+
+    def set_shell(shell, widgets):
+        ipython, notebook = ModuleType("IPython"), ModuleType("tqdm.notebook")
+        ipython.get_ipython = lambda: shell
+        notebook.tqdm = Widget
+        monkeypatch.setitem(sys.modules, "IPython", ipython)
+        monkeypatch.setitem(sys.modules, "tqdm.notebook", notebook)
+        monkeypatch.setattr(screen, "find_spec", lambda name: name if widgets else None)
+
+    return set_shell
+
+
+class Widget(tqdm.tqdm):
+    pass
+
+
+KERNEL, TERMINAL = SimpleNamespace(kernel=object()), SimpleNamespace(kernel=None)
+
+
+def test_a_log_file_gets_few_lines(monkeypatch):
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    with screen.bar(10, " tokens", None, True) as bar:
+        assert bar.mininterval == 30
+
+
+@pytest.mark.parametrize("outside", [None, TERMINAL, SimpleNamespace()])
+def test_a_bar_outside_a_kernel_is_text(shell, outside):
+    shell(outside, widgets=True)
+    with screen.bar(10, " tokens", None, True) as bar:
+        assert type(bar) is tqdm.tqdm
+        assert bar.mininterval == 30
+
+
+def test_a_bar_in_a_notebook_moves(shell, capsys):
+    shell(KERNEL, widgets=True)
+    with screen.bar(10, " tokens", None, True) as bar:
+        assert type(bar) is Widget
+        assert bar.mininterval < 1
+    with screen.bar(10, " tokens", None, False) as bar:
+        assert bar.disable
+    shell(KERNEL, widgets=False)
+    capsys.readouterr()
+    with screen.bar(10, " tokens", None, True) as bar:
+        assert type(bar) is tqdm.tqdm
+        assert bar.mininterval < 1
+        bar.update(10)
+    assert "10.0/10.0" in capsys.readouterr().err
+
+
+def test_an_ipython_that_is_still_loading_is_no_notebook(monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    assert not screen.in_notebook()

@@ -7,9 +7,11 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import FormatError, UnknownWordError
+from ..errors import ConfigError, FormatError, UnknownWordError, option
 from ..files.arrays import first_not_finite
 from ..files.replacing import replacing
+from ..pictures.picture import draw_map, draw_metrics
+from ..pictures.points import Method
 from ..screen import printable
 from ..vocab import Vocab, checked_vocab, plain
 from .lookup import Key, checked_matrix, is_key, read_only
@@ -170,6 +172,67 @@ class Exchange(Nearest):
         """
         words = self.words if space is None else with_spaces_replaced(self.words, space)
         write(path, words, self.vectors, self.vocab.counts, format)
+
+    def plot(
+        self,
+        words: Iterable[Key] | None = None,
+        *,
+        top: int = 2000,
+        method: Method = "tsne",
+        seed: int = 1,
+        path: str | PathLike[str] | None = None,
+    ) -> Any:
+        """Draw a map on which words with a large cosine are near each other.
+
+        Colours are clusters (k-means of the vectors). Labels that would overlap are left out, the last words first. An
+        HTML file shows more of them when zoomed, has a search box, and opens without a network. The same seed gives
+        the same map. t-SNE takes seconds for 2,000 words and minutes for 20,000; it keeps neighbours together, but
+        distances between groups mean little. PCA takes no time and keeps large distances.
+
+        Args:
+            words: words or rows; None for the first ``top`` words, the most frequent ones of a trained model.
+            top: how many words to draw.
+            method: "tsne" (it starts from PCA) or "pca".
+            seed: seed of t-SNE and of the clusters.
+            path: file to write, ``.html``, ``.png`` or ``.svg``; an existing one is replaced by a complete one only.
+
+        Returns:
+            None; without ``path`` the axes of a new figure of pyplot, which a notebook shows.
+
+        Warns:
+            FastW2VWarning: no font of this machine has some characters of the labels of a PNG or SVG file.
+
+        Raises:
+            MissingExtraError: the extra ``plot`` is not installed.
+            UnknownWordError: (a KeyError) a word is not in the vocabulary.
+            ConfigError: there is no word, or an option or the suffix is none of these.
+            FormatError: a vector is not finite, or the file can't be written.
+        """
+        if isinstance(words, (str, bytes)):
+            raise TypeError(f"words is one string, {words!r:.60}: give a list of words")
+        if isinstance(top, bool) or not isinstance(top, (int, np.integer)) or top < 1:
+            raise ConfigError(f"{option('top')} is {top!r:.60}: give a whole number, at least 1")
+        rows = range(min(int(top), len(self))) if words is None else dict.fromkeys(self.row(word) for word in words)
+        chosen = np.fromiter(rows, np.int64, len(rows))
+        names = [self.words[row] for row in rows]
+        return draw_map(names, self.vocab.counts[chosen], self.vectors[chosen], method, seed, path)
+
+    def plot_metrics(self, path: str | PathLike[str] | None = None) -> Any:
+        """Draw loss, learning rate and speed over the tokens of the training.
+
+        Args:
+            path: see `plot`.
+
+        Returns:
+            None; without ``path`` the three axes of a new figure of pyplot.
+
+        Raises:
+            MissingExtraError: the extra ``plot`` is not installed.
+            ConfigError: these embeddings have no metrics, because they come from a file of vectors, or the suffix is
+                unknown.
+            FormatError: the file can't be written.
+        """
+        return draw_metrics(self.metrics, path)
 
     def save_word2vec_format(
         self,
