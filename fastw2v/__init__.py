@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .errors import UnknownWordError as UnknownWordError
     from .evaluate import evaluate_analogies as evaluate_analogies
     from .evaluate import evaluate_similarity as evaluate_similarity
+    from .graphs.node2vec import Walks as Walks
+    from .graphs.node2vec import random_walks as random_walks
+    from .graphs.node2vec import train_graph as train_graph
     from .text.prepared import prepare as prepare
     from .training.driver import train as train
     from .training.driver import train_ids as train_ids
@@ -43,6 +46,7 @@ _NAMES = {
         "FormatError", "Terminated", "UnknownWordError",
     ),
     "evaluate": ("evaluate_analogies", "evaluate_similarity"),
+    "graphs.node2vec": ("Walks", "random_walks", "train_graph"),
     "text.prepared": ("prepare",),
     "training.driver": ("train", "train_ids"),
     "training.run": ("Progress",),

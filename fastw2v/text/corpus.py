@@ -2,7 +2,7 @@
 
 import mmap
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class Corpus:
         min_count: the vocabulary's ``min_count``.
         max_vocab: the vocabulary's ``max_vocab``.
         doubts: what was doubtful about the text, a sentence each.
+        about: what model.json holds of the corpus beside its sizes.
     """
 
     vocab: Vocab
@@ -35,6 +36,11 @@ class Corpus:
     min_count: int = 1
     max_vocab: int | None = None
     doubts: tuple[str, ...] = ()
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def described(self, **about: Any) -> "Corpus":
+        """Return the corpus with this in ``about``."""
+        return replace(self, about=about)
 
     def crc32(self) -> int:
         """Return a checksum of all ids and offsets, read in blocks."""
