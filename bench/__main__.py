@@ -8,6 +8,7 @@ from . import (
     complexity,
     distributed,
     everything,
+    graph,
     ingest,
     ladder,
     memory,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, ModuleType] = {
     "complexity": complexity,
     "ingest": ingest,
     "vectors": vectors,
+    "graph": graph,
     "distributed": distributed,
 }
 

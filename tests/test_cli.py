@@ -452,3 +452,6 @@ def test_what_graph_refuses(capsys, in_empty_folder):
     assert run(capsys, "graph", "edges.tsv", "-o", "m", *OF_GRAPH)[0] == 0
     said = "--q is 2.0, but m was trained on walks with 1.0: give that value to resume, or train into another folder"
     assert_refused(capsys, "graph", "edges.tsv", "-o", "m", "--q=2", *OF_GRAPH, "--resume", said=said)
+    for flag in ("--directed", "--unweighted"):
+        said = f"m was trained on walks without {flag}: omit it to resume, or train into another folder"
+        assert_refused(capsys, "graph", "edges.tsv", "-o", "m", flag, *OF_GRAPH, "--resume", said=said)

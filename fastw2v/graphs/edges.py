@@ -49,19 +49,21 @@ class _Numbers(dict[bytes, int]):
         return number
 
 
-def _lines(text: TextInput) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield the lines of a text in blocks, each with the number of lines before it."""
+def _blocks(text: TextInput) -> Iterator[tuple[int, bytes]]:
+    """Yield a text in blocks of whole lines, each with the number of lines before it."""
     before, left = 0, b""
-    block = np.empty(BLOCK_BYTES, np.uint8)
-    while filled := text.read(block):
-        lines = (left + block[:filled].tobytes()).split(b"\n")
-        left = lines.pop()
+    into = np.empty(BLOCK_BYTES, np.uint8)
+    while filled := text.read(into):
+        block = left + into[:filled].tobytes()
+        stop = block.rfind(b"\n") + 1
+        block, left = block[:stop], block[stop:]
         if len(left) > LINE_BYTES:
             raise CorpusError(f"{text.name} has a line longer than {LINE_BYTES >> 20} MB: is it a file of edges?")
-        yield before, lines
-        before += len(lines)
+        if block:
+            yield before, block
+        before += block.count(b"\n")
     if left:
-        yield before, [left]
+        yield before, left + b"\n"
 
 
 def _shown(field: bytes) -> str:
@@ -106,25 +108,44 @@ class _Columns:
             )
         return CorpusError(f"{where} has {count} columns, but line {self._first} has {self._count}: make them equal")
 
-    def parse(self, lines: list[bytes], before: int) -> tuple[list[list[bytes]], NDArray[np.float64]]:
-        """Return the columns of each line that is not blank, and the weights, if any."""
-        if self._separator is None:
-            rows = [fields for line in lines if (fields := line.split())]
-        else:
-            rows = [line.split(self._separator) for line in lines if line and not line.isspace()]
-            if any(b" " in line or b"\r" in line for line in lines):
-                rows = [[field.strip() for field in fields] for fields in rows]
-        try:
+    def parse(self, block: bytes, before: int) -> tuple[list[bytes], NDArray[np.float64]]:
+        """Return the two names of each line that is not blank, end to end, and the weights, if any."""
+        names = self._regular(block)
+        if names is None:
+            rows = [self.split(line) for line in block.split(b"\n") if line and not line.isspace()]
             fits = set(map(len, rows)) <= {self._count} and all(fields[0] and fields[1] for fields in rows)
-            weights = np.array([float(fields[2]) for fields in rows]) if self.weighted and fits else _NO_WEIGHTS
-            if fits and bool(np.all((weights >= 0) & (weights < np.inf))):
-                return rows, weights
-        except ValueError:
-            pass
-        for number, line in enumerate(lines, before + 1):
+            names = [field for fields in rows for field in fields] if fits else None
+        if names is not None:
+            third = names[2 :: self._count] if self._count == 3 else []
+            if self._count == 3:
+                del names[2::3]
+            if not self.weighted:
+                return names, _NO_WEIGHTS
+            try:
+                weights = np.array(list(map(float, third)), np.float64)
+                if bool(np.all((weights >= 0) & (weights < np.inf))):
+                    return names, weights
+            except ValueError:
+                pass
+        for number, line in enumerate(block.split(b"\n"), before + 1):
             if line and not line.isspace():
                 self._check(number, self.split(line))
         raise AssertionError("no line is unfit")
+
+    def _regular(self, block: bytes) -> list[bytes] | None:
+        """Return the columns of all lines end to end, if single separators and line ends are all the blanks there are.
+
+        That takes a third of the time of a look at each line.
+        """
+        data = np.frombuffer(block, np.uint8)
+        separator = 32 if self._separator is None else self._separator[0]
+        places = np.flatnonzero((data <= 32) | (data == separator))
+        if len(places) % self._count or places[0] == 0 or np.any(np.diff(places) == 1):
+            return None
+        ends = np.array([*[separator] * (self._count - 1), 10], np.uint8)
+        if np.any(data[places].reshape(-1, self._count) != ends):
+            return None
+        return (block.replace(b",", b" ") if self._separator == b"," else block).split()
 
     def _check(self, number: int, fields: list[bytes]) -> None:
         if len(fields) != self._count:
@@ -140,6 +161,17 @@ class _Columns:
             raise CorpusError(f"{weight}, not a number: correct it, or give {worded('weighted=False', '--unweighted')}")
         if not (isfinite(float(fields[2])) and float(fields[2]) >= 0):
             raise CorpusError(f"{weight}: a weight is a number from 0, and finite")
+
+
+def _without_top(before: int, block: bytes) -> tuple[int, bytes]:
+    """Return a block without the comments and blank lines at its top, and the number of lines before it."""
+    start = 0
+    while start < len(block):
+        end = block.index(b"\n", start)
+        if block[start : start + 1] not in (b"#", b"%") and block[start:end].strip():
+            break
+        before, start = before + 1, end + 1
+    return before, block[start:]
 
 
 def read_edges(path: str | PathLike[str], weighted: bool, progress: bool) -> Edges:
@@ -159,23 +191,22 @@ def read_edges(path: str | PathLike[str], weighted: bool, progress: bool) -> Edg
     weights: list[NDArray[np.float64]] = []
     columns: _Columns | None = None
     with open_text(name if name == "-" else local_path(path, CorpusError)) as text:
-        for before, lines in _lines(text):
-            start = 0
+        for before, block in _blocks(text):
+            if before == 0 and block.startswith(b"%%MatrixMarket"):
+                raise CorpusError(f"{text.name} is a Matrix Market file: give the result of scipy.io.mmread")
             if columns is None:
-                if before == 0 and lines and lines[0].startswith(b"%%MatrixMarket"):
-                    raise CorpusError(f"{text.name} is a Matrix Market file: give the result of scipy.io.mmread")
-                while start < len(lines) and (lines[start][:1] in (b"#", b"%") or not lines[start].strip()):
-                    start += 1
-                if start == len(lines):
+                before, block = _without_top(before, block)
+                if not block:
                     continue
-                columns = _Columns(text.name, lines[start], before + start + 1, weighted)
+                line, _, rest = block.partition(b"\n")
+                columns = _Columns(text.name, line, before + 1, weighted)
                 if columns.titles:
-                    say(progress, f"{text.name}: line {before + start + 1} has the titles of the columns: skipped")
-                    start += 1
-            rows, of_rows = columns.parse(lines[start:], before + start)
-            flat = [field for fields in rows for field in fields[:2]]
-            ids.append(np.fromiter(map(numbers.__getitem__, flat), np.int64, len(flat)))
-            weights.append(of_rows)
+                    say(progress, f"{text.name}: line {before + 1} has the titles of the columns: skipped")
+                    before, block = before + 1, rest
+            if block:
+                flat, of_block = columns.parse(block, before)
+                ids.append(np.fromiter(map(numbers.__getitem__, flat), np.int64, len(flat)))
+                weights.append(of_block)
     pairs = np.concatenate(ids).reshape(-1, 2) if ids else np.empty((0, 2), np.int64)
     names = [field.decode("utf-8", "surrogateescape") for field in numbers]
     has_weights = columns is not None and columns.weighted

@@ -88,13 +88,19 @@ class WalkOptions:
 
     def check_same(self, before: Any, output: Any) -> None:
         """Raise `ConfigError` if a run to resume walked another way; ``before`` is what its folder holds."""
+        flags = {"weighted": "--unweighted", "directed": "--directed"}
         for name, value in asdict(self).items():
             if isinstance(before, dict) and name in before and before[name] != value:
-                given = worded(f"{name} is {value!r}", f"{option(name)} is {value!r}")
-                raise ConfigError(
-                    f"{given}, but {output} was trained on walks with {before[name]!r}: give that value to resume, or "
-                    "train into another folder"
+                text = (
+                    f"{option(name)} is {value!r}, but {output} was trained on walks with {before[name]!r}: give that "
+                    "value to resume, or train into another folder"
                 )
+                if flag := flags.get(name):
+                    is_given = bool(value) != (name == "weighted")
+                    how, remedy = ("without", "omit") if is_given else ("with", "give")
+                    flagged = f"{output} was trained on walks {how} {flag}: {remedy} it to resume, or train into "
+                    text = worded(text, f"{flagged}another folder")
+                raise ConfigError(text)
 
 
 def random_walks(
@@ -141,7 +147,7 @@ def random_walks(
     options = WalkOptions(p, q, walk_length, num_walks, weighted, directed)
     config = TrainConfig(seed=seed, workers=workers)
     found, names = read_graph(graph, options.weighted, options.directed, progress)
-    return Walks(*_walk(found, options, config, progress), names)
+    return Walks(*walk_graph(found, options, config, progress), names)
 
 
 def train_graph(
@@ -207,14 +213,14 @@ def train_graph(
     def corpus(config: TrainConfig, before: Any) -> Corpus:
         how.check_same(before.get("graph"), run.output)
         found, names = read_graph(graph, how.weighted, how.directed, progress)
-        ids, offsets, n_words = check_walks(*_walk(found, how, config, progress), len(names))
+        ids, offsets, n_words = check_walks(*walk_graph(found, how, config, progress), len(names))
         made = corpus_of_walks(ids, offsets, n_words, names, progress)
         return made.described(graph=asdict(how))
 
     return train_made(corpus, run, given_options(options))
 
 
-def _walk(
+def walk_graph(
     graph: Graph, options: WalkOptions, config: TrainConfig, progress: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return the ids and the offsets of all walks."""
