@@ -369,6 +369,14 @@ def test_titles_are_recognised_by_the_numbers_below(tmp_path, capsys):
     assert edges.read_edges(write(tmp_path, "a b\n"), True, True).names == ["a", "b"]
 
 
+def test_labels_in_the_third_column_are_no_titles(tmp_path):
+    path = write(tmp_path, "a b likes\nb c knows\n")
+    assert edges.read_edges(path, False, False).names == ["a", "b", "c"]
+    with pytest.raises(CorpusError, match=r"line 1 of .* has the weight 'likes', not a number"):
+        edges.read_edges(path, True, False)
+    assert edges.read_edges(write(tmp_path, "a b likes\nb c 1\n"), True, False).names == ["b", "c"]
+
+
 def test_names_are_any_text(tmp_path):
     found = edges.read_edges(write(tmp_path, b"new york\tz\xfcrich\n#x\t\xe2\x82\xac\n"), True, False)
     assert found.names == ["new york", "z\udcfcrich", "#x", "\u20ac"]

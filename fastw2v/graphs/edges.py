@@ -79,17 +79,18 @@ def _is_number(field: bytes) -> bool:
 
 
 class _Columns:
-    """The columns of a file, as its first line of edges shows them."""
+    """The columns of a file, as its first line of edges shows them; the line below tells whether that has titles."""
 
-    def __init__(self, name: str, line: bytes, number: int, weighted: bool) -> None:
+    def __init__(self, name: str, line: bytes, below: bytes, number: int, weighted: bool) -> None:
         self._name = name
         self._separator = b"\t" if b"\t" in line else b"," if b"," in line else None
         first = self.split(line)
         self._count, self._first = len(first), number
         self.weighted = weighted and self._count == 3
         pair = tuple(field.lower().decode("ascii", "replace") for field in first[:2])
-        is_titled = self._count == 3 and not _is_number(first[2]) and not first[2].startswith(b"{")
-        self.titles = pair in _TITLES or is_titled
+        second = self.split(below)
+        has_numbers = self._count == len(second) == 3 and _is_number(second[2])
+        self.titles = pair in _TITLES or (has_numbers and not _is_number(first[2]))
         if self._count not in (2, 3):
             raise self._unfit(number, first)
 
@@ -199,7 +200,7 @@ def read_edges(path: str | PathLike[str], weighted: bool, progress: bool) -> Edg
                 if not block:
                     continue
                 line, _, rest = block.partition(b"\n")
-                columns = _Columns(text.name, line, before + 1, weighted)
+                columns = _Columns(text.name, line, rest.partition(b"\n")[0], before + 1, weighted)
                 if columns.titles:
                     say(progress, f"{text.name}: line {before + 1} has the titles of the columns: skipped")
                     before, block = before + 1, rest

@@ -19,7 +19,7 @@ from ..screen import announced, bar, counted, say
 from ..text.corpus import Corpus
 from ..text.walks import check_walks, corpus_of_walks
 from ..training.driver import train_made
-from ..training.run import Callback, Run, check_names, given_options
+from ..training.run import Callback, Run, check_memory, check_names, given_options
 from .adjacency import read_graph
 from .walks import Bias, Graph, close_gaps, walk_nodes
 
@@ -213,6 +213,7 @@ def train_graph(
     def corpus(config: TrainConfig, before: Any) -> Corpus:
         how.check_same(before.get("graph"), run.output)
         found, names = read_graph(graph, how.weighted, how.directed, progress)
+        check_memory(len(names), config, progress=False, names=True)  # Before the walks are made.
         ids, offsets, n_words = check_walks(*walk_graph(found, how, config, progress), len(names))
         made = corpus_of_walks(ids, offsets, n_words, names, progress)
         return made.described(graph=asdict(how))
