@@ -6,9 +6,10 @@ the edges is held out. Both programs walk on the rest and train on their walks w
 held out should then have a larger cosine than a pair of nodes without an edge: the AUC is the share of such comparisons
 that come out right.
 
-PecanPy walks with `SparseOTF`, or with p = q = 1 with `FirstOrderUnweighted`, its fastest for each. Compilation is not
-timed: PecanPy compiles in each call, so here it gets its compiled functions again. PecanPy counts steps and we count
-nodes, so its walk length is one less. Its training is gensim's.
+PecanPy walks with `SparseOTF`, its default, or with p = q = 1 with `FirstOrderUnweighted`. Where only walks are
+compared, it walks also with `PreComp`, and the tables of second steps that this mode makes first are not timed.
+Compilation is not timed: PecanPy compiles in each call, so here it gets its compiled functions again. PecanPy counts
+steps and we count nodes, so its walk length is one less. Its training is gensim's.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import importlib.metadata
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,20 +130,21 @@ def ours(path: Path, how: Walking, seed: int) -> Made:
     return seconds | {"all": time.perf_counter() - began}, nodes.words, nodes.vectors
 
 
-def theirs(path: Path, how: Walking, seed: int) -> Made:
+def theirs(path: Path, how: Walking, seed: int, mode: str = "SparseOTF") -> Made:
     """Walk and train with PecanPy; return the seconds, and the names and the vectors if it trains."""
     import numba
     from gensim.models import Word2Vec
     from pecanpy import pecanpy
 
-    mode = pecanpy.FirstOrderUnweighted if how.p == how.q == 1 else pecanpy.SparseOTF
+    make = getattr(pecanpy, "FirstOrderUnweighted" if how.p == how.q == 1 else mode)
     before = numba.get_num_threads()
     numba.set_num_threads(min(WORKERS, before))  # It does not pass its own workers to Numba.
     try:
         began = time.perf_counter()
-        graph = mode(p=how.p, q=how.q, workers=WORKERS, random_state=seed)
+        graph = make(p=how.p, q=how.q, workers=WORKERS, random_state=seed)
         graph.read_edg(str(path), weighted=False, directed=False)
         reading = time.perf_counter() - began
+        graph._preprocess_transition_probs()
         move_forward, has_neighbours = graph.get_move_forward(), graph.get_has_nbrs()
         graph.get_move_forward, graph.get_has_nbrs = lambda: move_forward, lambda: has_neighbours
         graph.simulate_walks(num_walks=1, walk_length=1)
@@ -160,6 +163,7 @@ def theirs(path: Path, how: Walking, seed: int) -> Made:
     return seconds | {"all": reading + walking + training}, graph.nodes, model.wv[graph.nodes]
 
 
+TABLES = "PecanPy with tables"
 Program = Callable[[Path, Walking, int], Made]
 
 
@@ -183,6 +187,8 @@ def measure(
             for how in ways:
                 # Every second round begins with the other program.
                 for name in list(programs)[:: 1 if seed % 2 else -1]:
+                    if name == TABLES and how.p == how.q == 1:
+                        continue
                     seconds, names, vectors = programs[name](path, how, seed)
                     of = found[str(how)][name]
                     of["seconds"].append(seconds)
@@ -202,10 +208,12 @@ def summaries(found: dict[str, Any]) -> dict[str, Any]:
         made[bias] = {
             name: {part: summary([run[part] for run in runs["seconds"]]) for part in parts} | {"auc": runs["auc"]}
             for name, runs in of.items()
+            if runs["seconds"]
         }
-        if "PecanPy" in of:
-            pairs = list(zip(of["PecanPy"]["seconds"], of["fastw2v"]["seconds"], strict=True))
-            made[bias]["ratios"] = {part: summary([its[part] / our[part] for its, our in pairs]) for part in parts}
+        for peer in made[bias].keys() - {"fastw2v"}:
+            pairs = list(zip(of[peer]["seconds"], of["fastw2v"]["seconds"], strict=True))
+            ratios = {part: summary([its[part] / our[part] for its, our in pairs]) for part in parts}
+            made[bias][f"{peer} / fastw2v"] = ratios
     return made
 
 
@@ -213,16 +221,15 @@ def table(result: report.Record) -> str:
     """Return the table of a ``graph`` result, in Markdown."""
     rows, parts = [], ["reading", "walks", *["all"] * result["trains"]]
     for bias, of in result["runs"].items():
-        for name in ("fastw2v", "PecanPy"):
-            if name in of:
-                cells = [report.number(of[name][part]["median"]) for part in parts]
-                if aucs := of[name]["auc"]:
-                    cells.append(f"{np.median(aucs):.2f} ({max(aucs) - min(aucs):.2f})")
-                rows.append([f"{name}, {bias}", *cells])
-        if "ratios" in of:
-            ratios = [of["ratios"][part] for part in parts]
-            cells = [f"{report.number(r['median'])} ({report.number(r['spread'])})" for r in ratios]
-            rows.append([f"PecanPy / fastw2v, {bias}", *cells, *[""] * result["trains"]])
+        for name in sorted(of, key=lambda name: (" / " in name, name != "fastw2v", name)):
+            if " / " in name:
+                cells = [f"{report.number(r['median'])} ({report.number(r['spread'])})" for r in of[name].values()]
+                rows.append([f"{name}, {bias}", *cells, *[""] * result["trains"]])
+                continue
+            cells = [report.number(of[name][part]["median"]) for part in parts]
+            if aucs := of[name]["auc"]:
+                cells.append(f"{np.median(aucs):.2f} ({max(aucs) - min(aucs):.2f})")
+            rows.append([f"{name}, {bias}", *cells])
     header = ["", *(f"{part}, seconds" for part in parts), *["AUC x 100"] * result["trains"]]
     nodes, n_edges = result["graph"]
     pecanpy = f" PecanPy {result['pecanpy']}, gensim {result['gensim']}." if result["pecanpy"] else ""
@@ -264,8 +271,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure, record the result and print its table."""
     pecanpy = version("pecanpy")
-    programs: dict[str, Program] = {"fastw2v": ours} | ({"PecanPy": theirs} if pecanpy else {})
-    if not pecanpy:
+    programs: dict[str, Program] = {"fastw2v": ours}
+    if pecanpy:
+        programs["PecanPy"] = theirs
+        if arguments.walks_only:
+            programs[TABLES] = partial(theirs, mode="PreComp")
+    else:
         print("PecanPy is not installed: left out")
     nodes, seeds = (QUICK_NODES, 1) if arguments.quick else (arguments.nodes, arguments.seeds)
     trains = not arguments.walks_only

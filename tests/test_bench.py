@@ -340,7 +340,7 @@ def test_auc_is_the_share_of_right_comparisons():
 def test_graph_measures_everything_in_turn_and_reports_it(results, monkeypatch, capsys):
     monkeypatch.setattr(graph, "QUICK_NODES", 100)
     monkeypatch.setattr(graph, "version", lambda package: "1.0")
-    monkeypatch.setattr(graph, "theirs", graph.ours)
+    monkeypatch.setattr(graph, "theirs", lambda path, how, seed, mode=None: graph.ours(path, how, seed))
     options = {"seeds": 2, "num_walks": 1, "walk_length": 5, "nodes": 120}
     for quick, walks_only, given in (
         (True, False, []), (False, False, ["graph"]), (False, True, ["graph", "graph-walks"])
@@ -352,10 +352,13 @@ def test_graph_measures_everything_in_turn_and_reports_it(results, monkeypatch, 
             assert [len(runs[name][part]["each"]) for part in ("reading", "walks", "all")] == [2, 2, 2]
             assert all(0 <= share <= 100 for share in runs[name]["auc"])
         for ratio, its, our in zip(
-            *(of["walks"]["each"] for of in (runs["ratios"], runs["PecanPy"], runs["fastw2v"])), strict=True
+            *(runs[name]["walks"]["each"] for name in ("PecanPy / fastw2v", "PecanPy", "fastw2v")), strict=True
         ):
             assert ratio == pytest.approx(its / our, rel=0.05)
-    assert "| PecanPy / fastw2v, p 0.5, q 2 |" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "| PecanPy / fastw2v, p 0.5, q 2 |" in shown
+    assert "| PecanPy with tables / fastw2v, p 0.5, q 2 |" in shown
+    assert "| PecanPy with tables, p 1, q 1 |" not in shown
 
 
 def test_peak_memory_is_the_commands_own(planted_file, tmp_path):
