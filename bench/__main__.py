@@ -8,6 +8,7 @@ from . import (
     complexity,
     distributed,
     everything,
+    graph,
     ingest,
     ladder,
     memory,
@@ -40,6 +41,7 @@ COMMANDS: dict[str, ModuleType] = {
     "vectors": vectors,
     "switch": switch,
     "phrases": phrases,
+    "graph": graph,
     "distributed": distributed,
 }
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .errors import UnknownWordError as UnknownWordError
     from .evaluate import evaluate_analogies as evaluate_analogies
     from .evaluate import evaluate_similarity as evaluate_similarity
+    from .graphs.node2vec import Walks as Walks
+    from .graphs.node2vec import random_walks as random_walks
+    from .graphs.node2vec import train_graph as train_graph
     from .text.phrases import ENGLISH_CONNECTOR_WORDS as ENGLISH_CONNECTOR_WORDS
     from .text.phrases import FrozenPhrases as FrozenPhrases
     from .text.phrases import Phrases as Phrases
@@ -48,6 +51,7 @@ _NAMES = {
     ),
     "evaluate": ("evaluate_analogies", "evaluate_similarity"),
     "text.phrases": ("ENGLISH_CONNECTOR_WORDS", "FrozenPhrases", "Phrases"),
+    "graphs.node2vec": ("Walks", "random_walks", "train_graph"),
     "text.prepared": ("prepare",),
     "training.callbacks": ("Progress",),
     "training.driver": ("train", "train_ids"),

@@ -39,6 +39,7 @@ from .files.manifest import read_manifest
 from .files.places import local_path
 from .files.replacing import STANDARD_OUTPUT, replacing
 from .foreign_options import hint, is_foreign
+from .graphs.node2vec import train_graph
 from .pictures.picture import checked_place
 from .pictures.points import METHODS
 from .screen import counted, escaped, printable, readings, unescaped
@@ -82,6 +83,13 @@ FORMAT_HELP = (
 )
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 _OF_PHRASES = ("phrases", "phrase_min_count", "phrase_threshold", "phrase_scoring", "connector_words")
+_OF_GRAPH = {name for name, _, _ in _OPTIONS} - {"min_count", "max_vocab"}
+_OF_WALKS: tuple[tuple[str, type, Any, str], ...] = (
+    ("p", float, 1.0, "return parameter: below 1 a walk goes back more often, above 1 less often"),
+    ("q", float, 1.0, "in-out parameter: below 1 a walk moves away from where it came from, above 1 it stays near"),
+    ("walk_length", int, 80, "nodes of a walk"),
+    ("num_walks", int, 10, "walks that start at each node"),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -137,6 +145,20 @@ def _add_options(parser: argparse.ArgumentParser, names: set[str]) -> None:
             )
 
 
+def _add_options_of_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--resume", action="store_true", help="resume the run in DIR; start a new run if there is none")
+    parser.add_argument(
+        "--checkpoint-every",
+        type=number_parser(float),
+        default=10.0,
+        metavar="MINUTES",
+        help="save the run to DIR at this interval, and at the end of each epoch (default: 10)",
+    )
+    parser.add_argument(
+        "--init-from", metavar="MODEL", help="model folder, or file of vectors, with the initial vectors of a new run"
+    )
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = Parser(prog="fastw2v", description="Fast skip-gram embeddings on a CPU.", allow_abbrev=False)
@@ -154,17 +176,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("corpus", nargs="+", metavar="CORPUS", help=f"{texts}; or a prepared folder")
     sub.add_argument("-o", "--output", required=True, metavar="DIR", help="model folder to write")
     _add_options(sub, {name for name, _, _ in _OPTIONS})
-    sub.add_argument("--resume", action="store_true", help="resume the run in DIR; start a new run if there is none")
-    sub.add_argument(
-        "--checkpoint-every",
-        type=number_parser(float),
-        default=10.0,
-        metavar="MINUTES",
-        help="save the run to DIR at this interval, and at the end of each epoch (default: 10)",
-    )
-    sub.add_argument(
-        "--init-from", metavar="MODEL", help="model folder, or file of vectors, with the initial vectors of a new run"
-    )
+    _add_options_of_run(sub)
     sub.add_argument(
         "--keep-words",
         action="store_true",
@@ -222,6 +234,27 @@ def build_parser() -> argparse.ArgumentParser:
         help="words that may stand inside a phrase, as in bank_of_america, with spaces or commas between them; english "
         "is a list of English articles, prepositions and conjunctions",
     )
+
+    sub = command("graph", _graph, "walk on a graph as node2vec does, train on the walks, and write a model folder")
+    sub.add_argument(
+        "edges",
+        metavar="EDGES",
+        help="file of edges, also packed, or - for standard input; a line has two names and, if the edges are "
+        "weighted, a number, separated by tabs, commas or blanks",
+    )
+    sub.add_argument("-o", "--output", required=True, metavar="DIR", help="model folder to write")
+    for name, kind, default, help_text in _OF_WALKS:
+        sub.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=number_parser(kind),
+            default=default,
+            metavar="N" if kind is int else "X",
+            help=f"{help_text} (default: {default:g})",
+        )
+    sub.add_argument("--directed", action="store_true", help="edges lead from the first node to the second only")
+    sub.add_argument("--unweighted", action="store_true", help="ignore weights; every edge counts once")
+    _add_options(sub, _OF_GRAPH)
+    _add_options_of_run(sub)
 
     sub = command("eval", _eval, "score a model against human judgements")
     sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
@@ -395,6 +428,23 @@ def _train(arguments: argparse.Namespace) -> None:
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
     _print(f"{output}: {counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}")
+
+
+def _graph(arguments: argparse.Namespace) -> None:
+    given = vars(arguments)
+    names = [*_OF_GRAPH, *(name for name, *_ in _OF_WALKS), "resume", "checkpoint_every", "init_from"]
+    output = _output(arguments)
+    try:
+        embeddings = train_graph(
+            arguments.edges,
+            weighted=not arguments.unweighted,
+            directed=arguments.directed or None,
+            output=output,
+            **{name: given[name] for name in names if name in given},
+        )
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
+    _print(f"{output}: {counted(len(embeddings), 'node')}, vector_size {embeddings.vector_size}")
 
 
 def _prepare(arguments: argparse.Namespace) -> None:

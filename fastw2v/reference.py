@@ -37,10 +37,12 @@ The second half of the file holds the kernels' twins: same names, same argument 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .graphs.walks import Bias, Graph
 from .kernels.records import (
     LOSS,
     LOSS_PAIRS,
@@ -540,3 +542,102 @@ def tile_chunk(
     for k in range(len(cuts) - 1):
         worker = _worker(workers, k % len(workers.rng))
         tile_span(text, int(cuts[k]), int(cuts[k + 1]), model, sampling, tiling, rate, worker)
+
+
+# ------------------------------------------------------------------------------------------------- walks on graphs
+
+
+def alias_tables(offsets: NDArray[np.int64], weights: NDArray[np.float64], tables: NDArray[np.uint64]) -> None:
+    """Twin of `walks.alias_tables`."""
+    for start, stop in pairwise(offsets):
+        if stop > start:
+            tables[start:stop] = build_alias(weights[start:stop])
+
+
+def draw_unit(rng: NDArray[np.uint64]) -> float:
+    """Twin of `walks.draw_unit`."""
+    return (next_u64(rng) >> 11) / 2**53
+
+
+def find_edge(graph: Graph, node: int, other: int) -> int:
+    """Twin of `walks.find_edge`, without bisection."""
+    start, stop = graph.offsets[node], graph.offsets[node + 1]
+    found = np.flatnonzero(graph.neighbours[start:stop] == other)
+    return int(start + found[0]) if len(found) else -1
+
+
+def draw_edge(graph: Graph, node: int, rng: NDArray[np.uint64]) -> int:
+    """Twin of `walks.draw_edge`."""
+    start, stop = map(int, graph.offsets[node : node + 2])
+    drawn = draw_noise(rng, graph.alias[start:stop]) if len(graph.alias) else draw_below(rng, stop - start)
+    return start + drawn
+
+
+def step_masses(graph: Graph, bias: Bias, previous: int, node: int) -> Array:
+    """Return what the probability of each neighbour of ``node`` is in proportion to (Grover and Leskovec 2016, 3.2).
+
+    It is w(v, x) alpha(t, x): alpha is 1 / p if x is t, 1 if an edge leads from t to x, and 1 / q otherwise.
+    """
+    start, stop = graph.offsets[node], graph.offsets[node + 1]
+    masses = []
+    for place in range(start, stop):
+        other = graph.neighbours[place]
+        alpha = 1 / bias.p if other == previous else 1.0 if find_edge(graph, previous, other) >= 0 else 1 / bias.q
+        masses.append(alpha * (float(graph.shares[place]) if len(graph.shares) else 1.0))
+    return np.array(masses)
+
+
+def scan_step(graph: Graph, bias: Bias, previous: int, node: int, rng: NDArray[np.uint64]) -> int:
+    """Twin of `walks.scan_step`."""
+    sums = np.cumsum(step_masses(graph, bias, previous, node))
+    above = np.flatnonzero(sums > draw_unit(rng) * sums[-1])
+    place = above[0] if len(above) else len(sums) - 1
+    return int(graph.neighbours[graph.offsets[node] + place])
+
+
+def next_step(graph: Graph, bias: Bias, previous: int, node: int, rng: NDArray[np.uint64]) -> int:
+    """Twin of `walks.next_step`."""
+    start, stop = graph.offsets[node], graph.offsets[node + 1]
+    degree = int(stop - start)
+    if degree == 1:
+        return int(graph.neighbours[start])
+    back, out = 1 / bias.p, 1 / bias.q
+    bound = max(1.0, out)
+    place = find_edge(graph, node, previous)
+    share = 1 / degree if not len(graph.shares) else float(graph.shares[place])
+    extra = share * (back - bound) if back > bound and place >= 0 else 0.0
+    for _ in range(degree):
+        if extra > 0 and draw_unit(rng) * (bound + extra) < extra:
+            return previous
+        other = int(graph.neighbours[draw_edge(graph, node, rng)])
+        alpha = back if other == previous else 1.0 if find_edge(graph, previous, other) >= 0 else out
+        if draw_unit(rng) * bound < alpha:
+            return other
+    return scan_step(graph, bias, previous, node, rng)
+
+
+def walk_nodes(
+    graph: Graph,
+    bias: Bias,
+    starts: NDArray[np.int32],
+    streams: NDArray[np.uint64],
+    walks: NDArray[np.int32],
+    lengths: NDArray[np.int64],
+) -> None:
+    """Twin of `walks.walk_nodes`."""
+    for k, start in enumerate(starts):
+        rng, walk = streams[k : k + 1], [int(start)]
+        while len(walk) < walks.shape[1] and graph.offsets[walk[-1]] < graph.offsets[walk[-1] + 1]:
+            if len(walk) == 1 or (bias.p == 1 and bias.q == 1):
+                walk.append(int(graph.neighbours[draw_edge(graph, walk[-1], rng)]))
+            else:
+                walk.append(next_step(graph, bias, walk[-2], walk[-1], rng))
+        walks[k, : len(walk)] = walk
+        lengths[k] = len(walk)
+
+
+def close_gaps(walks: NDArray[np.int32], lengths: NDArray[np.int64], flat: NDArray[np.int32]) -> int:
+    """Twin of `walks.close_gaps`."""
+    joined = np.concatenate([walk[:length] for walk, length in zip(walks, lengths, strict=True)])
+    flat[: len(joined)] = joined
+    return len(joined)

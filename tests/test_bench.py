@@ -10,6 +10,7 @@ import pytest
 
 from bench import (
     command,
+    graph,
     ingest,
     ladder,
     parity,
@@ -333,6 +334,50 @@ def test_vectors_are_read_and_asked_beside_gensim(results, monkeypatch, capsys):
             assert ratio == pytest.approx(b / a, rel=0.5)  # The seconds are rounded.
     assert "GloVe text, 300 x 8" in capsys.readouterr().out
     assert list(vectors.blocks()) == ["vectors"]
+
+
+def test_a_graph_has_communities_and_a_tenth_is_held_out():
+    pairs = graph.community_graph(600, 5000, 1)
+    assert len(np.unique(pairs, axis=0)) == 5000
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    assert pairs.max() < 600
+    train, held, others = graph.split(pairs, 600, 1)
+    keys = [set(map(tuple, part.tolist())) for part in (train, held, others)]
+    assert [len(part) for part in keys[:2]] == [4500, 500]
+    assert keys[0] | keys[1] == set(map(tuple, pairs.tolist()))
+    assert not keys[2] & (keys[0] | keys[1])
+    assert len(others) == 500
+
+
+def test_auc_is_the_share_of_right_comparisons():
+    vectors = np.array([[1, 0], [0, 1], [2, 0], [1, 1.0]])
+    held = np.array([[0, 1], [0, 2]])  # rows 0 and 2 by name: cosines 0 and 1
+    others = np.array([[0, 3], [1, 2], [5, 0]])  # cosines 0.7 and 0; node 5 has no vector
+    assert graph.auc(["0", "1", "2", "3"], vectors, held, others) == pytest.approx((0 + 0.5 + 1 + 1) / 4)
+
+
+def test_graph_measures_everything_in_turn_and_reports_it(results, monkeypatch, capsys):
+    monkeypatch.setattr(graph, "QUICK_NODES", 100)
+    monkeypatch.setattr(graph, "version", lambda package: "1.0")
+    monkeypatch.setattr(graph, "theirs", lambda path, how, seed, mode=None: graph.ours(path, how, seed))
+    options = {"seeds": 2, "num_walks": 1, "walk_length": 5, "nodes": 120}
+    for quick, walks_only, given in (
+        (True, False, []), (False, False, ["graph"]), (False, True, ["graph", "graph-walks"])
+    ):  # fmt: skip
+        graph.run(argparse.Namespace(quick=quick, walks_only=walks_only, **options))
+        assert list(graph.blocks()) == given
+    for runs in report.records("graph")[1]["runs"].values():
+        for name in ("fastw2v", "PecanPy"):
+            assert [len(runs[name][part]["each"]) for part in ("reading", "walks", "all")] == [2, 2, 2]
+            assert all(0 <= share <= 100 for share in runs[name]["auc"])
+        for ratio, its, our in zip(
+            *(runs[name]["walks"]["each"] for name in ("PecanPy / fastw2v", "PecanPy", "fastw2v")), strict=True
+        ):
+            assert ratio == pytest.approx(its / our, rel=0.05)
+    shown = capsys.readouterr().out
+    assert "| PecanPy / fastw2v, p 0.5, q 2 |" in shown
+    assert "| PecanPy with tables / fastw2v, p 0.5, q 2 |" in shown
+    assert "| PecanPy with tables, p 1, q 1 |" not in shown
 
 
 def test_peak_memory_is_the_commands_own(planted_file, tmp_path):

@@ -532,3 +532,51 @@ def test_convert_reads_and_writes_files_of_vectors(capsys, in_empty_folder):
     assert list(fastw2v.load("v.vec.gz").words) == ["caf\xe9", "king"]
     assert_refused(capsys, "convert", "latin.txt", "w.vec", "--limit", "0", said="limit")
     assert_refused(capsys, "convert", "latin.txt", "w.vec", "--encoding", "nonsense", said="nonsense")
+
+
+EDGES = "".join(f"n{i}\tn{(i + step) % 30}\t{step}\n" for i in range(30) for step in (1, 2))
+OF_GRAPH = ["--vector-size=10", "--epochs=1", "--workers=1", "--walk-length=20", "--num-walks=4"]
+
+
+def test_from_edges_to_neighbours(capsys, in_empty_folder, monkeypatch):
+    (in_empty_folder / "edges.tsv").write_text(EDGES)
+    code, out, err = run(capsys, "graph", "edges.tsv", "-o", "m", "--p=0.5", "--q=2", *OF_GRAPH)
+    assert code == 0, err
+    assert out == "m: 30 nodes, vector_size 10\n"
+    assert "graph: 30 nodes, 60 edges, both ways each, weighted" in err
+    code, out, _ = run(capsys, "neighbors", "m", "n7", "-n", "3")
+    assert code == 0
+    assert len(out.splitlines()) == 3
+    code, out, _ = run(capsys, "info", "m", "--json")
+    assert json.loads(out)["corpus"]["graph"] == {
+        "p": 0.5, "q": 2.0, "walk_length": 20, "num_walks": 4, "weighted": True, "directed": None,
+    }  # fmt: skip
+    code, _, err = run(capsys, "graph", "edges.tsv", "-o", "m", "--p=0.5", "--q=2", *OF_GRAPH, "--resume", "--epochs=2")
+    assert code == 0, err
+    assert "resuming at token 2,400 of 4,800" in err
+    more = ["--directed", "--unweighted", "--seed=2"]
+    code, _, err = run(capsys, "graph", "edges.tsv", "-o", "other", *more, *OF_GRAPH)
+    assert code == 0, err
+    assert "graph: 30 nodes, 60 edges, one way each, unweighted" in err
+
+
+def test_what_graph_refuses(capsys, in_empty_folder):
+    (in_empty_folder / "edges.tsv").write_text(EDGES)
+    (in_empty_folder / "bad.tsv").write_text("a b 1\nc d x\n")
+    for arguments, said in (
+        (["nowhere"], "cannot read nowhere: No such file"),
+        (["bad.tsv"], "line 2 of bad.tsv has the weight 'x', not a number: correct it, or give --unweighted"),
+        (["edges.tsv", "--p=0"], "--p is 0.0: give a number from 1e-09 to 1e+09"),
+        (["edges.tsv", "--walk-length=x"], "'x' is not a whole number"),
+        (["edges.tsv", "--num-walks=0"], "--num-walks is 0: give a whole number"),
+        (["edges.tsv", "--min-count=2"], "unrecognized arguments: --min-count=2"),
+        (["edges.tsv", "--window=0"], "--window is 0"),
+    ):
+        assert_refused(capsys, "graph", *arguments, "-o", "m", said=said)
+    assert not (in_empty_folder / "m" / "model.json").exists()
+    assert run(capsys, "graph", "edges.tsv", "-o", "m", *OF_GRAPH)[0] == 0
+    said = "--q is 2.0, but m was trained on walks with 1.0: give that value to resume, or train into another folder"
+    assert_refused(capsys, "graph", "edges.tsv", "-o", "m", "--q=2", *OF_GRAPH, "--resume", said=said)
+    for flag in ("--directed", "--unweighted"):
+        said = f"m was trained on walks without {flag}: omit it to resume, or train into another folder"
+        assert_refused(capsys, "graph", "edges.tsv", "-o", "m", flag, *OF_GRAPH, "--resume", said=said)

@@ -31,6 +31,7 @@ from fastw2v.cli import main
 from fastw2v.embeddings import Embeddings
 from fastw2v.errors import FastW2VError, FormatError
 from fastw2v.files.manifest import checksum
+from fastw2v.graphs import edges
 from fastw2v.screen import printable
 from fastw2v.text import ingest, joining
 from fastw2v.text.prepared import open_prepared
@@ -1073,3 +1074,60 @@ def test_phrases_folders(two_phrases, place, examples):
                 phrases.add_vocab(corpus(3))
 
     fuzz(examples, check, folder_changes(*two_phrases, "phrases.json"))
+
+
+# ------------------------------------------------------------------------------------------------------ edges
+
+some_name = st.sampled_from([b"a", b"b", b"7", b"12", b"new york", b"\xff", b"\xc2\xa0", b"#x", b"", b"\x1f"])
+some_weight = st.sampled_from([b"1", b"0", b"2.5", b"1e999", b"-1", b"nan", b"x", b"{}", b""])
+some_edge = st.tuples(
+    some_name, st.sampled_from([b" ", b"\t", b",", b"  ", b"\v"]), some_name, st.none() | some_weight
+).map(lambda parts: parts[0] + parts[1] + parts[2] + (b"" if parts[3] is None else parts[1] + parts[3]))
+some_top = st.sampled_from([b"", b"# comment\n", b"%%MatrixMarket\n", b"\xef\xbb\xbf", b"source,target\n", b"\n"])
+some_ends = st.sampled_from([b"\n", b"\r\n", b"\n\n", b"\r"])
+files_of_edges = st.binary(max_size=60) | st.tuples(some_top, st.lists(some_edge, max_size=8), some_ends).map(
+    lambda parts: parts[0] + parts[2].join(parts[1])
+)
+
+
+@lengths
+def test_any_file_of_edges_gives_walks_or_is_refused(examples, place, monkeypatch):
+    path = place / "edges"
+
+    def check(data, block, weighted, directed):
+        path.write_bytes(data)
+        monkeypatch.setattr(edges, "BLOCK_BYTES", block)
+        options = {"weighted": weighted, "directed": directed, "walk_length": 4, "num_walks": 1, "workers": 1}
+        with reading():
+            found = fastw2v.random_walks(path, **options, progress=False)
+            assert found.offsets[0] == 0
+            assert found.offsets[-1] == len(found.ids)
+            assert len(found.offsets) == len(found.names) + 1
+            assert (np.sort(found.ids[found.offsets[:-1]]) == np.arange(len(found.names))).all()
+            for name in found.names:
+                check_storable(name)
+                assert name.strip().encode("utf-8", "surrogateescape") in data
+
+    fuzz(examples, check, files_of_edges, st.integers(1, 40), st.booleans(), st.booleans())
+
+
+@lengths
+def test_edges_are_read_as_they_were_written(examples, place):
+    path = place / "edges"
+    name = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Z", "Cs"]), min_size=1).filter(
+        lambda text: not text.startswith(("#", "%", "\ufeff")) and text.strip() == text and "," not in text
+    )
+
+    def check(pairs, separator):
+        assume(len({part for pair in pairs for part in pair[:2]}) > 1 and not pairs[0][0].isascii())
+        lines = [separator.join([a, b, repr(w)]) for a, b, w in pairs]
+        path.write_text("\n".join(lines), "utf-8")
+        found = edges.read_edges(path, True, False)
+        names = list(dict.fromkeys(part for pair in pairs for part in pair[:2]))
+        assert found.names == names
+        assert [names[i] for i in found.source] == [a for a, _, _ in pairs]
+        assert [names[i] for i in found.target] == [b for _, b, _ in pairs]
+        assert found.weights.tolist() == [w for _, _, w in pairs]
+
+    weight = st.floats(0, 1e300)
+    fuzz(examples, check, st.lists(st.tuples(name, name, weight), min_size=1, max_size=6), st.sampled_from("\t, "))

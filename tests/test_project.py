@@ -15,6 +15,7 @@ import pytest
 import fastw2v
 from fastw2v import kernels, reference
 from fastw2v.distributed import merging
+from fastw2v.graphs import walks
 from fastw2v.kernels import _jit, pair, parallel, sampling, spans, tile
 from fastw2v.training import finite
 
@@ -62,7 +63,7 @@ def test_one_file_has_the_llvm_code():
 
 
 def test_every_kernel_has_a_twin_with_the_same_arguments():
-    for module in (sampling, spans, pair, tile, parallel, finite, merging):
+    for module in (sampling, spans, pair, tile, parallel, finite, merging, walks):
         for name, kernel in vars(module).items():
             if name.startswith("_"):  # a part of a kernel, with no meaning of its own
                 continue
@@ -269,6 +270,7 @@ MAY_IMPORT = {
     "vectors": ANYWHERE | {"kernels", "files", "vocab", "pictures"},
     "text": ANYWHERE | {"kernels", "files", "vocab"},
     "training": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings"},
+    "graphs": ANYWHERE | {"kernels", "files", "text", "embeddings", "training"},
     "distributed": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings", "training"},
 }
 

@@ -25,8 +25,9 @@ FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 
 #: Every module of this package that defines compiled functions, with its folder (a test compares this with the tree).
 KERNEL_SOURCES = (
-    "distributed/merging", "kernels/_jit", "kernels/pair", "kernels/parallel", "kernels/records", "kernels/sampling",
-    "kernels/simd", "kernels/spans", "kernels/tile", "text/doubts", "text/ingest", "text/pairs", "text/wordtable",
+    "distributed/merging", "graphs/walks", "kernels/_jit", "kernels/pair", "kernels/parallel", "kernels/records",
+    "kernels/sampling", "kernels/simd", "kernels/spans", "kernels/tile", "text/doubts", "text/ingest", "text/pairs",
+    "text/wordtable",
     "training/finite", "vectors/decimals", "vectors/numbers",
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import mmap
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class Corpus:
         doubts: what was doubtful about the text, a sentence each.
         own_counts: int64 ``(n_words,)``, occurrences in these ids, if the vocabulary counts other texts as well; None
             if its counts are those of these ids.
+        about: what model.json holds of the corpus beside its sizes.
     """
 
     vocab: Vocab
@@ -38,6 +39,11 @@ class Corpus:
     max_vocab: int | None = None
     doubts: tuple[str, ...] = ()
     own_counts: NDArray[np.int64] | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def described(self, **about: Any) -> "Corpus":
+        """Return the corpus with this in ``about``."""
+        return replace(self, about=about)
 
     def crc32(self) -> int:
         """Return a checksum of all ids and offsets, read in blocks."""

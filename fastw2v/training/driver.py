@@ -6,7 +6,7 @@ values that are not finite, and saves the run.
 
 import copy
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
 from os import PathLike
@@ -200,6 +200,23 @@ def train_ids(
     with sigterm_raises(), output_folder(output) as folder:
         state, _, config = run.start(folder, explicit)
         return train_corpus(corpus, config, folder, state, run)
+
+
+def train_made(make: Callable[[TrainConfig, dict[str, Any]], Corpus], run: Run, options: dict[str, Any]) -> Embeddings:
+    """Train on a corpus of ids that is made when the options are known, as by walks on a graph.
+
+    Args:
+        make: returns the corpus; its arguments are the options, and what the folder of the run to resume holds of its
+            corpus, or an empty dict.
+        run: the arguments of the run.
+        options: those of `TrainConfig` that the caller gave.
+    """
+    explicit = options | {"min_count": 1}
+    TrainConfig(**explicit)  # It raises before anything is touched.
+    with sigterm_raises(), output_folder(run.output) as folder:
+        state, _, config = run.start(folder, explicit)
+        before = {} if state is None else state.embeddings.metadata.get("corpus")
+        return train_corpus(make(config, before if isinstance(before, dict) else {}), config, folder, state, run)
 
 
 def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state: State | None, run: Run) -> Embeddings:

@@ -248,7 +248,7 @@ def metadata_of(corpus: Corpus, config: TrainConfig, sizes: dict[str, int], **mo
         "cpu_features": features_digest(),
         "config": asdict(config),
         **more,
-        "corpus": {"tokens_read": corpus.tokens_read, **sizes},
+        "corpus": {"tokens_read": corpus.tokens_read, **sizes, **corpus.about},
     }
 
 
