@@ -13,11 +13,10 @@ not be installed, and is never imported. Training is that of `fastw2v.train`: sk
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from numbers import Integral, Real
 from os import PathLike
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +28,7 @@ from .files.places import local_path
 from .screen import printable
 from .text.corpus import Corpus
 from .text.lines import LineSentence, PathLineSentences, Text8Corpus, simple_preprocess
+from .text.phrases import Phrases
 from .text.prepared import opened
 from .text.unions import renumbered, rows_in, union_of
 from .training.callbacks import Progress
@@ -46,6 +46,7 @@ __all__ = [
     "KeyedVectors",
     "LineSentence",
     "PathLineSentences",
+    "Phrases",
     "Text8Corpus",
     "Word2Vec",
     "simple_preprocess",
@@ -57,13 +58,6 @@ _HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 _COUNTED = ("corpus_count", "corpus_total_words", "train_count")
 _SUMMED = ("running_training_loss", "total_train_time", "min_alpha_yet_reached")
 _warned: set[str] = set()  # so that a loop over many models warns once
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        if name == "Phrases":  # Few programs use it.
-            return import_module(".text.phrases", __package__).Phrases
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _checked_source(sentences: Any, corpus_file: Any) -> Any:

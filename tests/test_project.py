@@ -262,7 +262,7 @@ def test_every_module_says_what_it_is(module):
 
 
 #: What each wing may import beside its own modules and these, which any room may use.
-ANYWHERE = {"_version", "config", "errors", "interrupts", "machine", "screen", "spellings"}
+ANYWHERE = {"_version", "config", "errors", "interrupts", "machine", "screen", "spellings", "foreign_options"}
 MAY_IMPORT = {
     "kernels": set(),
     "files": ANYWHERE,
