@@ -23,6 +23,8 @@ from ..kernels.sampling import build_alias, draw_below, draw_noise, next_u64
 
 TO_UNIT = 2.0**-53
 SHIFT_11 = np.uint64(11)
+# Walks that take turns, so that a step of one can begin while another waits for memory.
+WALKS_AT_ONCE = 32
 
 
 class Graph(NamedTuple):
@@ -160,21 +162,27 @@ def walk_nodes(
         lengths: int64 ``(n,)``, filled with how many nodes each walk has.
     """
     is_plain = bias.p == 1.0 and bias.q == 1.0
-    for k in range(len(starts)):
-        rng = streams[k : k + 1]
-        node = previous = starts[k]
-        length = 0
-        while True:
-            walks[k, length] = node
-            length += 1
-            if length == walks.shape[1] or graph.offsets[node] == graph.offsets[node + 1]:
+    for first in range(0, len(starts), WALKS_AT_ONCE):
+        last = min(first + WALKS_AT_ONCE, len(starts))
+        for k in range(first, last):
+            walks[k, 0] = starts[k]
+            lengths[k] = 1
+        for length in range(1, walks.shape[1]):
+            n_moved = 0
+            for k in range(first, last):
+                node = walks[k, length - 1]
+                if lengths[k] < length or graph.offsets[node] == graph.offsets[node + 1]:
+                    continue
+                rng = streams[k : k + 1]
+                if is_plain or length == 1:
+                    following = graph.neighbours[draw_edge(graph, node, rng)]
+                else:
+                    following = next_step(graph, bias, walks[k, length - 2], node, rng)
+                walks[k, length] = following
+                lengths[k] = length + 1
+                n_moved += 1
+            if n_moved == 0:
                 break
-            if is_plain or length == 1:
-                following = graph.neighbours[draw_edge(graph, node, rng)]
-            else:
-                following = next_step(graph, bias, previous, node, rng)
-            previous, node = node, following
-        lengths[k] = length
 
 
 @jit(borrows=True)
