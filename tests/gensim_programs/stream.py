@@ -34,7 +34,7 @@ model = Word2Vec(vector_size=30, min_count=3, sg=1, workers=2)
 model.build_vocab(Documents())
 model.train(Documents(), total_examples=model.corpus_count, epochs=15, compute_loss=True, callbacks=[loss])
 assert loss.epoch == 15
-assert min(loss.losses) > 0  # gensim's workers overwrite each other's sums, so its losses may rise.
+assert min(loss.losses) > 0  # With several workers the sums may overwrite each other, so a loss may rise.
 assert loss.calls[0] == "begin"
 assert loss.calls[-1] == "end"
 wv = model.wv
