@@ -569,7 +569,7 @@ def test_what_graph_refuses(capsys, in_empty_folder):
         (["edges.tsv", "--p=0"], "--p is 0.0: give a number from 1e-09 to 1e+09"),
         (["edges.tsv", "--walk-length=x"], "'x' is not a whole number"),
         (["edges.tsv", "--num-walks=0"], "--num-walks is 0: give a whole number"),
-        (["edges.tsv", "--min-count=2"], "unrecognized arguments: --min-count=2"),
+        (["edges.tsv", "--min-count=2"], "there is no option '--min-count=2"),
         (["edges.tsv", "--window=0"], "--window is 0"),
     ):
         assert_refused(capsys, "graph", *arguments, "-o", "m", said=said)

@@ -579,6 +579,7 @@ def written_by_hand(draw):
 
 
 @lengths
+@pytest.mark.filterwarnings("ignore:.*may be counts or scores:fastw2v.FastW2VWarning")
 def test_vectors_written_by_hand(place, monkeypatch, examples):
     path = place / "vectors"
 
