@@ -27,7 +27,7 @@ from .vectors.exchange import Exchange
 from .vectors.lookup import Key, checked_matrix
 from .vectors.matrix import VectorsFile
 from .vectors.nearest import check_topn
-from .vectors.reader import read_counts, read_vectors
+from .vectors.reader import check_limit, read_counts, read_vectors
 from .vocab import Vocab, checked_vocab
 
 MODEL_MANIFEST = "model.json"
@@ -281,8 +281,7 @@ def load(
     unfit |= {name for name, value in rest.items() if value != _OF_FILES[name]}
     if unfit:
         raise ConfigError(f"{python_option(min(unfit))} is for a file of vectors, and {place} is a folder: omit it")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
-        raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")
+    check_limit(limit)
     return _open_consistent(Path(place)).first(limit)
 
 

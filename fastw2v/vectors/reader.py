@@ -19,6 +19,12 @@ from .source import Source, length_of, open_lines, open_vectors
 from .text_rows import read_text
 
 
+def check_limit(limit: object) -> None:
+    """Raise `ConfigError` unless this is None or a whole number of rows, at least 1."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
+        raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")
+
+
 def read_vectors(
     path: str | PathLike[str],
     *,
@@ -52,8 +58,7 @@ def read_vectors(
         FastW2VWarning: words are repeated, the header does not announce as many rows as there are, rows without a
             word were skipped, or a word ends in a blank and a number.
     """
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
-        raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")
+    check_limit(limit)
     for key, value in (("binary", binary), ("no_header", no_header)):
         if value is not None and not isinstance(value, (bool, np.bool_)):
             raise ConfigError(f"{python_option(key)} is {value!r:.60}: give True, False or None")

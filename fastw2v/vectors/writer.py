@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, FormatError, doubt, option
-from ..files.arrays import npy_blocks, write_header
+from ..files.arrays import first_not_finite, npy_blocks, write_header
 from ..files.places import local_path
 from ..files.replacing import STANDARD_OUTPUT, check_name, is_pipe, replacing
 from ..files.staging import is_part
@@ -89,8 +89,10 @@ def write(
         doubt(f"{name}: the suffix {suffix} means {meant}, but the file is written as {chosen}")
     if chosen == "npz" and packing:
         doubt(f"{name}: numpy.load and fastw2v read an .npz file only without {packing}: decompress it first")
-    check_finite(words, vectors)
-    if chosen == "word2vec-text":
+    row = first_not_finite(vectors)
+    if row is not None:
+        raise FormatError(f"the vector of the word {words[row]!r:.60} is not finite: repair it")
+    if chosen == "word2vec-text" and not exact:
         _doubt_small(name, words, vectors)
     check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
     if chosen == "model2vec":
@@ -193,16 +195,6 @@ def _doubt_small(name: str, words: Sequence[str], vectors: NDArray[np.float32]) 
             f"{name}: six decimals make {counted(n_lost, 'vector')} zero, the first of the word "
             f"{printable(words[first])!r:.60}: give {option('format', 'glove')} or word2vec-bin, which keep all digits"
         )
-
-
-def check_finite(words: Sequence[str], vectors: NDArray[np.float32]) -> None:
-    """Raise FormatError if a vector holds a number that is not finite."""
-    rows = _rows_at_once(vectors)
-    for start in range(0, len(vectors), rows):
-        wrong = np.flatnonzero(~np.isfinite(vectors[start : start + rows]).all(axis=1))
-        if len(wrong):
-            word = words[start + int(wrong[0])]
-            raise FormatError(f"the vector of the word {word!r:.60} is not finite: repair it")
 
 
 def with_spaces_replaced(words: Sequence[str], space: str) -> list[str]:
