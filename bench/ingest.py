@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from corpora import synthetic
 from fastw2v import prepare
 
 from . import record, report
+from .beside import seconds_of
 from .command import cost
 from .peers import first_tokens
 from .steps import steps
@@ -32,13 +32,6 @@ from .timing import summary
 HELP = "from text to ids, beside gensim's vocabulary scan and gzip -dc, in turn"
 QUICK_TOKENS = 200_000
 SYNTHETIC = {"tokens": 20_000_000, "words": 80_000}  # about the size of real20m
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """Return the seconds of a call."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def systems(text: Path, packed: Path, output: Path) -> dict[str, Callable[[], object]]:

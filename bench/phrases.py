@@ -8,7 +8,6 @@ Both find the same phrases, and the same number of joined tokens: each run compa
 """
 
 import argparse
-import importlib.metadata
 import sys
 import tempfile
 import time
@@ -19,10 +18,9 @@ from typing import Any
 import fastw2v
 from corpora import synthetic
 
-from . import record, report
+from . import beside, record, report
 from .peers import first_tokens
 from .steps import steps
-from .timing import summary
 
 HELP = "find and join phrases, beside gensim, in turn"
 QUICK_TOKENS = 100_000
@@ -30,7 +28,7 @@ SYNTHETIC = {"tokens": 20_000_000, "words": 80_000}
 LEARN, JOIN = "learn", "learn and join"
 
 
-def seconds_of(work: Callable[[], object]) -> tuple[float, Any]:
+def timed(work: Callable[[], object]) -> tuple[float, Any]:
     """Return the seconds of a call, and what it returned."""
     began = time.perf_counter()
     result = work()
@@ -39,9 +37,9 @@ def seconds_of(work: Callable[[], object]) -> tuple[float, Any]:
 
 def ours(text: Path, scratch: Path) -> dict[str, Any]:
     """Time our calls; return seconds, phrases with scores, and the number of joined tokens."""
-    learn, phrases = seconds_of(lambda: fastw2v.Phrases(text))
+    learn, phrases = timed(lambda: fastw2v.Phrases(text))
     options: dict[str, Any] = {"phrases": 1, "min_count": 1, "progress": False}
-    both, corpus = seconds_of(lambda: fastw2v.prepare(text, scratch / "prepared", **options))
+    both, corpus = timed(lambda: fastw2v.prepare(text, scratch / "prepared", **options))
     return {LEARN: learn, JOIN: both, "phrases": phrases.export_phrases(), "tokens": len(corpus.ids)}
 
 
@@ -50,8 +48,8 @@ def theirs(text: Path) -> dict[str, Any]:
     from gensim.models.phrases import Phrases
     from gensim.models.word2vec import LineSentence
 
-    learn, phrases = seconds_of(lambda: Phrases(LineSentence(str(text))))
-    join, tokens = seconds_of(lambda: sum(map(len, phrases[LineSentence(str(text))])))
+    learn, phrases = timed(lambda: Phrases(LineSentence(str(text))))
+    join, tokens = timed(lambda: sum(map(len, phrases[LineSentence(str(text))])))
     return {LEARN: learn, JOIN: learn + join, "phrases": phrases.export_phrases(), "tokens": tokens}
 
 
@@ -87,30 +85,14 @@ def measure(text: Path, scratch: Path, rounds: int) -> dict[str, Any]:
                 f"round {number}: "
                 + ", ".join(f"{name} {p[-1][0]:.2f} s, {p[-1][1]:.2f} s" for name, p in found.items())
             )
-    calls = {
-        name: {
-            "fastw2v": summary([a for a, _ in pairs]),
-            "gensim": summary([b for _, b in pairs]),
-            "ratio": summary([b / a for a, b in pairs]),
-        }
-        for name, pairs in found.items()
-    }
+    calls = {name: beside.compared(pairs) for name, pairs in found.items()}
     return {"calls": calls, "phrases": len(mine["phrases"]), "joined_tokens": mine["tokens"]}
 
 
 def table(result: report.Record) -> str:
     """Return the table of a ``phrases`` result, in Markdown."""
-    rows = [
-        [
-            name,
-            *(report.number(of[key]["median"]) for key in ("fastw2v", "gensim", "ratio")),
-            report.number(of["ratio"]["spread"]),
-        ]
-        for name, of in result["calls"].items()
-    ]
-    header = ["", "fastw2v, seconds", "gensim, seconds", "ratio", "largest minus smallest ratio"]
     return (
-        f"{report.markdown(header, rows)}\n\nMedians of {result['rounds']} rounds on {result['corpus']['tokens']:,} "
+        f"{beside.table(result['calls'])}\n\nMedians of {result['rounds']} rounds on {result['corpus']['tokens']:,} "
         f"tokens, with {result['machine']['usable_cores']} cores. Both find the same {result['phrases']:,} phrases and "
         f"join the text to {result['joined_tokens']:,} tokens. gensim {result['gensim']}. {report.source(result)}"
     )
@@ -132,10 +114,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure, record the result and print its table."""
-    try:
-        version = importlib.metadata.version("gensim")
-    except importlib.metadata.PackageNotFoundError:
-        print("gensim is not installed: nothing to compare with")
+    version = beside.gensim_version()
+    if version is None:
         return
     rounds = 1 if arguments.quick else arguments.rounds
     tokens = min(arguments.tokens or sys.maxsize, QUICK_TOKENS if arguments.quick else sys.maxsize)

@@ -6,7 +6,6 @@ from the second program on; the first one, which compiles them, is timed by itse
 """
 
 import argparse
-import importlib.metadata
 import os
 import subprocess
 import sys
@@ -17,8 +16,7 @@ from typing import Any
 
 from fastw2v.machine import usable_cores
 
-from . import peers, record, report
-from .vectors import measure, seconds_of
+from . import beside, peers, record, report
 
 HELP = "one program of gensim and the same with our import, whole, in turn"
 TOKENS, QUICK_TOKENS = 1_000_000, 20_000
@@ -50,31 +48,22 @@ def run_program(system: str, options: str, text: Path, workers: int, cache: Path
 
 
 def compare(text: Path, workers: int, rounds: int) -> dict[str, Any]:
-    """Return the seconds of the first run of ours, which compiles, and the results of `vectors.measure`."""
+    """Return the seconds of the first run of ours, which compiles, and the results of `beside.measure`."""
     with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as cache:
 
         def program(system: str, options: str) -> Callable[[], None]:
             return lambda: run_program(system, options, text, workers, Path(cache))
 
-        cold = seconds_of(program("fastw2v", "sg=1"))
+        cold = beside.seconds_of(program("fastw2v", "sg=1"))
         calls = {name: (program("fastw2v", option), program("gensim", option)) for name, option in VARIANTS.items()}
-        return {"cold": round(cold, 2), "calls": measure(calls, rounds, "switch")}
+        return {"cold": round(cold, 2), "calls": beside.measure(calls, rounds, "switch")}
 
 
 def table(result: report.Record) -> str:
     """Return the table of a ``switch`` result, in Markdown."""
-    rows = [
-        [
-            name,
-            *(report.number(of[key]["median"]) for key in ("fastw2v", "gensim", "ratio")),
-            report.number(of["ratio"]["spread"]),
-        ]
-        for name, of in result["calls"].items()
-    ]
-    header = ["", "fastw2v, seconds", "gensim, seconds", "ratio", "largest minus smallest ratio"]
     text = result["text"]
     return (
-        f"{report.markdown(header, rows)}\n\nMedians of {result['rounds']} rounds. The whole program on "
+        f"{beside.table(result['calls'])}\n\nMedians of {result['rounds']} rounds. The whole program on "
         f"{text['tokens']:,} tokens of {text['name']}, {result['workers']} workers. gensim {result['gensim']}. Kernels "
         f"are compiled before; the first program, which compiles, takes {result['cold']} s. {report.source(result)}"
     )
@@ -95,10 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure, record the result and print its table."""
-    try:
-        version = importlib.metadata.version("gensim")
-    except importlib.metadata.PackageNotFoundError:
-        print("gensim is not installed: nothing to compare with")
+    version = beside.gensim_version()
+    if version is None:
         return
     rounds = 1 if arguments.quick else arguments.rounds
     workers = usable_cores()

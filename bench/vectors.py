@@ -5,9 +5,7 @@ the path to vectors that can be asked, and from keys to the nearest words. The f
 """
 
 import argparse
-import importlib.metadata
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,7 @@ import numpy as np
 
 import fastw2v
 
-from . import record, report
-from .steps import steps
-from .timing import summary
+from . import beside, record, report
 
 HELP = "files of vectors and the nearest words, beside gensim, in turn"
 FILE = (400_000, 300)  # words, columns: the size of GloVe 6B
@@ -72,49 +68,13 @@ def searches(n_words: int, columns: int) -> dict[str, tuple[Callable[[], Any], C
     }
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    """Return the seconds of a call."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def measure(
-    calls: dict[str, tuple[Callable[[], Any], Callable[[], Any]]], rounds: int, command: str = "vectors"
-) -> dict[str, Any]:
-    """Time our calls and gensim's in turn; return the seconds, and the ratios within each round."""
-    found = {}
-    with steps(command, rounds * len(calls)) as say:
-        for name, (ours, theirs) in calls.items():
-            ours()  # This run compiles or loads the kernels and fills the page cache.
-            pairs = []
-            for number in range(1, rounds + 1):
-                # Every second round begins with gensim: the second program finds a warmer machine.
-                order = (ours, theirs) if number % 2 else (theirs, ours)
-                timed = {work: seconds_of(work) for work in order}
-                pairs.append((timed[ours], timed[theirs]))
-                say(f"{name}, round {number}: {pairs[-1][0]:.2f} s, gensim {pairs[-1][1]:.2f} s")
-            found[name] = {
-                "fastw2v": summary([a for a, _ in pairs]),
-                "gensim": summary([b for _, b in pairs]),
-                "ratio": summary([b / a for a, b in pairs]),
-            }
-    return found
-
-
 def table(result: report.Record) -> str:
     """Return the table of a ``vectors`` result, in Markdown."""
-    rows = [
-        [
-            f"{name}, {' x '.join(f'{n:,}' for n in result['sizes'][name])}",
-            *(report.number(of[key]["median"]) for key in ("fastw2v", "gensim", "ratio")),
-            report.number(of["ratio"]["spread"]),
-        ]
-        for name, of in result["calls"].items()
-    ]
-    header = ["", "fastw2v, seconds", "gensim, seconds", "ratio", "largest minus smallest ratio"]
+    calls = {
+        f"{name}, {' x '.join(f'{n:,}' for n in result['sizes'][name])}": of for name, of in result["calls"].items()
+    }
     return (
-        f"{report.markdown(header, rows)}\n\nMedians of {result['rounds']} rounds. gensim {result['gensim']}. "
+        f"{beside.table(calls)}\n\nMedians of {result['rounds']} rounds. gensim {result['gensim']}. "
         f"{report.source(result)}"
     )
 
@@ -133,16 +93,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure, record the result and print its table."""
-    try:
-        version = importlib.metadata.version("gensim")
-    except importlib.metadata.PackageNotFoundError:
-        print("gensim is not installed: nothing to compare with")
+    version = beside.gensim_version()
+    if version is None:
         return
     rounds = 1 if arguments.quick else arguments.rounds
     file, search = (QUICK, QUICK) if arguments.quick else (FILE, SEARCH)
     with tempfile.TemporaryDirectory(prefix="fastw2v-bench-") as temporary:
-        read = measure(readers(Path(temporary), *file), rounds)
-    asked = measure(searches(*search), rounds)
+        read = beside.measure(readers(Path(temporary), *file), rounds, "vectors")
+    asked = beside.measure(searches(*search), rounds, "vectors")
     done = record.append(
         "vectors",
         f"python -m bench vectors{' --quick' * arguments.quick} --rounds {arguments.rounds}",

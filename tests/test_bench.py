@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench import (
+    beside,
     command,
     graph,
     ingest,
@@ -395,7 +396,7 @@ def test_switch_changes_one_line_and_its_table_renders(results, tmp_path, monkey
     assert changed == [("from fastw2v.gensim import Word2Vec", "from gensim.models import Word2Vec")]
     ran = []
     monkeypatch.setattr(switch, "run_program", lambda system, options, *rest: ran.append((system, options)))
-    monkeypatch.setattr(switch.importlib.metadata, "version", lambda name: f"{name} 1")
+    monkeypatch.setattr(beside.importlib.metadata, "version", lambda name: f"{name} 1")
     switch.run(argparse.Namespace(corpus=None, rounds=2, quick=True))
     assert ran[0] == ("fastw2v", "sg=1")  # It compiles.
     assert ran[2:4] == [("fastw2v", "sg=1"), ("gensim", "sg=1")]
