@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .composed import compose, spread
 from .records import LOSS, LOSS_PAIRS, PAIRS, TRAINED, Model, Rate, Sampling, Text, Worker
 from .sampling import draw_below, draw_keep, draw_negatives
 from .spans import PIECE
@@ -85,10 +86,18 @@ def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampli
         sampling: noise words, subsampling and window.
         rate: learning rate by token position.
         worker: its stream, scratch and tally; ``tokens`` has room for ``PIECE + 2 * window``, ``negatives`` for
-            ``negative``, ``floats`` for a row of V.
+            ``negative``, ``floats`` for three rows of V.
     """
-    (ids, offsets), (V, U, _), (noise, keep, window, negative) = text, model, sampling
-    rng, tokens, negatives, _, grad, tally = worker
+    (ids, offsets), V, U, (noise, keep, window, negative) = text, model.V, model.U, sampling
+    rng, tokens, negatives, _, floats, tally = worker
+    # A composed centre vector is the only row of a small matrix H of its own, which is trained in place of V.
+    width, composed = V.shape[1], len(model.part_offsets) > 0
+    grad, H, before = (
+        floats[:width],
+        floats[width : 2 * width].reshape(1, width),
+        floats[2 * width : 3 * width].reshape(1, width),
+    )
+    rows = H if composed else V
     sentence = np.searchsorted(offsets, start, side="right") - 1
     position = start
     while position < stop:
@@ -121,11 +130,19 @@ def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampli
         alpha = np.float32(rate.alpha + rate.step * position)
         for i in range(window, centres_end):
             reach = window - draw_below(rng, window)
+            centre = tokens[i]
+            if composed:
+                compose(model, tokens[i : i + 1], H)
+                for k in range(width):
+                    before[0, k] = H[0, k]
+                centre = np.int32(0)
             for j in range(max(low, i - reach), min(high, i + reach + 1)):
                 if j != i:
                     n = draw_negatives(rng, noise, tokens[j], negatives[:negative])
-                    tally[LOSS] += update_pair(V, U, tokens[i], tokens[j], negatives[:n], alpha, grad)
+                    tally[LOSS] += update_pair(rows, U, centre, tokens[j], negatives[:n], alpha, grad)
                     tally[PAIRS] += 1.0
                     tally[LOSS_PAIRS] += 1.0
+            if composed:
+                spread(model, tokens[i : i + 1], H, before)
         tally[TRAINED] += centres_end - window
         position = end

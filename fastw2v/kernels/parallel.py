@@ -94,7 +94,7 @@ class Workers:
 
 def _scratch(window: int, negative: int, width: int, tiling: Tiling | None) -> tuple[int, int, int, int]:
     if tiling is None:
-        return PIECE + 2 * window, negative, 1, width
+        return PIECE + 2 * window, negative, 1, 3 * width
     tokens, integers, floats = span_scratch(tiling, window, width)
     return tokens, 2 * tiling.shared, integers, floats
 
@@ -173,7 +173,8 @@ def run_chunk(
         ValueError: the tile kernel needs rows of a multiple of 16 columns, next to each other (`aligned_zeros`).
     """
     text, cuts = Text(*map(np.ascontiguousarray, text)), np.asarray(cuts, np.int64)
-    model = Model(model.V, model.U, int(model.vector_size))
+    parts = map(np.ascontiguousarray, (model.part_offsets, model.part_rows, model.part_shares))
+    model = Model(model.V, model.U, int(model.vector_size), *parts)
     noise, keep = np.ascontiguousarray(sampling.noise), np.ascontiguousarray(sampling.keep)
     sampling = Sampling(noise, keep, int(sampling.window), int(sampling.negative))
     rate, tiling = Rate(float(rate.alpha), float(rate.step)), workers.tiling

@@ -28,19 +28,32 @@ class Text(NamedTuple):
     offsets: NDArray[np.int64]
 
 
+_NO_OFFSETS, _NO_ROWS, _NO_SHARES = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32)
+
+
 class Model(NamedTuple):
-    """The two matrices, which training updates in place.
+    """The two matrices, which training updates in place, and what centre vectors are composed of.
+
+    Without parts the vector of centre word w is row w of V. With parts it is the weighted sum of the rows of V that
+    are its parts, ``sum over k of part_shares[k] V[part_rows[k]]``; see `composed`.
 
     Attributes:
-        V: float32 ``(n_words, width)``, centre rows.
-        U: float32, the same shape, outside rows.
+        V: float32 ``(n_rows, width)``, centre rows, one per word where there are no parts.
+        U: float32 ``(n_words, width)``, outside rows.
         vector_size: columns in use. The tile kernel needs a width that is a multiple of 16, as from `aligned_zeros`. It
             does not update the other columns, which must be 0. The pair kernel updates all columns.
+        part_offsets: int64 ``(n_words + 1,)``; the parts of word w are ``part_offsets[w]`` to
+            ``part_offsets[w + 1] - 1``. Empty if there are no parts.
+        part_rows: int32 ``(n_parts,)``, rows of V; a row may occur more than once in a word.
+        part_shares: float32 ``(n_parts,)``, the weight of each row; those of a word add up to 1.
     """
 
     V: NDArray[np.float32]
     U: NDArray[np.float32]
     vector_size: int
+    part_offsets: NDArray[np.int64] = _NO_OFFSETS
+    part_rows: NDArray[np.int32] = _NO_ROWS
+    part_shares: NDArray[np.float32] = _NO_SHARES
 
 
 class Sampling(NamedTuple):
@@ -143,12 +156,14 @@ class Ahead(NamedTuple):
     """The rows to prefetch for the next tile; both arrays may be empty.
 
     Attributes:
-        tokens: int32, rows of V and of U.
+        tokens: int32, rows of U.
         negatives: int32, rows of U.
+        centres: how many of the tokens, from the first on, are rows of V too.
     """
 
     tokens: NDArray[np.int32]
     negatives: NDArray[np.int32]
+    centres: int
 
 
 def aligned_zeros(rows: int, columns: int, dtype: DTypeLike) -> NDArray[Any]:

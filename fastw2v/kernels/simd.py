@@ -99,6 +99,8 @@ DOT_ROWS, DOT_COLUMNS = {4: (1, 4), 8: (2, 6), 16: (4, 4)}[LANES]
 ROWS_MULTIPLE, COLUMNS_MULTIPLE = 4, 12
 #: A product adds to PRODUCT_ROWS rows at once, in blocks of at most _PRODUCT_CHUNKS registers.
 PRODUCT_ROWS, _PRODUCT_CHUNKS = 2, 6 if REGISTERS == 16 else 12
+#: A sum of picked rows, or a row that is added to them, is held in at most this many registers.
+_ROW_CHUNKS = 13 if REGISTERS == 16 else 26
 _SET_CHUNKS = 3 if REGISTERS == 16 else 6
 _UNROLLED = -(-100 // LANES)  # Dots of the default vector_size are straight-line code: no loop, no misprediction.
 
@@ -594,6 +596,53 @@ def _gather_function(module: Any) -> Any:
     return _function(module, "gather", [_PF, _PF, _I64, _PI, _I64, _I64], emit)
 
 
+def _sum_function(module: Any) -> Any:
+    """Emit ``out = sum over k < n of shares[k] V[ids[k]]``. Arguments: out, V, width, ids, shares, n; chunks."""
+
+    def of_block(chunks: int) -> Any:
+        def emit(b: Builder, arguments: Any) -> None:
+            out, V, width, ids, shares, n = arguments
+
+            def term(k: Value, sums: list[Value]) -> list[Value]:
+                row, share = _row_of(b, V, width, ids, k), _splat(b, b.load(_move(b, shares, k)))
+                return [_fma(b, share, _load(b, _move(b, row, _i64(c * LANES))), x) for c, x in enumerate(sums)]
+
+            for c, x in enumerate(_loop(b, n, [_ZERO] * chunks, term, may_be_empty=True)):
+                _store(b, x, _move(b, out, _i64(c * LANES)))
+
+        return _function(module, f"sum_{chunks}", [_PF, _PF, _I64, _PI, _PF, _I64], emit)
+
+    def emit(b: Builder, arguments: Any) -> None:
+        *front, chunks = arguments
+        _in_blocks(b, chunks, _ROW_CHUNKS, front, (0, 1), of_block)
+
+    return _function(module, "sum", [_PF, _PF, _I64, _PI, _PF, _I64, _I64], emit)
+
+
+def _spread_function(module: Any) -> Any:
+    """Emit ``V[ids[k]] += x - y`` for k < n. Arguments: V, width, ids, n, x, y; chunks."""
+
+    def of_block(chunks: int) -> Any:
+        def emit(b: Builder, arguments: Any) -> None:
+            V, width, ids, n, x, y = arguments
+            places = [_i64(c * LANES) for c in range(chunks)]
+            change = [b.fsub(_load(b, _move(b, x, c)), _load(b, _move(b, y, c))) for c in places]
+
+            def term(k: Value, _: Any) -> list[Value]:
+                _add_to(b, _row_of(b, V, width, ids, k), change)
+                return []
+
+            _loop(b, n, [], term, may_be_empty=True)
+
+        return _function(module, f"spread_{chunks}", [_PF, _I64, _PI, _I64, _PF, _PF], emit)
+
+    def emit(b: Builder, arguments: Any) -> None:
+        *front, chunks = arguments
+        _in_blocks(b, chunks, _ROW_CHUNKS, front, (0, 4, 5), of_block)
+
+    return _function(module, "spread", [_PF, _I64, _PI, _I64, _PF, _PF, _I64], emit)
+
+
 def _exp_of_minus(b: Builder, x: Value) -> Value:
     """Return exp(-x) as 2^n 2^f, |f| <= 1/2, for -87 < x < 87; beyond, the value at the nearer end. NaN stays NaN.
 
@@ -951,6 +1000,48 @@ def add_products(typing: Any, out: Any, picked: Any, B: Any, band: Any, D: Any, 
         b.call(_product_function(b.module), call)
 
     return _emitted(types.void, emit, out, picked, B, band, D, dense, chunks)
+
+
+@intrinsic
+def sum_rows(typing: Any, target: Any, source: Any, picked: Any, shares: Any, chunks: Any) -> Any:
+    """Write the weighted sum of picked rows, ``target = sum over k of shares[picked.start + k] source[row_k]``.
+
+    Args:
+        typing: Numba's.
+        target: `Rows`; its first row is written.
+        source: `Rows` with start 0.
+        picked: `Picked` rows of source.
+        shares: float32, one weight beside each element of ``picked.ids``.
+        chunks: registers per row.
+    """
+
+    def emit(b: Builder, target: Any, source: Any, picked: Any, shares: Value, chunks: Value) -> None:
+        ids, start, n = picked
+        places = [_move(b, ids, start), _move(b, shares, start)]
+        b.call(_sum_function(b.module), [_first(b, target), source[0], source[2], *places, n, chunks])
+
+    return _emitted(types.void, emit, target, source, picked, shares, chunks)
+
+
+@intrinsic
+def spread_row(typing: Any, out: Any, picked: Any, now: Any, before: Any, chunks: Any) -> Any:
+    """Add the change of a row to picked rows of a matrix: ``out[row_k] += now - before`` for each k.
+
+    Args:
+        typing: Numba's.
+        out: `Rows` with start 0.
+        picked: `Picked` rows of out; a row that is picked twice gets the change twice.
+        now: `Rows`, of which the first counts.
+        before: likewise.
+        chunks: registers per row.
+    """
+
+    def emit(b: Builder, out: Any, picked: Any, now: Any, before: Any, chunks: Value) -> None:
+        ids, start, n = picked
+        call = [out[0], out[2], _move(b, ids, start), n, _first(b, now), _first(b, before), chunks]
+        b.call(_spread_function(b.module), call)
+
+    return _emitted(types.void, emit, out, picked, now, before, chunks)
 
 
 @intrinsic

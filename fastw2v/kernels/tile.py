@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .composed import compose, spread
 from .records import (
     LOSS,
     LOSS_PAIRS,
@@ -144,7 +145,8 @@ def span_scratch(tiling: Tiling, window: int, width: int) -> tuple[int, int, int
     centres, shared = tiling.centres, tiling.shared
     floats, integers = tile_scratch(centres, centres + 2 * window, shared, width)
     room = 2 * PIECE + 2 * window + SPARE
-    return room, 2 * room + 2 * centres + BUCKETS + integers, (centres + 1) * shared + 2 * SPARE + floats
+    floats += (centres + 1) * shared + 2 * SPARE + centres * width
+    return room, 2 * room + 3 * centres + BUCKETS + integers, floats
 
 
 @jit(borrows=True)
@@ -245,7 +247,7 @@ def tile_step(
                 Rows(floats, i * width, width), DOT_ROWS, Rows(floats, outside + low * width, width), columns,
                 Rows(floats, band + i * pitch + low, pitch), chunks,
             )  # fmt: skip
-            for m in range(i, min(i + DOT_ROWS, len(ahead.tokens), T)):
+            for m in range(i, min(i + DOT_ROWS, ahead.centres)):
                 prefetch_row(Vs, np.int64(at(ahead.tokens, m)) * width, lines)
             for m in range(2 * i, min(2 * (i + DOT_ROWS), len(ahead.negatives))):
                 prefetch_row(Us, np.int64(at(ahead.negatives, m)) * width, lines)
@@ -398,6 +400,14 @@ def tile_span(
     weights = floats[: centres * shared + SPARE]
     multiplicity = floats[centres * shared + SPARE : (centres + 1) * shared + 2 * SPARE]
     step_floats = floats[(centres + 1) * shared + 2 * SPARE :]
+    # Composed centre vectors are the rows of a small matrix H of their own, which a step updates in place of V.
+    width, composed = model.V.shape[1], len(model.part_offsets) > 0
+    H = floats[len(floats) - centres * width :].reshape(centres, width)
+    before = step_floats[: centres * width].reshape(centres, width)
+    composed_model = Model(H, model.U, model.vector_size, model.part_offsets, model.part_rows, model.part_shares)
+    own_rows = integers[len(integers) - centres :]
+    for k in range(centres):
+        put(own_rows, k, k)
     per_pair = np.float32(sampling.negative) / np.float32(shared)
     for k in range(BUCKETS):
         put(seen, k, 0)
@@ -470,16 +480,25 @@ def tile_span(
                                 if at(first, i) <= j and j < at(last, i) and i != middle:
                                     put(weights, i * shared + place, at(weights, i * shared + place) - share)
                     want_loss = turn == 0
+                    words, trained, rows = tokens[c : c + T], model, tokens[c : c + T]
+                    n_ahead = min(T, n - c - T)
+                    if composed:
+                        compose(model, words, H)
+                        trained, rows, n_ahead = composed_model, own_rows[:T], 0
                     loss = tile_step(
-                        model,
-                        Tile(tokens[c : c + T], tokens[low_context:high_context], first, last, c - low_context),
+                        trained,
+                        Tile(rows, tokens[low_context:high_context], first, last, c - low_context),
                         Shared(negatives[now : now + shared], weights),
                         alpha,
                         want_loss,
-                        Ahead(tokens[c + T : min(c + 2 * T + window, high)], negatives[later : later + shared]),
+                        Ahead(
+                            tokens[c + T : min(c + 2 * T + window, high)], negatives[later : later + shared], n_ahead
+                        ),
                         step_floats,
                         step_integers,
                     )
+                    if composed:
+                        spread(model, words, H, before)
                     if want_loss:
                         tally[LOSS] += every * loss
                         tally[LOSS_PAIRS] += every * pairs

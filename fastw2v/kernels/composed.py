@@ -1,0 +1,52 @@
+"""Centre vectors that are composed of several rows of V: those of a word and of its character n-grams.
+
+The vector of a word w is ``h_w = sum over its parts k of share_k V[row_k]`` (`records.Model`). Kernels make it once per
+centre, not once per pair, train it as if it were a row of V, and then add its change to each of its parts. The whole
+change goes to every part, as in fastText, where its share of the gradient would be the true one; see `reference`.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._jit import jit
+from .records import Model
+from .simd import LANES, Picked, Rows, spread_row, sum_rows
+
+
+@jit(borrows=True)
+def compose(model: Model, words: NDArray[np.int32], H: NDArray[np.float32]) -> None:
+    """Write the vector of each word: ``H[i] = sum over the parts k of words[i] of share_k V[row_k]``.
+
+    Args:
+        model: V, whose width is a multiple of 16, and the parts of all words.
+        words: int32 ``(n,)``.
+        H: float32 ``(>= n, width)``, written to.
+    """
+    V, vector_size = model.V, model.vector_size
+    width = V.shape[1]
+    Vs, Hs = V.reshape(-1), H.reshape(-1)
+    chunks = (vector_size + LANES - 1) // LANES
+    for i in range(len(words)):
+        begin, end = model.part_offsets[words[i]], model.part_offsets[words[i] + 1]
+        picked = Picked(model.part_rows, begin, end - begin)
+        sum_rows(Rows(Hs, i * width, width), Rows(Vs, 0, width), picked, model.part_shares, chunks)
+
+
+@jit(borrows=True)
+def spread(model: Model, words: NDArray[np.int32], H: NDArray[np.float32], before: NDArray[np.float32]) -> None:
+    """Add the change of each word's vector to all its parts: ``V[row_k] += H[i] - before[i]``, k in words[i].
+
+    Args:
+        model: V, whose width is a multiple of 16, and the parts of all words; updated in place.
+        words: int32 ``(n,)``.
+        H: float32 ``(>= n, width)``, the vectors as they are now.
+        before: float32 ``(>= n, width)``, the vectors as `compose` made them.
+    """
+    V, vector_size = model.V, model.vector_size
+    width = V.shape[1]
+    Vs, Hs, olds = V.reshape(-1), H.reshape(-1), before.reshape(-1)
+    chunks = (vector_size + LANES - 1) // LANES
+    for i in range(len(words)):
+        begin, end = model.part_offsets[words[i]], model.part_offsets[words[i] + 1]
+        picked = Picked(model.part_rows, begin, end - begin)
+        spread_row(Rows(Vs, 0, width), picked, Rows(Hs, i * width, width), Rows(olds, i * width, width), chunks)

@@ -1,0 +1,1 @@
+"""Vectors composed of words and their character n-grams: which n-grams, which rows, and vectors of unseen words."""
