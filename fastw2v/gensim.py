@@ -52,12 +52,12 @@ __all__ = [
     "simple_preprocess",
 ]
 
-RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # what a trim_rule returns
+RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # What a trim_rule returns.
 TrimRule = Callable[[str, int, int], int]
 _HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 _COUNTED = ("corpus_count", "corpus_total_words", "train_count")
 _SUMMED = ("running_training_loss", "total_train_time", "min_alpha_yet_reached")
-_warned: set[str] = set()  # so that a loop over many models warns once
+_warned: set[str] = set()  # A loop over many models warns once.
 
 
 def _checked_source(sentences: Any, corpus_file: Any) -> Any:
@@ -211,7 +211,7 @@ class Counted:
             ns_exponent=self.ns_exponent,
             sample=self.sample,
             alpha=alpha,
-            min_alpha=min(alpha, min_alpha) if numbers else min_alpha,  # gensim's old loops lower alpha alone.
+            min_alpha=min(alpha, min_alpha) if numbers else min_alpha,  # Loops for old gensim lower alpha alone.
             epochs=epochs,
             workers=self.workers,
             seed=self._seed,
@@ -321,7 +321,7 @@ class Counted:
     @property
     def _seed(self) -> int:
         """The seed of the next call of ``train``: each call draws other noise words."""
-        seed: Any = self.seed  # `TrainConfig` refuses what is no number.
+        seed: Any = self.seed  # `TrainConfig` refuses what is not a number.
         of_call: int = int(seed) + self.train_count if isinstance(seed, Integral) else seed
         return of_call
 
