@@ -108,9 +108,10 @@ class Parser(argparse.ArgumentParser):
         return parsed, unknown
 
     def _refuse(self, argument: str) -> NoReturn:
-        what = "option" if argument.startswith("-") else "further argument"
-        meant = hint(argument, self._option_string_actions) if what == "option" else None
-        self.error(f"there is no {what} {argument!r:.60}" + (f"; {meant}" if meant else ""))
+        if not argument.startswith("-"):
+            self.error(f"unexpected argument {argument!r:.60}")
+        meant = hint(argument, self._option_string_actions)
+        self.error(f"there is no option {argument!r:.60}" + (f"; {meant}" if meant else ""))
 
     def error(self, message: str) -> NoReturn:
         """Raise `ConfigError`."""

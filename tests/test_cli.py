@@ -491,7 +491,7 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
         ("train x -o m -hs 1", "fastw2v trains with negative sampling only"),
         ("train -train x -output m", "give the text without an option"),
         ("train x -o m --xyzzy 1", "there is no option '--xyzzy' (see"),
-        ("info m more", "there is no further argument 'more'"),
+        ("info m more", "unexpected argument 'more' (see"),
         ("neighbors m king --topn 3", "did you mean -n?"),
         ("neighbours m king", "invalid choice: 'neighbours'"),
     ],

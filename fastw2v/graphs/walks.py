@@ -121,7 +121,7 @@ def next_step(graph: Graph, bias: Bias, previous: int, node: int, rng: NDArray[n
         return graph.neighbours[start]  # type: ignore[no-any-return]
     back, out = 1.0 / bias.p, 1.0 / bias.q
     bound, surely = max(1.0, out), min(1.0, out)
-    extra = 0.0  # Of the way back above the bound, where all shares of the node sum to 1.
+    extra = 0.0  # What the way back has above the bound; the shares of the node's edges sum to 1.
     if back > bound:
         place = find_edge(graph, node, previous)
         if place >= 0:

@@ -88,7 +88,7 @@ def hash_words(
     delimiter: NDArray[np.uint64],
     rows: NDArray[np.uint64],
 ) -> None:
-    """Write the numbers of each word ``letters[starts[i]:starts[i + 1]]``, except for its last column.
+    """Write the first three columns of the row of each word ``letters[starts[i]:starts[i + 1]]``.
 
     Args:
         starts: as above.

@@ -58,7 +58,7 @@ def hooks_of(callbacks: Sequence[Callback]) -> Mapping[str, Sequence[Hook]]:
         raise ConfigError(f"callbacks is {callbacks!r:.60}: {remedy}")
     for callback in callbacks:
         if isinstance(callback, type):
-            raise ConfigError(f"callbacks is {callbacks!r:.60}: {callback.__name__} is a class, give an object of it")
+            raise ConfigError(f"callbacks is {callbacks!r:.60}: {callback.__name__} is a class; give an instance of it")
         methods = {name: method for name in HOOKS if (method := getattr(callback, name, None)) is not None}
         if callable(callback):
             methods.setdefault("on_chunk", callback)
