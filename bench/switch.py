@@ -64,8 +64,9 @@ def table(result: report.Record) -> str:
     text = result["text"]
     return (
         f"{beside.table(result['calls'])}\n\nMedians of {result['rounds']} rounds. The whole program on "
-        f"{text['tokens']:,} tokens of {text['name']}, {result['workers']} workers. gensim {result['gensim']}. Kernels "
-        f"are compiled before; the first program, which compiles, takes {result['cold']} s. {report.source(result)}"
+        f"{text['tokens']:,} tokens of {text['name']}, {result['workers']} workers. gensim {result['gensim']}. "
+        f"Kernels were compiled beforehand; the first program, which compiles, takes {result['cold']} s. "
+        f"{report.source(result)}"
     )
 
 

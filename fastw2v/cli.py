@@ -65,7 +65,7 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("alpha", float, "learning rate at the start"),
     ("min_alpha", float, "learning rate at the end"),
     ("epochs", int, "passes over the corpus"),
-    ("workers", int, "threads; with 1, training is bit-identical from run to run; ids never depend on it"),
+    ("workers", int, "threads; with 1, training is bit-identical from run to run (ids never depend on it)"),
     ("seed", int, "seed of all random numbers"),
     ("max_vocab", int, "keep only this many of the most frequent words"),
     ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
@@ -87,8 +87,8 @@ _OF_GRAPH = {name for name, _, _ in _OPTIONS} - {"min_count", "max_vocab"}
 _OF_WALKS: tuple[tuple[str, type, Any, str], ...] = (
     ("p", float, 1.0, "return parameter: below 1 a walk goes back more often, above 1 less often"),
     ("q", float, 1.0, "in-out parameter: below 1 a walk moves away from where it came from, above 1 it stays near"),
-    ("walk_length", int, 80, "nodes of a walk"),
-    ("num_walks", int, 10, "walks that start at each node"),
+    ("walk_length", int, 80, "nodes per walk"),
+    ("num_walks", int, 10, "walks from each node"),
 )
 
 
@@ -108,9 +108,10 @@ class Parser(argparse.ArgumentParser):
         return parsed, unknown
 
     def _refuse(self, argument: str) -> NoReturn:
-        what = "option" if argument.startswith("-") else "further argument"
-        meant = hint(argument, self._option_string_actions) if what == "option" else None
-        self.error(f"there is no {what} {argument!r:.60}" + (f"; {meant}" if meant else ""))
+        if not argument.startswith("-"):
+            self.error(f"unexpected argument {argument!r:.60}")
+        meant = hint(argument, self._option_string_actions)
+        self.error(f"there is no option {argument!r:.60}" + (f"; {meant}" if meant else ""))
 
     def error(self, message: str) -> NoReturn:
         """Raise `ConfigError`."""
@@ -203,7 +204,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=number_parser(int),
         default=argparse.SUPPRESS,
         metavar="N",
-        help="find phrases and join them, as new_york, N times; the second time phrases of up to four words appear "
+        help="find phrases and join them, such as new_york, N times; the second time joins up to four words "
         "(default: 0)",
     )
     sub.add_argument(
@@ -211,7 +212,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=number_parser(int),
         default=argparse.SUPPRESS,
         metavar="N",
-        help="rarer pairs of words are no phrases (default: 5)",
+        help="rarer pairs of words are not phrases (default: 5)",
     )
     sub.add_argument(
         "--phrase-threshold",
@@ -231,16 +232,16 @@ def build_parser() -> argparse.ArgumentParser:
         type=_words,
         default=argparse.SUPPRESS,
         metavar="WORDS",
-        help="words that may stand inside a phrase, as in bank_of_america, with spaces or commas between them; english "
-        "is a list of English articles, prepositions and conjunctions",
+        help="words that may stand inside a phrase, as in bank_of_america, separated by spaces or commas; or english, "
+        "a list of English articles, prepositions and conjunctions",
     )
 
     sub = command("graph", _graph, "walk on a graph as node2vec does, train on the walks, and write a model folder")
     sub.add_argument(
         "edges",
         metavar="EDGES",
-        help="file of edges, also packed, or - for standard input; a line has two names and, if the edges are "
-        "weighted, a number, separated by tabs, commas or blanks",
+        help="file of edges, compressed or not, or - for standard input; a line has two names and, if the edges are "
+        "weighted, a number, separated by tabs, commas or spaces",
     )
     sub.add_argument("-o", "--output", required=True, metavar="DIR", help="model folder to write")
     for name, kind, default, help_text in _OF_WALKS:
@@ -309,7 +310,11 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("encode", _encode, "turn texts, one per line, into vectors, one per line")
     sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     sub.add_argument(
-        "texts", nargs="?", default="-", metavar="FILE", help="texts, also compressed (default: standard input)"
+        "texts",
+        nargs="?",
+        default="-",
+        metavar="FILE",
+        help="file of texts, compressed or not (default: standard input)",
     )
     sub.add_argument(
         "--weights",
@@ -345,7 +350,7 @@ def build_parser() -> argparse.ArgumentParser:
             help="encoding of the words in a file of vectors (default: utf-8)",
         )
 
-    sub = command("plot", _plot, "draw a map of words, or the course of a training (pip install 'fastw2v[plot]')")
+    sub = command("plot", _plot, "draw a map of words, or training curves (pip install 'fastw2v[plot]')")
     sub.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     sub.add_argument(
         "-o",
@@ -366,12 +371,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--method",
         choices=METHODS,
         default="tsne",
-        help="tsne: neighbours stay together; pca: at once, large distances stay (default: tsne)",
+        help="tsne: keeps neighbours together; pca: fast, keeps large distances (default: tsne)",
     )
     sub.add_argument("--seed", type=number_parser(int), default=1, metavar="N", help="seed of the map (default: 1)")
 
     sub = command("info", _info, "describe a model folder, a prepared folder or a file of vectors")
-    sub.add_argument("folder", metavar="MODEL")
+    sub.add_argument("folder", metavar="MODEL", help="model folder, prepared folder, or a file of vectors")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
     command(

@@ -32,7 +32,7 @@ _MEANT = {
     "binary": "choose the format with fastw2v export",
     "savevocab": "vocab.tsv in the model folder has the vocabulary",
     "readvocab": "fastw2v prepare makes the vocabulary from the text",
-    "classes": "fastw2v has no clusters of words",
+    "classes": "fastw2v writes no classes of words",
     "cbow": "fastw2v trains skip-gram only",
     "sg": "fastw2v trains skip-gram only: omit it",
     "hs": "fastw2v trains with negative sampling only",

@@ -1,12 +1,12 @@
 """gensim's names over fastw2v: change the import line of a program, and keep the rest.
 
-``from fastw2v.gensim import Word2Vec`` has gensim 4's arguments in gensim's order, with gensim's defaults. gensim need
-not be installed, and is never imported. Training is that of `fastw2v.train`: skip-gram with negative sampling.
+``from fastw2v.gensim import Word2Vec``: it has gensim 4's arguments in gensim's order, with gensim's defaults. gensim
+need not be installed, and is never imported. Training is that of `fastw2v.train`: skip-gram with negative sampling.
 
-- ``sg=0``, gensim's default, asks for CBOW, and trains skip-gram with one warning. ``hs=1``, ``negative=0``,
+- ``sg=0``, gensim's default, asks for CBOW. It warns once and trains skip-gram. ``hs=1``, ``negative=0``,
   ``shrink_windows=False`` and ``null_word=1`` are errors.
 - ``batch_words``, ``hashfxn``, ``sorted_vocab``, ``cbow_mean``, ``max_vocab_size``, ``queue_factor`` and the like are
-  accepted and mean nothing: there are no batches, no hashes, and words are counted exactly.
+  accepted and have no effect: there are no batches and no hashes, and words are counted exactly.
 - `Word2Vec.save` writes a model folder of fastw2v, not a pickle; `Word2Vec.load` reads it.
 """
 
@@ -52,23 +52,23 @@ __all__ = [
     "simple_preprocess",
 ]
 
-RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # what a trim_rule returns
+RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # What a trim_rule returns.
 TrimRule = Callable[[str, int, int], int]
 _HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 _COUNTED = ("corpus_count", "corpus_total_words", "train_count")
 _SUMMED = ("running_training_loss", "total_train_time", "min_alpha_yet_reached")
-_warned: set[str] = set()  # so that a loop over many models warns once
+_warned: set[str] = set()  # A loop over many models warns once.
 
 
 def _checked_source(sentences: Any, corpus_file: Any) -> Any:
     """Return what `prepared.opened` takes: paths, or sentences.
 
     Raises:
-        TypeError: there is no corpus, or two.
+        TypeError: there is no corpus, or there are two; or ``corpus_file`` is not a path.
         CorpusError: the sentences are one string, whose characters would be the sentences.
     """
     if (sentences is None) == (corpus_file is None):
-        raise TypeError("give either sentences or corpus_file, and not both")
+        raise TypeError("give either lists of words or corpus_file, and not both")
     if corpus_file is not None:
         if not isinstance(corpus_file, (str, PathLike)):
             raise TypeError(f"corpus_file is {corpus_file!r:.60}: give the path of a text file")
@@ -86,13 +86,16 @@ def _checked_source(sentences: Any, corpus_file: Any) -> Any:
 
 
 class KeyedVectors(Embeddings):
-    """Words and their vectors, with gensim's constructor; everything else is that of `Embeddings`.
+    """Words and their vectors, with gensim's constructor; everything else is as in `Embeddings`.
 
     Args:
-        vector_size: columns; `add_vectors` fills the empty set.
+        vector_size: columns of the vectors. The set is empty; `add_vectors` fills it.
         count: gensim's number of rows to reserve; it has no effect.
         dtype: gensim's type of numbers; here it is always float32.
         mapfile_path: gensim's; it has no effect.
+
+    Raises:
+        ConfigError: ``vector_size`` is out of range.
     """
 
     def __init__(self, vector_size: int, count: int = 0, dtype: Any = np.float32, mapfile_path: Any = None) -> None:
@@ -144,7 +147,7 @@ class KeyedVectors(Embeddings):
 
 
 class CallbackAny2Vec:
-    """Base class of callbacks; each method gets the model, whose ``wv`` shows the vectors at that moment."""
+    """Base class of callbacks; each method gets the model, whose ``wv`` has the vectors at that moment."""
 
     def on_epoch_begin(self, model: "Word2Vec") -> None:
         """Do nothing; called before each epoch."""
@@ -187,7 +190,7 @@ class Counted:
     _wv: KeyedVectors | None
 
     def _check(self) -> None:
-        """Raise `ConfigError` for an option that asks for what does not exist here, or is out of range."""
+        """Raise `ConfigError` for an option that fastw2v does not support, or that is out of range."""
         for name, wrong, remedy in (
             ("hs", bool(self.hs), "hierarchical softmax does not exist here: give hs=0 and negative=5"),
             ("negative", not self.negative, "skip-gram needs noise words here: give at least 1, such as negative=5"),
@@ -208,7 +211,7 @@ class Counted:
             ns_exponent=self.ns_exponent,
             sample=self.sample,
             alpha=alpha,
-            min_alpha=min(alpha, min_alpha) if numbers else min_alpha,  # gensim's old loops lower alpha alone.
+            min_alpha=min(alpha, min_alpha) if numbers else min_alpha,  # Loops for old gensim lower alpha alone.
             epochs=epochs,
             workers=self.workers,
             seed=self._seed,
@@ -248,14 +251,15 @@ class Counted:
         Args:
             corpus_iterable: see `Word2Vec`.
             corpus_file: see `Word2Vec`.
-            update: keep the words and vectors that there are, add counts, and add new words that are frequent enough.
+            update: keep the words and vectors of the model, add counts, and add new words that are frequent enough.
                 As always, the most frequent word comes first.
             progress_per: no effect.
             keep_raw_vocab: no effect.
             trim_rule: see `Word2Vec`.
 
         Raises:
-            CorpusError: see `fastw2v.train`.
+            TypeError: neither text nor file is given, or both are.
+            CorpusError: see `fastw2v.train`; or ``trim_rule`` keeps no word.
         """
         if not update or self._vocabulary is None:
             with self._counted(corpus_iterable, corpus_file, trim_rule) as corpus:
@@ -277,14 +281,14 @@ class Counted:
         """Choose the vocabulary from counts.
 
         Args:
-            word_freq: the count of each word.
+            word_freq: the count of each word, a whole number.
             keep_raw_vocab: no effect.
             corpus_count: the number of sentences, for the attribute of this name.
             trim_rule: see `Word2Vec`.
             update: see `build_vocab`.
 
         Raises:
-            CorpusError: the counts are not whole numbers of words, or no word is frequent enough.
+            CorpusError: a word is not a string, a count is not a whole number, or no word is frequent enough.
         """
         try:
             found = checked_vocab(list(word_freq), list(word_freq.values()))
@@ -299,7 +303,7 @@ class Counted:
         self.corpus_total_words = int(found.counts.sum())
 
     def _add(self, found: Vocab, trim_rule: TrimRule | None) -> None:
-        """Add counts and words to the vocabulary; new words get vectors as at the start of a training."""
+        """Add counts and words to the vocabulary; new words get vectors as at the start of a run."""
         before = self.wv
         known = rows_in(found, before.vocab) >= 0
         frequent = _frequent(found, self.min_count, trim_rule)
@@ -317,7 +321,7 @@ class Counted:
     @property
     def _seed(self) -> int:
         """The seed of the next call of ``train``: each call draws other noise words."""
-        seed: Any = self.seed  # `TrainConfig` refuses what is no number.
+        seed: Any = self.seed  # `TrainConfig` refuses what is not a number.
         of_call: int = int(seed) + self.train_count if isinstance(seed, Integral) else seed
         return of_call
 
@@ -341,8 +345,8 @@ class Word2Vec(Counted):
 
     Args:
         sentences: lists of words, read once, so a generator is enough; or a `LineSentence` and the like.
-        corpus_file: path of a text, one sentence per line; as for `fastw2v.train`. Give one of the two, or none and
-            call `build_vocab` and `train`.
+        corpus_file: path of a text, one sentence per line; as for `fastw2v.train`. Give one of the two. Or give none,
+            and call `build_vocab` and `train`.
         vector_size: see `TrainConfig`, as for all options that are not listed here.
         max_vocab_size: no effect: words are counted exactly, in bounded memory.
         workers: threads. With more than one, two runs agree statistically, not bit for bit.
@@ -350,17 +354,18 @@ class Word2Vec(Counted):
         hs: must be 0.
         trim_rule: ``rule(word, count, min_count)`` returns RULE_KEEP, RULE_DISCARD or RULE_DEFAULT for each word.
         compute_loss: no effect: the loss is always computed, see `get_latest_training_loss`.
-        callbacks: objects with methods of `CallbackAny2Vec`.
+        callbacks: objects with any of the methods of `CallbackAny2Vec`.
         max_final_vocab: keep only this many of the most frequent words.
-        comment: a text, which is saved with the model.
+        comment: a text that is saved with the model.
 
     Attributes:
-        corpus_count: sentences that `build_vocab` read.
-        corpus_total_words: their words, frequent enough or not.
+        corpus_count: number of sentences that `build_vocab` read.
+        corpus_total_words: number of their words, frequent enough or not.
         total_train_time: seconds of training.
 
     Raises:
-        ConfigError: an option is out of range, or asks for what does not exist here.
+        TypeError: both ``sentences`` and ``corpus_file`` are given, or ``corpus_file`` is not a path.
+        ConfigError: an option is out of range, or fastw2v does not support what it asks for.
         CorpusError: see `fastw2v.train`.
     """
 
@@ -408,7 +413,7 @@ class Word2Vec(Counted):
         self._check()
         self.min_alpha_yet_reached = float(alpha)
         if not sg:
-            _warn_once("sg=0 asks for CBOW, and fastw2v trains skip-gram: give sg=1 to silence this")
+            _warn_once("sg=0 asks for CBOW, but fastw2v trains skip-gram: give sg=1 to silence this")
         if sentences is not None or corpus_file is not None:
             with self._counted(sentences, corpus_file, trim_rule) as corpus:
                 self._take(corpus)
@@ -442,21 +447,25 @@ class Word2Vec(Counted):
             corpus_file: see `Word2Vec`.
             total_examples: no effect: sentences are counted.
             total_words: no effect: words are counted.
-            epochs: passes; by default those of the model.
+            epochs: passes over the text; by default ``epochs`` of the model.
             start_alpha: learning rate at the start; by default ``alpha``.
             end_alpha: learning rate at the end; by default ``min_alpha``.
             word_count: no effect.
             queue_factor: no effect.
             report_delay: no effect.
             compute_loss: no effect: the loss is always computed.
-            callbacks: objects with methods of `CallbackAny2Vec`.
+            callbacks: objects with any of the methods of `CallbackAny2Vec`.
 
         Returns:
             The number of words trained and the number of words read, over all epochs.
 
+        Warns:
+            FastW2VWarning: no word of the text is in the vocabulary, so nothing is trained.
+
         Raises:
+            TypeError: neither text nor file is given, or both are.
             ConfigError: there is no vocabulary, or an option is out of range.
-            CorpusError: see `fastw2v.train`, or no word of the text is in the vocabulary.
+            CorpusError: see `fastw2v.train`.
         """
         vocab = self._vocabulary
         if vocab is None:
@@ -497,7 +506,7 @@ class Word2Vec(Counted):
         return progress["tokens_trained"], corpus.tokens_read * config.epochs
 
     def _followed(self, callbacks: Sequence[Any]) -> SimpleNamespace:
-        """Return a callback for `fastw2v.train` that keeps the model up to date, and calls those of gensim's kind."""
+        """Return a callback for `fastw2v.train` that keeps the model up to date and calls gensim's callbacks."""
         if not isinstance(callbacks, Iterable):
             raise ConfigError(f"callbacks is {callbacks!r:.60}: give a list of objects like CallbackAny2Vec")
 
@@ -517,8 +526,8 @@ class Word2Vec(Counted):
     def get_latest_training_loss(self) -> float:
         """Return the loss of the last `train`, summed over all pairs, as gensim sums it.
 
-        It is the mean loss per pair of each chunk times its pairs, and grows during a training. The loss per pair is in
-        ``wv.metrics``.
+        It adds up the mean loss per pair of each chunk times its pairs, so it grows during a run. The loss per pair is
+        in ``wv.metrics``.
         """
         return self.running_training_loss
 
@@ -530,7 +539,7 @@ class Word2Vec(Counted):
         return self.wv.outside
 
     def predict_output_word(self, context_words_list: Sequence[Key], topn: int | None = 10) -> list[tuple[str, float]]:
-        """Return the words that are most probable beside the given ones; see `Embeddings.predict_output_word`."""
+        """Return the words that most probably occur with the given ones; see `Embeddings.predict_output_word`."""
         return self.wv.predict_output_word(context_words_list, topn)
 
     def init_sims(self, replace: bool = False) -> None:
@@ -566,7 +575,7 @@ class Word2Vec(Counted):
         """Open what `save` or `fastw2v.train` wrote.
 
         Raises:
-            FolderError: it is no model folder, or is damaged.
+            FolderError: it is not a model folder, or is damaged.
         """
         place = local_path(fname, FolderError)
         if os.path.isfile(place):
@@ -587,7 +596,9 @@ class Word2Vec(Counted):
             sums: dict[str, Any] = {name: int(stored.get(name, 0)) for name in _COUNTED}
             sums |= {name: float(stored[name]) for name in _SUMMED if name in stored}
         except (TypeError, ValueError, OverflowError) as reason:
-            raise FolderError(f"{place:.200} has options of no Word2Vec: {printable(str(reason)):.200}") from None
+            raise FolderError(
+                f"{place:.200} has options that Word2Vec does not take: {printable(str(reason)):.200}"
+            ) from None
         vars(model).update(sums, sg=stored.get("sg", 1))
         model._vocab, model._wv = embeddings.vocab, KeyedVectors.of(embeddings)
         return model
@@ -608,7 +619,7 @@ def _warn_once(text: str) -> None:
 
 
 def _frequent(vocab: Vocab, min_count: int, trim_rule: TrimRule | None) -> NDArray[np.bool_]:
-    """Tell of each word whether ``min_count`` and a rule keep it, bool ``(n_words,)``."""
+    """Return whether ``min_count`` and a rule keep each word, bool ``(n_words,)``."""
     kept: NDArray[np.bool_] = vocab.counts >= min_count
     if trim_rule is not None:
         counts = zip(vocab.words, vocab.counts.tolist(), strict=True)

@@ -20,8 +20,8 @@ with from_extra("sklearn", "scikit-learn"):
 class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn texts into the weighted means of the vectors of their words; `fit` trains the vectors.
 
-    It stands where a ``TfidfVectorizer`` may stand. A text is a string or a list of tokens. A token that was not
-    trained counts for nothing, and a text without any known token becomes zeros.
+    It can replace a ``TfidfVectorizer``. A text is a string or a list of tokens. Unknown tokens are skipped, and a text
+    without any known token becomes zeros.
 
     Args:
         vector_size: columns of the vectors; see `TrainConfig` for this and the next seven.
@@ -62,7 +62,7 @@ class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         tokenizer: Callable[[str], Sequence[str]] | None = None,
         lowercase: bool = True,
     ) -> None:
-        # scikit-learn's rule: store the arguments and look at them in `fit`.
+        # scikit-learn's rule: the constructor stores the arguments, and `fit` checks them.
         self.vector_size = vector_size
         self.window = window
         self.min_count = min_count
@@ -110,7 +110,11 @@ class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self
 
     def fit_transform(self, X: Iterable[str | Sequence[str]], y: object = None) -> NDArray[np.float32]:
-        """Fit to texts and return their vectors; ``X`` may be an iterator."""
+        """Fit to texts and return their vectors, float32 ``(n_texts, vector_size)``; ``X`` may be an iterator.
+
+        Raises:
+            TypeError, ConfigError, CorpusError, FolderError, FormatError: see `fit`.
+        """
         texts = list(self._tokens(X))
         return self._vectors(self.fit(texts, y), texts)
 
@@ -120,7 +124,7 @@ class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Raises:
             NotFittedError: (a ValueError) `fit` was not called.
             TypeError: ``X`` is one string, or a text is neither a string nor a list of tokens.
-            ValueError: ``weights`` is none of those, or "sif" meets vectors without counts.
+            ConfigError: (a ValueError) ``weights`` is not one of those, or is "sif" and the vectors have no counts.
         """
         check_is_fitted(self, "embeddings_")
         return self._vectors(self, self._tokens(X))

@@ -764,7 +764,7 @@ class OfGensim:
 @pytest.mark.parametrize(
     ("callback", "said"),
     [
-        (Recorder, "Recorder is a class, give an object of it"),
+        (Recorder, "Recorder is a class; give an instance of it"),
         (OfGensim(), r"the callback OfGensim.on_epoch_end takes \(model\): it must take \(progress, embeddings\); the"),
         (lambda progress: None, r"the callback <lambda> takes \(progress\): it must take"),
         (object(), "give a list of functions, or of objects with on_epoch_end"),

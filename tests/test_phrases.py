@@ -364,7 +364,7 @@ def test_damaged_phrases_are_refused(tmp_path, damage):
         ({"scoring": "pmi"}, "scoring is 'pmi': give 'default' or 'npmi'"),
         ({"delimiter": ""}, "delimiter is ''"),
         ({"delimiter": "\n"}, "delimiter is"),
-        ({"delimiter": 1}, "delimiter is 1, no string"),
+        ({"delimiter": 1}, "delimiter is 1, not a string"),
         ({"connector_words": "of"}, "connector_words is 'of': give a set of words"),
         ({"connector_words": [1]}, "connector_words holds 1: give strings"),
         ({"workers": 0}, "workers is 0"),

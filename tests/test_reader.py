@@ -643,7 +643,7 @@ def zipped(**members):
         (b'{"error": "not found"}', "it looks like JSON"),
         (b'[{"word": 1}]', "it looks like JSON"),
         (b"word,a,b\nking,0.1,0.2\n", "it looks like CSV"),
-        (b"2 3\nking,0.1,0.2,0.3\nqueen,1,2,3\n", "line 2 has 0 numbers.*separate the numbers by blanks, not commas"),
+        (b"2 3\nking,0.1,0.2,0.3\nqueen,1,2,3\n", "line 2 has 0 numbers.*separate the numbers by spaces, not commas"),
         (b"king 0,1 0,2\nqueen 1,5 0,7\n", "its numbers have decimal commas; write points"),
         (b"The cat sat on the mat.\n", "does not look like vectors"),
         (b"\0\1\2 no vectors\n", "binary data"),

@@ -73,7 +73,7 @@ def test_ids_and_offsets_need_no_number_of_rows():
         ([0, 1], None, "sequence 1 is 0: give a list"),
         (np.array([0, 1]), None, "ids has one dimension, so it needs offsets"),
         (np.array([[0, 1]]), [0, 2], "ids has two dimensions, so each row is a sequence: omit offsets"),
-        ([[0, 1], [1]], [0, 2], "ids or offsets is no array"),
+        ([[0, 1], [1]], [0, 2], "ids or offsets is not an array"),
         (np.ones((2, 2)), None, r"ids is float64 with shape \(2, 2\)"),
         (np.ones((2, 2), bool), None, r"ids is bool with shape \(2, 2\)"),
         (np.ones((2, 2, 2), int), None, r"ids is int64 with shape \(2, 2, 2\)"),

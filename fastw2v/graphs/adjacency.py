@@ -27,16 +27,16 @@ def read_graph(graph: Any, weighted: bool, directed: bool | None, progress: bool
     Args:
         graph: see `train_graph`.
         weighted: whether weights count; otherwise each edge counts once.
-        directed: whether an edge leads one way only; None for what the graph itself tells.
+        directed: whether an edge leads one way only; None means see `train_graph`.
         progress: whether to report.
 
     Raises:
-        CorpusError: it is none of these, or unfit.
+        CorpusError: it is none of these, has no node or no edge, or has an unusable weight, name or node number.
     """
     if isinstance(graph, (str, PathLike)):
         edges, one_way = read_edges(graph, weighted, progress), bool(directed)
     elif hasattr(graph, "is_directed") and hasattr(graph, "edges") and hasattr(graph, "nodes"):
-        # An undirected graph lists each edge once, whatever the user says.
+        # An undirected graph lists each edge once, so it can't be read as directed.
         edges, one_way = _of_networkx(graph, weighted), graph.is_directed() and directed is not False
     elif hasattr(graph, "tocoo") and hasattr(graph, "shape"):
         edges, one_way = _of_sparse(graph, weighted), directed is not False
@@ -55,13 +55,13 @@ def read_graph(graph: Any, weighted: bool, directed: bool | None, progress: bool
         raise CorpusError(f"the graph of {counted(len(names), 'node')} has no edge: there is nowhere to walk")
     kind = "weighted" if len(found.alias) else "unweighted"
     if one_way:
-        shape = f"{counted(n_edges, 'edge')}, one way each"
+        shape = f"{counted(n_edges, 'edge')}, directed"
     else:
         n_loops = int(np.count_nonzero(found.neighbours == np.repeat(np.arange(len(names)), degrees)))
-        shape = f"{counted((n_edges + n_loops) // 2, 'edge')}, both ways each"
+        shape = f"{counted((n_edges + n_loops) // 2, 'edge')}, undirected"
     say(progress, f"graph: {counted(len(names), 'node')}, {shape}, {kind}")
     if n_zero:
-        say(progress, f"{counted(n_zero, 'edge')} with the weight 0 left out")
+        say(progress, f"{counted(n_zero, 'edge')} of weight 0 skipped")
     if ends := int(np.count_nonzero(degrees == 0)):
         verb = "has" if ends == 1 else "have"
         say(progress, f"{counted(ends, 'node')} {verb} no edge out: a walk ends there")
@@ -98,7 +98,7 @@ def _of_networkx(graph: Any, weighted: bool) -> Edges:
                 edge = next(edge for edge in block if not _is_weight(edge[2]))
                 raise CorpusError(
                     f"the edge from {shown(edge[0])} to {shown(edge[1])} has the weight {shown(edge[2])}: "
-                    "a weight is a number from 0, and finite; weighted=False ignores weights"
+                    "a weight must be finite and at least 0; weighted=False ignores weights"
                 ) from None
     pairs = np.concatenate(ids).reshape(-1, 2)
     return Edges(names, pairs[:, 0], pairs[:, 1], np.concatenate(weights) if weighted else None)
@@ -133,10 +133,10 @@ def _of_sparse(matrix: Any, weighted: bool) -> Edges:
     except ValueError:
         wrong = next(place for place, value in enumerate(weights.tolist()) if not _is_weight(value))
         raise CorpusError(
-            f"the sparse array has {shown(weights[wrong])} at ({source[wrong]}, {target[wrong]}): a weight is a number "
-            "from 0, and finite"
+            f"the sparse array has {shown(weights[wrong])} at ({source[wrong]}, {target[wrong]}): a weight must be "
+            "finite and at least 0"
         ) from None
-    # An explicit 0 is no edge, also where weights do not count.
+    # An explicit 0 is not an edge, even where weights do not count.
     return Edges([str(i) for i in range(shape[0])], source, target, weights)
 
 
@@ -144,7 +144,7 @@ def _of_edge_index(edge_index: Any, num_nodes: Any) -> Edges:
     try:
         index = np.asarray(edge_index)
     except Exception as error:  # A tensor on a GPU has its own errors.
-        raise CorpusError(f"edge_index is no array ({shown(error)}): give a 2 x E array of integers") from None
+        raise CorpusError(f"edge_index is not an array ({shown(error)}): give a 2 x E array of integers") from None
     if index.ndim != 2 or index.shape[0] != 2 or index.dtype.kind not in "iu":
         raise CorpusError(f"edge_index is {index.dtype} with shape {index.shape}: give a 2 x E array of integers")
     if not is_whole(type(num_nodes)) or not 1 <= num_nodes <= MOST_IDS:
@@ -202,5 +202,5 @@ def _merged(keys: NDArray[np.int64], weights: NDArray[np.float64]) -> tuple[NDAr
     firsts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
     if len(firsts) == len(keys):
         return keys, weights
-    with np.errstate(over="ignore"):  # The sum of each node is looked at.
+    with np.errstate(over="ignore"):  # `_compressed` checks the sum of each node.
         return keys[firsts], np.add.reduceat(weights, firsts)

@@ -1,7 +1,7 @@
 """Files of edges: a line has two names of nodes and, if the edges are weighted, a number.
 
-The first line of edges decides what separates the columns: a tab, else a comma, else blanks. Lines at the top that
-begin with # or % are comments. A name is any text without the separator. A line of titles is recognised and skipped.
+The first line of edges decides what separates the columns: a tab, else a comma, else spaces. Lines at the top that
+begin with # or % are comments. A name is any text without the separator. A header line is recognised and skipped.
 """
 
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def _is_number(field: bytes) -> bool:
 
 
 class _Columns:
-    """The columns of a file, as its first line of edges shows them; the line below tells whether that has titles."""
+    """The columns of a file, as its first line shows them; the line below shows whether that one is a header."""
 
     def __init__(self, name: str, line: bytes, below: bytes, number: int, weighted: bool) -> None:
         self._name = name
@@ -105,7 +105,7 @@ class _Columns:
         if count not in (2, 3) or number == self._first:
             return CorpusError(
                 f"{where} has {count} column{'s' * (count != 1)}: an edge is two names and, if it has one, a weight, "
-                "separated by blanks, tabs or commas"
+                "separated by tabs, commas or spaces"
             )
         return CorpusError(f"{where} has {count} columns, but line {self._first} has {self._count}: make them equal")
 
@@ -134,9 +134,9 @@ class _Columns:
         raise AssertionError("no line is unfit")
 
     def _regular(self, block: bytes) -> list[bytes] | None:
-        """Return the columns of all lines end to end, if single separators and line ends are all the blanks there are.
+        """Return the columns of all lines end to end, if all white space is single separators and line ends.
 
-        That takes a third of the time of a look at each line.
+        That takes a third of the time of splitting each line.
         """
         data = np.frombuffer(block, np.uint8)
         separator = 32 if self._separator is None else self._separator[0]
@@ -161,7 +161,7 @@ class _Columns:
                 raise CorpusError(f"{weight}, a dict: write the edges with networkx.write_weighted_edgelist")
             raise CorpusError(f"{weight}, not a number: correct it, or give {worded('weighted=False', '--unweighted')}")
         if not (isfinite(float(fields[2])) and float(fields[2]) >= 0):
-            raise CorpusError(f"{weight}: a weight is a number from 0, and finite")
+            raise CorpusError(f"{weight}: a weight must be finite and at least 0")
 
 
 def _without_top(before: int, block: bytes) -> tuple[int, bytes]:
@@ -176,15 +176,15 @@ def _without_top(before: int, block: bytes) -> tuple[int, bytes]:
 
 
 def read_edges(path: str | PathLike[str], weighted: bool, progress: bool) -> Edges:
-    """Read a file of edges, plain or packed (see `archives`), or standard input (``-``).
+    """Read a file of edges, compressed or not (see `archives`), or standard input (``-``).
 
     Args:
         path: of the file.
         weighted: whether a third column counts as weights.
-        progress: report a line of titles.
+        progress: report a header line.
 
     Raises:
-        CorpusError: the file can't be read, or a line is no edge; or it has no edge.
+        CorpusError: the file can't be read, a line is not an edge, or there is no edge.
     """
     name = fspath(path)
     numbers = _Numbers()
@@ -202,7 +202,7 @@ def read_edges(path: str | PathLike[str], weighted: bool, progress: bool) -> Edg
                 line, _, rest = block.partition(b"\n")
                 columns = _Columns(text.name, line, rest.partition(b"\n")[0], before + 1, weighted)
                 if columns.titles:
-                    say(progress, f"{text.name}: line {before + 1} has the titles of the columns: skipped")
+                    say(progress, f"{text.name}: line {before + 1} is a header and is skipped")
                     before, block = before + 1, rest
             if block:
                 flat, of_block = columns.parse(block, before)
@@ -214,7 +214,7 @@ def read_edges(path: str | PathLike[str], weighted: bool, progress: bool) -> Edg
     joined = np.concatenate(weights) if has_weights else None
     if _begins_with_titles(names, pairs):
         say(progress, f"{text.name}: all names but {printable(names[0])!r:.60} and {printable(names[1])!r:.60} of the "
-            "first line are numbers: it has the titles of the columns and is skipped")  # fmt: skip
+            "first line are numbers: it is a header and is skipped")  # fmt: skip
         names, pairs, joined = names[2:], pairs[1:] - 2, None if joined is None else joined[1:]
     if len(pairs) == 0:
         raise CorpusError(f"{text.name} has no edge: a line is two names of nodes")
@@ -222,7 +222,7 @@ def read_edges(path: str | PathLike[str], weighted: bool, progress: bool) -> Edg
 
 
 def _begins_with_titles(names: list[str], pairs: NDArray[np.int64]) -> bool:
-    """Tell whether the first line has two names that occur nowhere else, and all other names are whole numbers."""
+    """Return whether the first line has two names that occur nowhere else, and all others are whole numbers."""
     if len(names) < 3 or any(name.lstrip("-").isdigit() for name in names[:2]) or pairs[1:].min() < 2:
         return False
     return pairs[0, 0] != pairs[0, 1] and all(name.lstrip("-").isdigit() for name in names[2:])

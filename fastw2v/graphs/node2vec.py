@@ -27,7 +27,7 @@ from .walks import Bias, Graph, close_gaps, walk_nodes
 #: A networkx graph, a SciPy sparse array, ``(edge_index, num_nodes)``, or the path of a file of edges.
 GraphInput: TypeAlias = Any
 
-TOKENS_AT_ONCE = 1 << 20  # What a thread walks before it looks for the next part.
+TOKENS_AT_ONCE = 1 << 20  # Nodes that a thread visits before it takes the next part.
 _WALKS = 0x6E326E  # Walks draw from other streams than the training of the same seed.
 _LEAST, _MOST = 1e-9, 1e9
 
@@ -56,7 +56,7 @@ class GraphOptions(IdOptions, total=False):
 
 @dataclass(frozen=True)
 class WalkOptions:
-    """How to walk; see `train_graph`. A model folder keeps them, so that a resumed run walks the same ways.
+    """How to walk; see `train_graph`. A model folder keeps them, so that a resumed run makes the same walks.
 
     Raises:
         ConfigError: an option is out of range.
@@ -88,7 +88,7 @@ class WalkOptions:
                 raise ConfigError(f"{name} is {value!r:.60}: give {' or '.join(map(repr, allowed))}")
 
     def check_same(self, before: Any, output: Any) -> None:
-        """Raise `ConfigError` if a run to resume walked another way; ``before`` is what its folder holds."""
+        """Raise `ConfigError` if a run to resume made other walks; ``before`` is what its folder holds."""
         flags = {"weighted": "--unweighted", "directed": "--directed"}
         for name, value in asdict(self).items():
             if isinstance(before, dict) and name in before and before[name] != value:
@@ -119,8 +119,8 @@ def random_walks(
 ) -> Walks:
     """Return random walks on a graph, as node2vec makes them (Grover and Leskovec, 2016).
 
-    The walks depend on the graph, these options and the seed, not on ``workers``. They take 4 bytes per node of each
-    walk; the graph takes 4 bytes per edge and direction, or 16 with weights.
+    The walks depend on the graph, these options and the seed, but not on ``workers``. They take 4 bytes per node of
+    each walk; the graph takes 4 bytes per edge and direction, or 16 with weights.
 
     Args:
         graph: see `train_graph`.
@@ -139,7 +139,7 @@ def random_walks(
 
     Raises:
         ConfigError: an option is out of range, or the walks do not fit into the free memory.
-        CorpusError: the graph can't be read, has no edge, or has a weight or a name that is unfit.
+        CorpusError: the graph can't be read, has no edge, or has an unusable weight or name.
 
     Example:
         >>> walks = random_walks("edges.tsv", p=0.5, q=2)
@@ -165,40 +165,42 @@ def train_graph(
     progress: bool = True,
     **options: Unpack[GraphOptions],
 ) -> Embeddings:
-    """Train embeddings of the nodes of a graph: node2vec, and with p = q = 1 DeepWalk.
+    """Train embeddings of the nodes of a graph.
+
+    This is node2vec (Grover and Leskovec, 2016), and with p = q = 1 DeepWalk (Perozzi, Al-Rfou and Skiena, 2014).
 
     Args:
         graph: a networkx graph (its edges may have the attribute ``weight``; parallel edges are added); a SciPy sparse
             array or matrix, the adjacency; ``(edge_index, num_nodes)`` with a 2 x E array of integers, from NumPy,
-            PyTorch or PyTorch Geometric; or the path of a file of edges, plain or packed, ``-`` for standard input. A
-            line of the file has two names and, if it has one, a weight, separated by tabs, commas or blanks. Lines at
-            the top that begin with # or % are skipped.
+            PyTorch or PyTorch Geometric; or the path of a file of edges, compressed or not, ``-`` for standard input.
+            A line of the file has two names and, if the edges are weighted, a number, separated by tabs, commas or
+            spaces. Lines at the top that begin with # or % are skipped, and so is a header line.
         p: return parameter; below 1 a walk goes back to where it came from more often, above 1 less often.
         q: in-out parameter; below 1 a walk moves away from where it came from, above 1 it stays near. A node is near if
             an edge leads to it from the node where the walk came from.
-        walk_length: nodes of a walk. A walk is shorter if it reaches a node without an edge out, so an isolated node is
-            a walk of its own.
-        num_walks: walks that start at each node.
+        walk_length: nodes per walk. A walk is shorter if it reaches a node without an edge out, so the walks of an
+            isolated node have one node.
+        num_walks: walks from each node.
         weighted: whether the weights count; False gives each edge the weight 1. Edges that occur several times are one
-            edge whose weight is the sum. An edge of weight 0 is none.
-        directed: whether edges lead one way only. None means what a networkx graph or a sparse array itself tells; for
-            an edge index or a file it means False, as in node2vec. A graph made undirected has every edge in both
-            directions; one that lists each edge in both directions is left as it is.
+            edge whose weight is the sum. An edge of weight 0 is skipped.
+        directed: whether edges lead one way only. With None, a networkx graph is as it was made, a sparse array is
+            directed, and an edge index or a file is undirected, as in node2vec. An undirected networkx graph stays so.
+            An undirected graph has every edge in both directions; if it lists them so, it is left as it is.
         output: model folder to write, see `train`.
-        resume: continue the run in ``output``, see `train`; the walks are made again, so give the same graph, p, q and
-            so on.
+        resume: continue the run in ``output``, see `train`. The walks are made again, so give the same graph and the
+            same options of walks.
         progress: show a bar and remarks on standard error.
         options: all others of `train_ids`, such as ``vector_size``, ``window``, ``epochs`` or ``callbacks``. Defaults
-            are those of `TrainConfig`; node2vec's own are ``vector_size=128, window=10, epochs=1``. ``sample`` thins
-            out nodes that are more than that share of all tokens, as in gensim; 0 turns it off.
+            are those of `TrainConfig`; node2vec's own are ``vector_size=128, window=10, epochs=1``. ``sample`` drops
+            some occurrences of nodes that are more than that share of all tokens, as in gensim; 0 turns it off.
 
     Returns:
         The embeddings, in the order of the graph's nodes. The words are the names of the nodes, ``str(node)`` where a
-        node is no string.
+        node is not a string.
 
     Raises:
         ConfigError: an option is out of range, differs from that of the run to resume, or memory is short.
-        CorpusError: the graph can't be read, has no edge, or has a weight or a name that is unfit.
+        CorpusError: the graph can't be read, has no edge, or has an unusable weight or name.
         FolderError, DivergedError, KeyboardInterrupt, Terminated: see `train`.
 
     Example:
@@ -228,7 +230,8 @@ def walk_graph(
     """Return the ids and the offsets of all walks."""
     n, length, rounds = len(graph.offsets) - 1, options.walk_length, options.num_walks
     need, free = 4 * n * length * rounds + 16 * n * rounds, available_memory()
-    bill = f"{rounds:,} walks of {counted(length, 'node')} from each of {counted(n, 'node')} take {need / 1e6:,.0f} MB"
+    asked = f"{counted(rounds, 'walk')} of {counted(length, 'node')} from each of {counted(n, 'node')}"
+    bill = f"{asked} take {need / 1e6:,.0f} MB"
     if free is not None and need > free:
         raise ConfigError(
             f"{bill}, but {free / 1e6:,.0f} MB are free: lower {option('num_walks')} or {option('walk_length')}"

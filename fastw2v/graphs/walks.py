@@ -1,6 +1,6 @@
 """Second-order random walks (Grover and Leskovec, "node2vec: Scalable feature learning for networks", KDD 2016).
 
-A walk that came from node t to node v goes on to a neighbour x with a probability in proportion to w(v, x) times
+A walk that came from node t to node v moves on to a neighbour x with a probability in proportion to w(v, x) times
 
 - 1 / p if x is t (the way back),
 - 1 if there is an edge from t to x,
@@ -8,7 +8,7 @@ A walk that came from node t to node v goes on to a neighbour x with a probabili
 
 A table of these probabilities for each pair (t, v) takes memory quadratic in the degrees. Rejection takes none: draw x
 by its weight alone, and accept it with the probability that is left (Yang et al., "KnightKing", SOSP 2019). A way back
-that is likelier than all else is not part of the bound. It gets a draw of its own. After as many refusals as v has
+that is likelier than all else is not part of the bound. It gets a draw of its own. After as many rejections as v has
 neighbours, a scan over them draws x exactly. So whatever p, q and the graph are, a step takes no longer than a few such
 scans, and the distribution is the same.
 """
@@ -121,7 +121,7 @@ def next_step(graph: Graph, bias: Bias, previous: int, node: int, rng: NDArray[n
         return graph.neighbours[start]  # type: ignore[no-any-return]
     back, out = 1.0 / bias.p, 1.0 / bias.q
     bound, surely = max(1.0, out), min(1.0, out)
-    extra = 0.0  # Of the way back above the bound, where all shares of the node sum to 1.
+    extra = 0.0  # What the way back has above the bound; the shares of the node's edges sum to 1.
     if back > bound:
         place = find_edge(graph, node, previous)
         if place >= 0:
@@ -191,7 +191,7 @@ def close_gaps(walks: NDArray[np.int32], lengths: NDArray[np.int64], flat: NDArr
 
     Args:
         walks: int32 ``(n, walk_length)``.
-        lengths: int64 ``(n,)``, how many nodes of each row count.
+        lengths: int64 ``(n,)``, how many nodes each row has.
         flat: int32 ``(n * walk_length,)``, the same memory as ``walks``, or another.
     """
     end = 0

@@ -1,5 +1,5 @@
-"""Pictures (``pip install 'fastw2v[plot]'``): maps of words, and the course of a training.
+"""Pictures (``pip install 'fastw2v[plot]'``): maps of words, and training curves.
 
-`picture` is the door. `points` places the words, `drawing` draws with matplotlib, and `page` writes HTML with
-plotly.js. This wing takes words, vectors and records, and knows nothing of `Embeddings`.
+`picture` is the entry. `points` places the words, `drawing` draws with matplotlib, and `page` writes HTML with
+plotly.js. This package takes words, vectors and records, and knows nothing of `Embeddings`.
 """

@@ -18,8 +18,8 @@ COLOURS = (
 MEASURES = (("loss", "loss per pair, nats"), ("alpha", "learning rate"), ("tokens_per_s", "tokens per second"))
 INCHES, DOTS_PER_INCH = (12.0, 9.0), 150
 FONT, FONT_SIZE = "DejaVu Sans", 8  # matplotlib brings this font with it.
-GAP = 2.0  # points between a dot and its label
-# Files that are equal byte for byte from run to run.
+GAP = 2.0  # Points between a dot and its label.
+# These settings make files equal, byte for byte, from run to run.
 _STYLE = {"svg.hashsalt": "fastw2v", "svg.fonttype": "path", "path.simplify": True}
 
 
@@ -91,7 +91,7 @@ def _draw_map(figure: Any, points: Points) -> Any:
 
 
 def _label(axes: Any, points: Points, colours: NDArray[Any]) -> None:
-    """Label the dots, the first words first, as long as labels neither overlap nor leave the picture."""
+    """Label the dots, the first words first; skip labels that overlap others or leave the picture."""
     from matplotlib.backends.backend_agg import RendererAgg
 
     families, lacking = _families("".join(points.words))

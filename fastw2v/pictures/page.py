@@ -206,7 +206,7 @@ def course_page(course: dict[str, list[float]]) -> bytes:
         "margin": {"t": 40, "r": 40},
     } | axes
     layout["xaxis"] = {"title": {"text": title}, "anchor": f"y{len(MEASURES)}"}
-    return _page("Course of a training", '<div id="plot"></div>', {"traces": traces, "layout": layout}, _COURSE)
+    return _page("Training curves", '<div id="plot"></div>', {"traces": traces, "layout": layout}, _COURSE)
 
 
 def _plotly() -> str:

@@ -1,4 +1,4 @@
-"""The door of the pictures: check what is asked, and write the file whose suffix is given."""
+"""The entry to the pictures: check the arguments, and write the file in the format of its suffix."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ def checked_place(path: str | PathLike[str]) -> str:
 
     Raises:
         ConfigError: the suffix is none of these.
-        FormatError: it is no local path.
+        FormatError: it is not a local path.
     """
     name = local_path(path, FormatError, output=True)
     if not name.lower().endswith(SUFFIXES):
@@ -48,7 +48,7 @@ def draw_map(
         raise ConfigError("there is no word to draw: give at least one")
     name = None if path is None else checked_place(path)
     load = drawing.check_installed if name is None or not name.lower().endswith(".html") else page.check_installed
-    load()  # A map takes seconds, and a missing package is better known before.
+    load()  # A map takes seconds, so a missing package is reported before.
     points = placed(words, counts, vectors, method, int(seed))
     if name is None:
         return drawing.shown_map(points)
@@ -58,7 +58,7 @@ def draw_map(
 
 
 def draw_metrics(metrics: Sequence[Mapping[str, Any]], path: str | PathLike[str] | None) -> Any:
-    """Draw the course of a training; see `embeddings.Embeddings.plot_metrics`."""
+    """Draw the training curves; see `embeddings.Embeddings.plot_metrics`."""
     name = None if path is None else checked_place(path)
     course = _course(metrics)
     if name is None:

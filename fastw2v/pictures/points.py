@@ -67,7 +67,9 @@ def placed(
     norms = np.linalg.norm(unit, axis=1, keepdims=True)
     unit /= np.where(norms == 0, 1, norms)
     with threadpool_limits(limits=1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # It is no news for a reader that several words have equal vectors.
+        warnings.simplefilter(
+            "ignore"
+        )  # KMeans warns where several words have equal vectors, which is no fault of the user.
         xy = _positions(unit, method, seed)
         clusters = _clusters(unit, seed)
         nearest = _nearest(unit)
@@ -96,7 +98,7 @@ def _principal_components(unit: NDArray[np.float32]) -> NDArray[np.float64]:
     axes = axes[:, : -3 if axes.shape[1] > 2 else None : -1]
     flat = np.zeros((len(unit), 2))
     flat[:, : axes.shape[1]] = centred @ axes
-    # An axis may point either way. The word farthest out decides.
+    # An axis may point either way, so the word farthest out decides.
     farthest = flat[np.abs(flat).argmax(axis=0), [0, 1]]
     return flat * np.where(farthest < 0, -1, 1)
 

@@ -84,7 +84,7 @@ def check_ids(ids: Any, offsets: Any, n_words: int, name: str = "ids") -> tuple[
     try:
         ids, offsets = np.asarray(ids), np.asarray(offsets)
     except ValueError:  # It is a list of lists that differ in length.
-        raise CorpusError(f"{name} or offsets is no array: give one-dimensional arrays of integers") from None
+        raise CorpusError(f"{name} or offsets is not an array: give one-dimensional arrays of integers") from None
     for array, dtype, array_name in ((ids, "int32", name), (offsets, "int64", "offsets")):
         if array.dtype.kind not in "iu" or array.ndim != 1:
             raise CorpusError(

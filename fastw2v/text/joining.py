@@ -70,7 +70,7 @@ class PhraseOptions:
     """Which pairs are phrases.
 
     Attributes:
-        min_count: rarer pairs are no phrases; the default score takes it off each pair's count, too.
+        min_count: rarer pairs are not phrases; the default score also subtracts it from each pair's count.
         threshold: a pair is a phrase if its score is greater.
         scoring: ``"default"`` or ``"npmi"``.
         delimiter: between the words of a phrase.
@@ -87,7 +87,7 @@ class PhraseOptions:
     connector_words: frozenset[str] = frozenset()
 
     def checked(self, named: dict[str, str] | None = None) -> "PhraseOptions":
-        """Return the options as plain numbers and strings; ``named`` gives names in messages that differ."""
+        """Return the options as plain numbers and strings; ``named`` gives other names for messages."""
         names = {name: option((named or {}).get(name, name)) for name in self.__dataclass_fields__}
         given: Any = self
         count, threshold, scoring, delimiter = given.min_count, given.threshold, given.scoring, given.delimiter
@@ -102,7 +102,7 @@ class PhraseOptions:
             raise ConfigError(f"{names['threshold']} is {threshold!r:.60}: give a number {bounds}")
         try:
             if not isinstance(delimiter, str):
-                raise ValueError("no string")
+                raise ValueError("not a string")
             check_storable(delimiter)
         except ValueError as reason:
             raise ConfigError(
@@ -206,7 +206,7 @@ class Lexicon:
         return Spelling(self.words.starts, self.words.letters, self.names.steps, self._delimiter)
 
     def delimited(self) -> NDArray[np.int64]:
-        """Return the words that hold the delimiter and are no connector words: a pair may have the same text."""
+        """Return the words that hold the delimiter, without connector words: a pair may have the same text."""
         mark = self._delimiter.tobytes()
         letters = self.words.letters[: self.words.starts[-1]].tobytes()
         found, at = [], letters.find(mark)
@@ -257,7 +257,7 @@ class Stream:
     n_ids: int
 
     def read(self, start: int, stop: int) -> NDArray[np.int32]:
-        """Return a part of the stream, of which the end may be missing."""
+        """Return a part of the stream; ``stop`` may be beyond its end."""
         ids = np.fromfile(self.path, np.int32, min(stop, self.n_ids) - start, offset=4 * start)
         if len(ids) != min(stop, self.n_ids) - start:
             raise CorpusError(f"{self.path} changed while it was being read: prepare again")
@@ -323,11 +323,11 @@ class PairCounts:
     """The pairs of a corpus.
 
     Attributes:
-        pairs: uint64, different pairs.
-        counts: int64, how often each pair occurs.
-        totals: int64, how often its text occurs, as this pair, as another one, or as a word.
+        pairs: uint64 ``(n_pairs,)``, distinct pairs.
+        counts: int64 ``(n_pairs,)``, how often each pair occurs.
+        totals: int64 ``(n_pairs,)``, how often its text occurs, as this pair, as another one, or as a word.
         of_words: int64 ``(n_words,)``, how often each word's text occurs, also as a pair; 0 for connector words.
-        n_texts: number of different texts of words and pairs, without connector words: gensim's vocabulary size.
+        n_texts: number of distinct texts of words and pairs, without connector words: gensim's vocabulary size.
     """
 
     pairs: NDArray[np.uint64]
@@ -369,7 +369,7 @@ class _Tables:
         self.states = [np.zeros(2, np.int64) for _ in range(first, stop)]
 
     def add(self, pairs: NDArray[np.uint64], counts: NDArray[np.int64], starts: NDArray[np.int64], column: int) -> None:
-        """Add column ``column`` of sorted pairs to the table of this number."""
+        """Add the part in column ``column`` of sorted pairs to the table of that number."""
         self.slots[column] = add_pairs(
             self.slots[column], self.states[column], pairs, counts, starts, column, self._bits
         )
@@ -565,8 +565,8 @@ def join(
         workers: threads.
 
     Returns:
-        The words of the new stream: the old ones and the phrases. How often each occurs, and where first. And the
-        pieces of the new stream.
+        The words of the new stream, which are the old ones and the phrases; how often each occurs; where each first
+        occurs; and the pieces of the new stream.
     """
     texts = WordTable()
     n_old = len(lexicon.words)
@@ -601,11 +601,11 @@ def join(
 def join_phrases(
     ingested: Ingested, passes: int, options: PhraseOptions, folder: Path, workers: int
 ) -> tuple[Ingested, list[int]]:
-    """Find and join phrases, again and again, so that a phrase may become a part of a longer one.
+    """Find and join phrases several times, so that a phrase may become a part of a longer one.
 
     Args:
         ingested: the pass over the text; it must have kept all words.
-        passes: how often.
+        passes: how many times.
         options: which pairs are phrases.
         folder: receives files.
         workers: threads.

@@ -88,7 +88,7 @@ def hash_words(
     delimiter: NDArray[np.uint64],
     rows: NDArray[np.uint64],
 ) -> None:
-    """Write the numbers of each word ``letters[starts[i]:starts[i + 1]]``, except for its last column.
+    """Write the first three columns of the row of each word ``letters[starts[i]:starts[i + 1]]``.
 
     Args:
         starts: as above.
@@ -346,7 +346,7 @@ def entries_of(
 
 
 class Spelling(NamedTuple):
-    """The bytes of which the texts of pairs consist.
+    """The bytes that the texts of pairs consist of.
 
     Attributes:
         starts: word i is ``letters[starts[i]:starts[i + 1]]``.
@@ -399,7 +399,7 @@ def _same_text(a: np.uint64, b: np.uint64, spelling: Spelling) -> bool:
     texts = np.empty((2, size), np.uint8)
     write_text(a, spelling, texts[0], size)
     write_text(b, spelling, texts[1], size)
-    for k in range(size):  # noqa: SIM110  # Numba compiles no generators here.
+    for k in range(size):  # noqa: SIM110  # Numba does not compile generator expressions.
         if texts[0, k] != texts[1, k]:
             return False
     return True
@@ -474,8 +474,8 @@ def score_default(
         first: count of each pair's first word.
         second: count of its last word.
         both: count of the pair.
-        min_count: taken off each pair's count.
-        n_texts: number of different words and pairs.
+        min_count: subtracted from each pair's count.
+        n_texts: number of distinct words and pairs.
     """
     scores = np.empty(len(both))
     for i in range(len(both)):
@@ -534,7 +534,7 @@ def _phrase(pair: np.uint64, phrases: NDArray[np.uint64]) -> np.uint64:
 def cut_place(ids: NDArray[np.int32], names: Names, phrases: NDArray[np.uint64]) -> int:
     """Return the first place in a part of a stream where it can be cut, or -1.
 
-    It is after the end of a sentence, or before a word that can't be the last one of a phrase and is no connector word.
+    It is after the end of a sentence, or before a word that can't end a phrase and is not a connector word.
     Whatever came before, a new phrase may begin there.
     """
     rows, slots, _, _, _ = names

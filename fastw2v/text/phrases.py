@@ -204,7 +204,7 @@ class _Scorer:
         return joined
 
     def _score(self, first: str, last: str, text: str) -> float | None:
-        """Return the score of two words with this text, None if they are no phrase."""
+        """Return the score of two words with this text, None if they are not a phrase."""
         assert self.counts is not None and self.totals is not None  # noqa: PT018
         count, of_first, of_last = self.totals.get(text, 0), self.counts.get(first, 0), self.counts.get(last, 0)
         if count == 0 or of_first == 0 or of_last == 0:
@@ -218,7 +218,7 @@ class _Scorer:
 
 
 class Phrases(_Joiner):
-    """Pairs of words that occur together more often than by chance, learnt from sentences or text.
+    """Pairs of words that occur together more often than by chance, learnt from sentences or text files.
 
     Two words in a row, ``a`` and ``b``, are a phrase if their score is above ``threshold``. The scores are gensim's:
 
@@ -229,12 +229,12 @@ class Phrases(_Joiner):
     Connector words may stand between the words of a phrase, as in ``bank_of_america``; they do not change the score.
 
     Args:
-        sentences: paths of text or sentences, as for `train`; None for nothing yet.
-        min_count: rarer pairs are no phrases; the default score takes it off each pair's count, too.
+        sentences: paths of text, or sentences, as for `train`; None for none yet.
+        min_count: rarer pairs are not phrases; the default score also subtracts it from each pair's count.
         threshold: a pair is a phrase if its score is greater.
-        max_vocab_size: accepted and ignored: all counts are exact.
+        max_vocab_size: no effect: all counts are exact.
         delimiter: between the words of a phrase.
-        progress_per: accepted and ignored.
+        progress_per: no effect.
         scoring: ``"default"`` or ``"npmi"``.
         connector_words: words that may stand inside a phrase, but not at its ends, such as ENGLISH_CONNECTOR_WORDS.
         workers: threads that read and count text; None means every usable core. They never change the result.
@@ -244,7 +244,7 @@ class Phrases(_Joiner):
         CorpusError: see `prepare`.
 
     Attributes:
-        corpus_word_count: number of tokens of all sentences.
+        corpus_word_count: number of tokens in all sentences.
     """
 
     def __init__(
@@ -358,7 +358,7 @@ class Phrases(_Joiner):
     def export_phrases(self) -> dict[str, float]:
         """Return all phrases with their scores.
 
-        Where a phrase can be read in two ways, as ``a_b c`` and ``a b_c``, it has the higher score.
+        A phrase that can be read in two ways, such as ``a_b c`` and ``a b_c``, has the higher score.
         """
         pairs, scores = self._phrases()
         found: dict[str, float] = {}
@@ -367,7 +367,7 @@ class Phrases(_Joiner):
         return found
 
     def freeze(self) -> "FrozenPhrases":
-        """Return the phrases alone, which take less memory and can't learn more."""
+        """Return the phrases alone, which take less memory, but can't learn from more text."""
         return FrozenPhrases(self)
 
     def save(self, folder: str | PathLike[str]) -> None:
@@ -501,6 +501,6 @@ def _load(given: str | PathLike[str]) -> Phrases | FrozenPhrases:
 
 
 def _known(pairs: NDArray[np.uint64], n_words: int, n_chains: Any) -> bool:
-    """Tell whether all pairs are of known words and chains; ``n_chains`` is their number, for all or for each pair."""
+    """Return whether all pairs are of known words and chains; ``n_chains`` holds for all pairs, or one for each."""
     left, last = (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     return bool(np.all((last < n_words) & ((left < n_words) | ((left >= CHAIN) & (left - CHAIN < n_chains)))))

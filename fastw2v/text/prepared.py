@@ -200,8 +200,8 @@ def prepare(
         output: the folder to make; the complete folder replaces an existing prepared folder.
         min_count: drop less frequent words.
         max_vocab: keep only this many of the most frequent words.
-        phrases: how often to find phrases and join them, as ``new york`` to ``new_york``, before words are dropped. In
-            the second pass phrases of up to four words appear. 0 joins nothing.
+        phrases: how many times to find phrases and join them, such as ``new_york``, before words are dropped. The
+            second time joins up to four words. 0 joins nothing.
         phrase_min_count: see `Phrases`; None for 5.
         phrase_threshold: see `Phrases`; None for 10, and for 0.5 with ``phrase_scoring="npmi"``.
         phrase_scoring: see `Phrases`; None for ``"default"``.

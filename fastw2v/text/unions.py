@@ -1,4 +1,4 @@
-"""Train with another vocabulary than the text's own: with the union of two vocabularies, or with a fixed one."""
+"""Train with a vocabulary other than the text's own: the union of two vocabularies, or a fixed one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,8 +44,8 @@ def rows_in(vocab: Vocab, other: Vocab) -> NDArray[np.int32]:
 def renumbered(corpus: Corpus, vocab: Vocab, scratch: Path | None) -> Iterator[Corpus]:
     """Yield a corpus with the ids of another vocabulary; words that are not in it are left out.
 
-    The ids go to a file, a block at a time, so this takes no memory for them. ``own_counts`` of the result are the
-    words' occurrences in this corpus.
+    The ids go to a file, one block at a time, so this takes no memory for them. ``own_counts`` of the result has the
+    counts of the words in this corpus.
 
     Args:
         corpus: the corpus.

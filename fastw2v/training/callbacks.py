@@ -13,7 +13,7 @@ HOOKS = ("on_train_begin", "on_epoch_begin", "on_chunk", "on_epoch_end", "on_tra
 
 @dataclass(frozen=True)
 class Progress:
-    """The state of a run after a chunk: a callback gets it, and it is a line of metrics.jsonl.
+    """The state of a run after a chunk. Callbacks get it, and it is one line of metrics.jsonl.
 
     Attributes:
         epoch: the epoch the chunk belonged to, from 1.
@@ -25,7 +25,7 @@ class Progress:
         alpha: learning rate at the end of the chunk.
         loss: mean negative-sampling loss per pair in this chunk, in nats; None if it had no pair. The tile kernel
             computes it for a sample of about one tile in 16.
-        seconds: since training began, compilation and ingest excluded.
+        seconds: time since training began, without compilation and ingest.
     """
 
     epoch: int
@@ -39,7 +39,7 @@ class Progress:
     seconds: float
 
 
-#: What is called with the state of the run and a read-only view of the current vectors.
+#: A function of the state of the run and a read-only view of the current vectors.
 Hook: TypeAlias = Callable[[Progress, Embeddings], object]
 #: A function that is called after every chunk, or an object with some of the methods in HOOKS; see `train`.
 Callback: TypeAlias = Hook | object
@@ -49,8 +49,8 @@ def hooks_of(callbacks: Sequence[Callback]) -> Mapping[str, Sequence[Hook]]:
     """Return, for each name in HOOKS, what is called then, in the order of the callbacks.
 
     Raises:
-        ConfigError: this is no list, a callback is neither a function nor an object with such a method, or one of its
-            methods does not take two arguments.
+        ConfigError: this is not a list; a callback is neither a function nor an object with such a method; or one of
+            its methods does not take two arguments.
     """
     found: dict[str, list[Hook]] = {name: [] for name in HOOKS}
     remedy = "give a list of functions, or of objects with on_epoch_end or a method like it"
@@ -58,7 +58,7 @@ def hooks_of(callbacks: Sequence[Callback]) -> Mapping[str, Sequence[Hook]]:
         raise ConfigError(f"callbacks is {callbacks!r:.60}: {remedy}")
     for callback in callbacks:
         if isinstance(callback, type):
-            raise ConfigError(f"callbacks is {callbacks!r:.60}: {callback.__name__} is a class, give an object of it")
+            raise ConfigError(f"callbacks is {callbacks!r:.60}: {callback.__name__} is a class; give an instance of it")
         methods = {name: method for name in HOOKS if (method := getattr(callback, name, None)) is not None}
         if callable(callback):
             methods.setdefault("on_chunk", callback)
@@ -74,7 +74,7 @@ def _check_arguments(method: Any, callback: object, name: str) -> None:
     """Raise `ConfigError` now rather than after hours, if a method can't be called with two arguments."""
     try:
         signature = inspect.signature(method)
-    except (TypeError, ValueError):  # Some built-in functions have none.
+    except (TypeError, ValueError):  # Some built-in functions have no signature.
         return
     try:
         signature.bind(None, None)

@@ -135,7 +135,10 @@ def train(
                 assert run.vectors is not None
                 vocab = union_of(run.vectors.vocab, ready.vocab)
                 if not run.vectors.vocab.counts.any():
-                    say(progress, "the given vectors have no counts: words that the text lacks are no noise words")
+                    say(
+                        progress,
+                        "the given vectors have no counts: words that the text lacks are not drawn as noise words",
+                    )
             check_memory(len(vocab), config, progress=False)
             ready = stack.enter_context(renumbered(ready, vocab, folder))
         return train_corpus(ready, config, folder, state, run)

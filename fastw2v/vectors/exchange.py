@@ -187,7 +187,7 @@ class Exchange(Nearest):
         Colours are clusters (k-means of the vectors). Labels that would overlap are left out, the last words first. An
         HTML file shows more of them when zoomed, has a search box, and opens without a network. The same seed gives
         the same map. t-SNE takes seconds for 2,000 words and minutes for 20,000; it keeps neighbours together, but
-        distances between groups mean little. PCA takes no time and keeps large distances.
+        distances between groups mean little. PCA is fast and keeps large distances.
 
         Args:
             words: words or rows; None for the first ``top`` words, the most frequent ones of a trained model.

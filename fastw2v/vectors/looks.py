@@ -61,5 +61,5 @@ def other_text(head: bytes) -> str:
     if _DECIMAL_COMMAS.search(line):
         return "its numbers have decimal commas; write points"
     if line.count(b",") + line.count(b";") > 1:
-        return "it looks like CSV; separate the columns by blanks"
+        return "it looks like CSV; separate the columns by spaces"
     return "it does not look like vectors, which are lines of a word and its numbers"

@@ -240,7 +240,7 @@ def read_row(line: bytes, size: int, source: str) -> Row:
     if len(fields) == size and line[0] in BLANKS and all(NUMBER.fullmatch(field) for field in fields):
         word, numbers = b"", fields
     elif len(fields) <= size:
-        hint = "; separate the numbers by blanks, not commas" if len(fields) == 1 and b"," in line else ""
+        hint = "; separate the numbers by spaces, not commas" if len(fields) == 1 and b"," in line else ""
         raise ValueError(f" has {counted(max(0, len(fields) - 1), 'number')}, {source} {size}{hint}")
     else:
         numbers = fields[-size:]
