@@ -22,9 +22,12 @@ from .files.manifest import parse_json, read_manifest, write_digested, write_man
 from .files.places import local_path
 from .files.staging import PARTIAL, open_part, staged, write_errors
 from .machine import versions
+from .screen import printable
+from .subwords.ngrams import Ngrams, check_ngrams
+from .subwords.table import Subwords
 from .vectors.encode import Weights, encode, split_words
 from .vectors.exchange import Exchange
-from .vectors.lookup import Key, checked_matrix
+from .vectors.lookup import Key, checked_matrix, read_only
 from .vectors.matrix import VectorsFile
 from .vectors.nearest import check_topn
 from .vectors.reader import check_limit, read_counts, read_vectors
@@ -40,6 +43,7 @@ _DESCRIBED = {
     "n_words",
     "vector_size",
     "has_outside",
+    "subwords",
     "vocab_sha256",
     "sha256",
     "checksum",
@@ -80,6 +84,7 @@ class Embeddings(Exchange):
         outside: the outside rows U, of the same shape, contiguous and read-only; None if only V is known.
         metadata: config, versions, progress and corpus sizes of the training, from model.json.
         metrics: one record per chunk of training, from metrics.jsonl.
+        subwords: the rows of words and n-grams of which the vectors are composed; None without subwords.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class Embeddings(Exchange):
         outside: ArrayLike | None = None,
         metadata: dict[str, Any] | None = None,
         metrics: Sequence[dict[str, Any]] = (),
+        subwords: Subwords | None = None,
     ) -> None:
         """Check that everything can be saved and loaded again.
 
@@ -107,13 +113,15 @@ class Embeddings(Exchange):
             raise ValueError(f"outside has shape {self.outside.shape}, but vectors have {self.vectors.shape}")
         self.metadata = _checked_metadata(metadata or {})
         self.metrics = [_checked_record(number, record) for number, record in enumerate(metrics)]
+        self.subwords = subwords
         self._norms = None
 
     def __repr__(self) -> str:
         return f"<Embeddings: {len(self)} words, vector_size {self.vector_size}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("vocab", "vectors", "outside", "metadata", "metrics")}
+        names = ("vocab", "vectors", "outside", "metadata", "metrics", "subwords")
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -214,6 +222,9 @@ class Embeddings(Exchange):
             parts: dict[str, Iterator[bytes | memoryview]] = {"V.npy": npy_blocks(self.vectors)}
             if self.outside is not None:
                 parts["U.npy"] = npy_blocks(self.outside)
+            if self.subwords is not None:
+                parts["subwords.npy"] = npy_blocks(self.subwords.rows)
+                parts["buckets.npy"] = npy_blocks(np.stack([self.subwords.buckets, self.subwords.bucket_rows], axis=1))
             parts["metrics.jsonl"] = ((json.dumps(record) + "\n").encode() for record in self.metrics)
             digests = {name: write_digested(folder / name, blocks) for name, blocks in parts.items()}
             record = {
@@ -222,6 +233,7 @@ class Embeddings(Exchange):
                 "n_words": len(self),
                 "vector_size": self.vector_size,
                 "has_outside": self.outside is not None,
+                "subwords": None if self.subwords is None else self.subwords.ngrams._asdict(),
                 "vocab_sha256": self.vocab.write(folder / "vocab.tsv"),
                 "sha256": digests,
             }
@@ -337,7 +349,33 @@ def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
     except OSError as error:
         raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
     metadata = {key: value for key, value in manifest.items() if key not in _DESCRIBED}
-    return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics)
+    subwords = read_subwords(folder, manifest, shape) if manifest.get("subwords") is not None else None
+    return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics, subwords)
+
+
+def read_subwords(folder: Path, manifest: dict[str, Any], shape: tuple[int, int]) -> Subwords:
+    """Open the rows of words and n-grams of a model folder.
+
+    Raises:
+        FolderError: a file is missing or damaged, or does not match the others.
+    """
+    try:
+        ngrams = Ngrams(**manifest["subwords"])
+        check_ngrams(ngrams)
+    except (TypeError, ConfigError) as error:
+        raise FolderError(f"{folder / MODEL_MANIFEST} has no valid subwords: {printable(str(error)):.200}") from None
+    rows, table = load_array(folder / "subwords.npy", np.float32), load_array(folder / "buckets.npy", np.int32)
+    if rows.ndim != 2 or rows.shape[1] != shape[1] or len(rows) < shape[0]:
+        raise FolderError(
+            f"{folder / 'subwords.npy'} has shape {rows.shape}, but {MODEL_MANIFEST} gives {shape!s:.60}: train again"
+        )
+    if table.ndim != 2 or table.shape[1] != 2:
+        raise FolderError(f"{folder / 'buckets.npy'} has shape {table.shape}, but it has two columns: train again")
+    buckets, of_rows = np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
+    inside = buckets[0] >= 0 and buckets[-1] < ngrams.bucket and of_rows.min() >= 0 and of_rows.max() < len(rows)
+    if not inside or not (np.diff(buckets) > 0).all():
+        raise FolderError(f"{folder / 'buckets.npy'} has a bucket or row that is not in order or range: train again")
+    return Subwords(ngrams, read_only(rows), buckets, of_rows)
 
 
 def load_word2vec_format(

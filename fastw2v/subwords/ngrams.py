@@ -11,8 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ConfigError, option
 from ..kernels._jit import jit
 
+#: The largest value of each field of `Ngrams`.
+LARGEST = {"min_n": 50, "max_n": 50, "bucket": 100_000_000}
 FNV_OFFSET, FNV_PRIME = np.uint32(2_166_136_261), np.uint32(16_777_619)
 SIGN = np.uint32(0xFFFFFF00)  # What a byte from 0x80 on becomes when its sign is extended to 32 bits.
 
@@ -29,6 +32,17 @@ class Ngrams(NamedTuple):
     min_n: int
     max_n: int
     bucket: int
+
+
+def check_ngrams(ngrams: Ngrams) -> None:
+    """Raise `ConfigError` unless these are n-grams that words can have."""
+    for name, value in ngrams._asdict().items():
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST[name]:
+            raise ConfigError(f"{option(name)} is {value!r:.60}: give a whole number from 1 to {LARGEST[name]:,}")
+    if ngrams.min_n > ngrams.max_n:
+        raise ConfigError(
+            f"{option('min_n')} is {ngrams.min_n}, above the {option('max_n')} of {ngrams.max_n}: give at most that"
+        )
 
 
 @jit()
@@ -91,15 +105,23 @@ def ngram_buckets(
     return rows
 
 
-def rows_of_words(words: Sequence[str], ngrams: Ngrams) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def rows_of_words(
+    words: Sequence[str], ngrams: Ngrams, own_rows: bool = True
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of fastText's matrix that belong to each word, in CSR form.
+
+    Args:
+        words: the words.
+        ngrams: which n-grams they have.
+        own_rows: whether words have rows of their own; else there are buckets only.
 
     Returns:
         int64 ``(n_words + 1,)`` offsets, and int64 rows: w for word w, and n_words + b for an n-gram in bucket b.
+        Without own rows, b alone.
     """
     raw = [b"<" + word.encode("utf-8", "surrogateescape") + b">" for word in words]
     offsets = np.zeros(len(raw) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, raw), np.int64, len(raw)), out=offsets[1:])
     starts = np.empty(len(raw) + 1, np.int64)
     letters = np.frombuffer(b"".join(raw), np.uint8)
-    return starts, ngram_buckets(letters, offsets, ngrams, starts, True)
+    return starts, ngram_buckets(letters, offsets, ngrams, starts, own_rows)

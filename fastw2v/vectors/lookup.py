@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import FormatError, UnknownWordError
 from ..screen import escaped, printable
 from ..spellings import close_to
+from ..subwords.table import Subwords
 from ..vocab import Vocab, plain
 
 #: A word, or an integer: see `Lookup.row`.
@@ -70,6 +71,7 @@ class Lookup:
     outside: NDArray[np.float32] | None
     metadata: dict[str, Any]
     metrics: list[dict[str, Any]]
+    subwords: Subwords | None
     _norms: NDArray[np.float32] | None
 
     @classmethod
@@ -80,6 +82,7 @@ class Lookup:
         U: NDArray[np.float32] | None,
         metadata: dict[str, Any],
         metrics: Sequence[dict[str, Any]] = (),
+        subwords: Subwords | None = None,
     ) -> Self:
         """Return embeddings without a check or a copy: V and U may be columns of padded matrices."""
         embeddings = cls.__new__(cls)
@@ -87,6 +90,7 @@ class Lookup:
         embeddings.vectors = read_only(V)
         embeddings.outside = None if U is None else read_only(U)
         embeddings.metadata, embeddings.metrics, embeddings._norms = metadata, list(metrics), None
+        embeddings.subwords = subwords
         return embeddings
 
     if not TYPE_CHECKING:  # Otherwise a type checker would accept a misspelt name.
