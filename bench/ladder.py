@@ -66,7 +66,7 @@ def check_reference(vector_size: int) -> None:
 def train_reference(corpus: Ids, config: TrainConfig) -> Timing:
     """Time `reference.train_span`, one pair after the other, in float32."""
     replica = timing.replica_of("pair", corpus, replace(config, workers=1))
-    V, U, width = replica.model
+    V, U, width = replica.model[:3]
     replica.model = Model(V[:, :width], U[:, :width], width)
     n_tokens = len(corpus.ids)
     rate = Rate(config.alpha, (config.min_alpha - config.alpha) / n_tokens)
@@ -80,7 +80,7 @@ def train_reference(corpus: Ids, config: TrainConfig) -> Timing:
 def train_vectorised(train: Callable[..., tuple[float, int, int, int]], corpus: Ids, config: TrainConfig) -> Timing:
     """Time one of the loops of `bench.vectorised`."""
     replica = timing.replica_of("pair", corpus, replace(config, workers=1))
-    V, U, width = replica.model
+    V, U, width = replica.model[:3]
     replica.model = Model(np.ascontiguousarray(V[:, :width]), np.ascontiguousarray(U[:, :width]), width)
     seconds, pairs, trained, terms = train(corpus, replica.model, replica.sampling, config)
     return Timing(seconds, len(corpus.ids), trained, pairs, terms)

@@ -76,16 +76,21 @@ def text_of(source: Path | None, tokens: int | None) -> Iterator[tuple[Path, Cor
         )
 
 
-def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `peers` and `quality` share."""
+def add_text(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a text."""
     parser.add_argument("corpus", type=Path, nargs="?", help="a text file, one sentence per line (default: synthetic)")
     parser.add_argument("--tokens", type=int, metavar="N", help="only the first N words (default: all)")
+    parser.add_argument("--quick", action="store_true", help=f"trial run: {QUICK_TOKENS:,} words, once")
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `peers` and `quality` share."""
+    add_text(parser)
     names = ", ".join(systems.SYSTEMS)
     parser.add_argument(
         "--systems", nargs="+", choices=systems.SYSTEMS, metavar="NAME", help=f"default: all available ones of {names}"
     )
     parser.add_argument("--pword2vec", type=Path, metavar="PROGRAM", help="a compiled pWord2Vec to compare too")
-    parser.add_argument("--quick", action="store_true", help=f"trial run: {QUICK_TOKENS:,} words, once")
 
 
 def choice_of(arguments: argparse.Namespace) -> str:
@@ -94,7 +99,7 @@ def choice_of(arguments: argparse.Namespace) -> str:
     words += f" --tokens {arguments.tokens}" * (arguments.tokens is not None)
     if arguments.systems:
         words += " --systems " + " ".join(f"'{name}'" if " " in name else name for name in arguments.systems)
-    if arguments.pword2vec:
+    if getattr(arguments, "pword2vec", None):
         words += f" --pword2vec {arguments.pword2vec.name}"
     return words + " --quick" * arguments.quick
 

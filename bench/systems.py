@@ -29,9 +29,12 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 import fastw2v
 from fastw2v.config import TrainConfig
@@ -44,7 +47,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fast
 C_FLAGS = ("-O3", "-march=native", "-ffast-math", "-funroll-loops", "-pthread")
 CPP_FLAGS = ("-O3", "-DNDEBUG", "-march=native", "-funroll-loops", "-pthread", "-std=c++17")
 POLL_SECONDS = 0.005
-OPTIONS = ("vector_size", "window", "negative", "sample", "alpha", "min_alpha", "min_count", "epochs", "workers")
+OPTIONS = (
+    "vector_size", "window", "negative", "ns_exponent", "sample", "alpha", "min_alpha", "min_count", "epochs", "workers"
+)  # fmt: skip
 #: fastText 0.9.3 lets each thread initialise a tenth of V: with fewer than ten the other rows stay zeros, which would
 #: cost it scores. Its own default is 12; the cost of more threads than cores was not measured.
 FASTTEXT_THREADS = 10
@@ -255,7 +260,7 @@ def word2vec_c() -> System:
     return System(command, "vectors.bin", made, clock())
 
 
-def fasttext_with(own: Callable[[TrainConfig], dict[str, Any]]) -> System:
+def fasttext_with(own: Callable[[TrainConfig], dict[str, Any]], least_threads: int = FASTTEXT_THREADS) -> System:
     """Return the command of fastText's skip-gram with further options."""
     program, made = build("fasttext", "/src", "g++", CPP_FLAGS, "*.cc")
 
@@ -264,7 +269,7 @@ def fasttext_with(own: Callable[[TrainConfig], dict[str, Any]]) -> System:
         given = {
             "input": job.text.name, "output": "vectors", "dim": config.vector_size, "epoch": config.epochs,
             "minCount": config.min_count, "seed": config.seed, "verbose": 0,
-            "thread": max(config.workers, FASTTEXT_THREADS),
+            "thread": max(config.workers, least_threads),
         }  # fmt: skip
         return [str(program), "skipgram", *options(" ", given | own(config))]
 
@@ -280,9 +285,25 @@ def fasttext() -> System:
     )  # fmt: skip
 
 
-def fasttext_defaults() -> System:
+def fasttext_defaults(least_threads: int = FASTTEXT_THREADS) -> System:
     """Return fastText with its defaults: subwords of 3 to 6 characters, rate 0.05, t 1e-4, window and negative 5."""
-    return fasttext_with(lambda config: {})
+    return fasttext_with(lambda config: {}, least_threads)
+
+
+def fasttext_vectors(job: Job, words: Sequence[str]) -> NDArray[np.float32]:
+    """Return the vectors that fastText makes from the n-grams of words, ``(n_words, vector_size)``, after its run.
+
+    Raises:
+        SystemExit: the program fails.
+    """
+    program = fasttext_defaults().command(job)[0]
+    asked = "".join(f"{word}\n" for word in words)
+    command = [program, "print-word-vectors", "vectors.bin"]
+    done = subprocess.run(command, cwd=job.folder, input=asked, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    if done.returncode or [line.split(" ", 1)[0] for line in lines] != list(words):
+        sys.exit(f"{' '.join(command)} failed with {done.returncode}:\n{done.stderr}")
+    return np.array([line.split()[1:] for line in lines], np.float32).reshape(len(words), -1)
 
 
 def pword2vec(program: Path) -> System:
@@ -313,15 +334,16 @@ def gensim_from(corpus: str) -> System:
     return System(command, "vectors.bin", {"version": f"gensim {importlib.metadata.version('gensim')}"})
 
 
-def fastw2v_with(kernel: str) -> System:
-    """Return this package's command with one of its kernels."""
+def fastw2v_with(kernel: str, **own: Any) -> System:
+    """Return this package's command with one of its kernels and further options."""
 
     def command(job: Job) -> list[str]:
-        given = shared_options(job.config) | {"seed": job.config.seed, "kernel": kernel}
+        given = shared_options(job.config) | {"seed": job.config.seed, "kernel": kernel} | own
         dashed = {name.replace("_", "-"): value for name, value in given.items()}
         return [sys.executable, "-m", "fastw2v", "train", job.text.name, "-o", "model", *options("=", dashed)]
 
-    return System(command, "model", {"version": f"fastw2v {fastw2v.__version__}"}, timer=seconds_in_model)
+    made = {"version": f"fastw2v {fastw2v.__version__}"} | {name: f"{name} {value}" for name, value in own.items()}
+    return System(command, "model", made, timer=seconds_in_model)
 
 
 #: In the order in which they take turns.
