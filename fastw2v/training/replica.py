@@ -21,7 +21,6 @@ from ..kernels.tile import CENTRES, SHARED, choose_tiling
 from ..subwords.composition import Composition, compose_vocabulary, crowd_of
 from ..subwords.ngrams import Ngrams, rows_of_words
 from ..subwords.table import Subwords
-from ..vectors.lookup import read_only
 from ..vocab import Vocab
 from .finite import all_finite
 
@@ -276,7 +275,8 @@ class Replica:
     def _subwords(self, rows: NDArray[np.float32] | None = None) -> Subwords | None:
         if self.composition is None or self.ngrams is None or rows is None:
             return None
-        return Subwords(self.ngrams, read_only(rows), self.composition.buckets, self.composition.bucket_rows)
+        rows.flags.writeable = False
+        return Subwords(self.ngrams, rows, self.composition.buckets, self.composition.bucket_rows)
 
     def matrices(self) -> tuple[NDArray[np.float32], ...]:
         """Return the vectors of the words and U, padded, and with subwords V; composed vectors are made anew."""
