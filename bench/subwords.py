@@ -325,13 +325,14 @@ def scores_table(found: list[Point], unseen: list[Point]) -> str:
     """Return the table of scores, in Markdown."""
     other = {(point.system, point.epochs): point for point in unseen}
     names, unseen_names = quality.score_names(found), quality.score_names(unseen)
+    has_three = set(quality.LABELS) <= set(names)
     rows = []
     for point in found:
-        row = [point.system, str(point.epochs), str(len(point.lines)), mean_of_three(point)]
+        row = [point.system, str(point.epochs), str(len(point.lines)), *[mean_of_three(point)] * has_three]
         row += [quality.with_spread(point, name) for name in names]
         half = other.get((point.system, point.epochs))
         rows.append(row + [quality.with_spread(half, name) if half else "" for name in unseen_names])
-    header = ["", "epochs", "seeds", f"mean of {' '.join(quality.LABELS.values())}", *names.values()]
+    header = ["", "epochs", "seeds", *["mean of the next three"] * has_three, *names.values()]
     return report.markdown([*header, *unseen_names.values()], rows)
 
 
