@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastw2v
+import fastw2v.gensim as face
 from fastw2v import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
 from fastw2v.cli import main
 from fastw2v.errors import ConfigError, CorpusError, FastW2VWarning, FolderError
@@ -268,6 +269,33 @@ def test_what_phrases_take_and_give():
     assert Phrases()[["new", "york"]] == ["new", "york"]
     assert (phrases.min_count, phrases.threshold, phrases.scoring, phrases.delimiter) == (1, 0.5, "default", "_")
     assert phrases.connector_words == frozenset()
+
+
+def test_each_token_of_a_sentence_has_its_score():
+    phrases = Phrases(SENTENCES, **LOOSE, connector_words=ENGLISH_CONNECTOR_WORDS)
+    scores = phrases.export_phrases()
+    for joiner in (phrases, phrases.freeze()):
+        assert list(joiner.analyze_sentence(["the", "bank", "of", "america", "new", "york", "of", "x"])) == [
+            ("the", None),
+            ("bank_of_america", scores["bank_of_america"]),
+            ("new_york", scores["new_york"]),
+            ("of", None),
+            ("x", None),
+        ]
+        assert list(joiner.analyze_sentence(["new_york", "new", "york"])) == [
+            ("new_york", None),
+            ("new_york", scores["new_york"]),
+        ]
+    with pytest.raises(CorpusError, match="the sentence is one string, 'new york'"):
+        phrases.analyze_sentence("new york")
+
+
+def test_the_names_of_gensim():
+    assert face.Phrases is Phrases
+    assert face.Phraser is face.FrozenPhrases is fastw2v.FrozenPhrases
+    assert face.ENGLISH_CONNECTOR_WORDS is ENGLISH_CONNECTOR_WORDS
+    phraser = face.Phraser(face.Phrases(SENTENCES, **LOOSE))
+    assert phraser[["is", "new", "york"]][-1] == "new_york"
 
 
 def test_connector_words_stand_inside_a_phrase():
