@@ -173,6 +173,17 @@ class TestPlot:
             pyplot.close(axes.figure)
         assert len(boxes) < 600
 
+    def test_words_that_fill_the_picture_have_no_label(self, planted, monkeypatch):
+        from matplotlib import pyplot
+
+        from fastw2v.pictures import drawing
+
+        monkeypatch.setattr(drawing, "LONGEST_LABEL", 3)
+        axes = random_embeddings(["four", "one", "two"]).plot(method="pca")
+        assert {text.get_text() for text in axes.texts} <= {"one", "two"}
+        assert axes.texts
+        pyplot.close(axes.figure)
+
     def test_a_font_is_found_for_every_character(self, tmp_path):
         """matplotlib would warn of a glyph that is missing, and warnings are errors here."""
         with warnings.catch_warnings():
