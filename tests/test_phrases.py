@@ -269,6 +269,7 @@ def test_what_phrases_take_and_give():
     assert Phrases()[["new", "york"]] == ["new", "york"]
     assert (phrases.min_count, phrases.threshold, phrases.scoring, phrases.delimiter) == (1, 0.5, "default", "_")
     assert phrases.connector_words == frozenset()
+    assert Phrases(min_count=5.0).min_count == 5  # gensim's default is a float.
 
 
 def test_each_token_of_a_sentence_has_its_score():
@@ -386,6 +387,8 @@ def test_damaged_phrases_are_refused(tmp_path, damage):
     [
         ({"min_count": 0}, "min_count is 0: give a whole number of at least 1"),
         ({"min_count": True}, "min_count is True"),
+        ({"min_count": 1.5}, "min_count is 1.5: give a whole number"),
+        ({"min_count": math.inf}, "min_count is inf"),
         ({"threshold": 0}, "threshold is 0: give a number above 0"),
         ({"threshold": "high"}, "threshold is 'high'"),
         ({"threshold": 1.5, "scoring": "npmi"}, "threshold is 1.5: give a number from -1 to 1"),
