@@ -137,6 +137,8 @@ class Parser(argparse.ArgumentParser):
     def _refuse(self, argument: str) -> NoReturn:
         what = "option" if argument.startswith("-") else "further argument"
         meant = hint(argument, self._option_string_actions) if what == "option" else None
+        if what == "option" and not meant and any(action.dest == "words" for action in self._get_positional_actions()):
+            meant = f"if it is a word, give it after --, as in -- {argument:.60}"
         self.error(f"there is no {what} {argument!r:.60}" + (f"; {meant}" if meant else ""))
 
     def error(self, message: str) -> NoReturn:

@@ -107,8 +107,8 @@ def hint(given: str, known: Iterable[str]) -> str | None:
     for meant in _MEANT.get(joined, ()):
         if not meant.startswith("-"):
             return meant
-        if meant in options:
-            return f"did you mean {meant}?"
+        if found := by_name.get(meant.replace("-", "")):
+            return f"did you mean {found}?"
     longer = [option for option in options if option.startswith(f"--{name}")] if len(name) > 2 else []
     bare = {option.lstrip("-"): option for option in options if option.startswith("--")}
     close = longer or [bare[found] for found in difflib.get_close_matches(name.replace("_", "-"), bare, 1, cutoff=0.7)]

@@ -501,6 +501,8 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
         ("convert m v -binary 1", "did you mean --format?"),
         ("train x -o m -binary 1", "choose the format with fastw2v export"),
         ("neighbors m king -k 3", "did you mean -n?"),
+        ("neighbors m -lrb-", "there is no option '-lrb-'; if it is a word, give it after --, as in -- -lrb- (see"),
+        ("analogy m a --- c", "give it after --"),
         ("plot m -o x.png --topn 3", "did you mean --top?"),
         ("train x -o m --xyzzy 1", "there is no option '--xyzzy' (see"),
         ("info m more", "there is no further argument 'more'"),

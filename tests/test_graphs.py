@@ -547,6 +547,13 @@ def test_options_out_of_range_are_refused_before_the_graph_is_read(options, said
 def test_an_unknown_option_is_named():
     with pytest.raises(TypeError, match=r"train_graph\(\) has no option 'min_count'"):
         fastw2v.train_graph("nowhere", min_count=2)
+    for option, meant in (
+        ("dimensions", "vector_size"),
+        ("walks_length", "walk_length"),
+        ("number_walks", "num_walks"),
+    ):
+        with pytest.raises(TypeError, match=rf"has no option '{option}': did you mean {meant}\?"):
+            fastw2v.train_graph("nowhere", **{option: 2})
 
 
 def test_walks_that_do_not_fit_are_refused(monkeypatch):
