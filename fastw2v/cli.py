@@ -130,9 +130,13 @@ class Parser(argparse.ArgumentParser):
         self.error(f"there is no command {first!r:.60}" + (f"; {meant}" if meant else ""))
 
     def _is_unknown(self, argument: str) -> bool:
-        """Return whether argparse would take an argument for a long option that this command does not have."""
-        name = argument.split("=")[0]
-        return name.startswith("--") and " " not in argument and name not in self._option_string_actions
+        """Return whether argparse would take an argument for an option that this command does not have."""
+        known = self._option_string_actions
+        if not argument.startswith("-") or argument == "-" or " " in argument or argument.split("=")[0] in known:
+            return False
+        with suppress(ValueError):
+            return math.isnan(float(argument))  # No option is a number.
+        return argument.startswith("--") or argument[:2] not in known
 
     def _refuse(self, argument: str) -> NoReturn:
         what = "option" if argument.startswith("-") else "further argument"

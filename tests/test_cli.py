@@ -503,6 +503,8 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
         ("neighbors m king -k 3", "did you mean -n?"),
         ("neighbors m -lrb-", "there is no option '-lrb-'; if it is a word, give it after --, as in -- -lrb- (see"),
         ("analogy m a --- c", "give it after --"),
+        ("train x -window 5", "there is no option '-window'; did you mean --window?"),
+        ("train x -o m --alpha -1", "--alpha is -1.0"),
         ("plot m -o x.png --topn 3", "did you mean --top?"),
         ("train x -o m --xyzzy 1", "there is no option '--xyzzy' (see"),
         ("info m more", "there is no further argument 'more'"),
