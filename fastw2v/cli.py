@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -31,6 +31,7 @@ from .errors import (
     Terminated,
     UnknownWordError,
     doubt,
+    flags_of_load,
     options_as_flags,
 )
 from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
@@ -38,7 +39,7 @@ from .files.arrays import npy_blocks
 from .files.manifest import read_manifest
 from .files.places import local_path
 from .files.replacing import STANDARD_OUTPUT, replacing
-from .foreign_options import hint, is_foreign
+from .foreign_options import command_hint, hint, is_foreign
 from .graphs.node2vec import train_graph
 from .pictures.picture import checked_place
 from .pictures.points import METHODS
@@ -93,24 +94,56 @@ _OF_WALKS: tuple[tuple[str, type, Any, str], ...] = (
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like all errors here, and name the option that may have been meant."""
+    """A parser whose errors are one line, like all errors here, and name the option that may have been meant.
+
+    Attributes:
+        commands: the commands of a parser that has some.
+    """
+
+    commands: Collection[str] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and raise `ConfigError` for an argument that this command does not know."""
         given = list(sys.argv[1:] if args is None else args)
-        leaf = self._subparsers is None
-        for argument in given[: given.index("--") if "--" in given else None] if leaf else ():
-            if is_foreign(argument):
-                self._refuse(argument)
+        given = given[: given.index("--") if "--" in given else None]
+        if self.commands:
+            self._check_command(given)
+        elif self._subparsers is None:
+            for argument in given:  # Here, because argparse looks for arguments that are missing first.
+                if is_foreign(argument) or self._is_unknown(argument):
+                    self._refuse(argument)
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self._refuse(unknown[0])
         return parsed, unknown
 
+    def _check_command(self, given: list[str]) -> None:
+        """Raise `ConfigError` if the first argument is no command."""
+        first = next((argument for argument in given if argument not in self._option_string_actions), None)
+        if first is None or first in self.commands:
+            return
+        if first.startswith("-"):
+            self.error(
+                f"there is no option {first!r:.60} before a command: begin with one, as in fastw2v train TEXT -o MODEL"
+            )
+        meant = command_hint(first, self.commands)
+        self.error(f"there is no command {first!r:.60}" + (f"; {meant}" if meant else ""))
+
+    def _is_unknown(self, argument: str) -> bool:
+        """Return whether argparse would take an argument for an option that this command does not have."""
+        known = self._option_string_actions
+        if not argument.startswith("-") or argument == "-" or " " in argument or argument.split("=")[0] in known:
+            return False
+        with suppress(ValueError):
+            return math.isnan(float(argument))  # No option is a number.
+        return argument.startswith("--") or argument[:2] not in known
+
     def _refuse(self, argument: str) -> NoReturn:
         if not argument.startswith("-"):
             self.error(f"unexpected argument {argument!r:.60}")
         meant = hint(argument, self._option_string_actions)
+        if not meant and any(action.dest == "words" for action in self._get_positional_actions()):
+            meant = f"if it is a word, give it after --, as in -- {argument:.60}"
         self.error(f"there is no option {argument!r:.60}" + (f"; {meant}" if meant else ""))
 
     def error(self, message: str) -> NoReturn:
@@ -384,6 +417,7 @@ def build_parser() -> argparse.ArgumentParser:
         _demo,
         "train on Python's own documentation into ./fastw2v-demo and print neighbours; no download, no argument",
     )
+    parser.commands = commands.choices
     return parser
 
 
@@ -404,6 +438,8 @@ def _corpus(paths: list[str]) -> str | list[str]:
 def _output(arguments: argparse.Namespace) -> Path:
     if not arguments.output:
         raise ConfigError("-o is an empty string: give a folder")
+    if arguments.output == STANDARD_OUTPUT:
+        raise ConfigError("-o is '-', standard output, but the result is a folder: give its name (./- for this one)")
     return Path(local_path(arguments.output, FolderError, output=True))
 
 
@@ -624,7 +660,8 @@ def _encode(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    embeddings = load(arguments.model, limit=arguments.limit, encoding=arguments.encoding)
+    with flags_of_load("limit", "encoding"):
+        embeddings = load(arguments.model, limit=arguments.limit, encoding=arguments.encoding)
     target = local_path(arguments.file, FormatError, output=True)
     written = format_of(target, arguments.format)
     embeddings.export(target, arguments.format, space=arguments.space)

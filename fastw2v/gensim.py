@@ -28,7 +28,7 @@ from .files.places import local_path
 from .screen import printable
 from .text.corpus import Corpus
 from .text.lines import LineSentence, PathLineSentences, Text8Corpus, simple_preprocess
-from .text.phrases import Phrases
+from .text.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
 from .text.prepared import opened
 from .text.unions import renumbered, rows_in, union_of
 from .training.callbacks import Progress
@@ -39,19 +39,23 @@ from .vectors.lookup import Key
 from .vocab import Vocab, checked_vocab
 
 __all__ = [
+    "ENGLISH_CONNECTOR_WORDS",
     "RULE_DEFAULT",
     "RULE_DISCARD",
     "RULE_KEEP",
     "CallbackAny2Vec",
+    "FrozenPhrases",
     "KeyedVectors",
     "LineSentence",
     "PathLineSentences",
+    "Phraser",
     "Phrases",
     "Text8Corpus",
     "Word2Vec",
     "simple_preprocess",
 ]
 
+Phraser = FrozenPhrases  # gensim 4 keeps the name from gensim 3.
 RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # What a trim_rule returns.
 TrimRule = Callable[[str, int, int], int]
 _HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")

@@ -159,9 +159,10 @@ def bar(total: int | None, unit: str, what: str | None, progress: bool, done: in
         "maxinterval": interval + 10,
     }
     if notebook and progress and find_spec("ipywidgets") is not None:
-        from tqdm.notebook import tqdm as widget  # Elsewhere it would import IPython.
+        with suppress(ImportError):  # ipywidgets is damaged, and a bar is no reason to fail.
+            from tqdm.notebook import tqdm as widget  # Elsewhere it would import IPython.
 
-        return widget(**options)
+            return widget(**options)
     if notebook:
         options |= {"dynamic_ncols": False, "ncols": NOTEBOOK_COLUMNS}  # No terminal tells the width.
     return tqdm(file=screen, **options)

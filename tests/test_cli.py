@@ -489,11 +489,40 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
         ("train x -o m --widow 3", "did you mean --window?"),
         ("train x -o m -cbow 1", "fastw2v trains skip-gram only"),
         ("train x -o m -hs 1", "fastw2v trains with negative sampling only"),
-        ("train -train x -output m", "give the text without an option"),
+        ("train -train x -output m", "give the file without an option"),
+        ("train --input x --output m", "there is no option '--input'; give the file without an option"),
+        ("train x --out m", "there is no option '--out'; did you mean --output?"),
+        ("train x -o m -saveOutput 1", "the model folder has all vectors"),
+        ("train x -o m -label y", "fastw2v trains no classifier of texts"),
+        ("graph x -o m --dimensions 8", "did you mean --vector-size?"),
+        ("graph x -o m --extend", "there is no option '--extend' (see fastw2v graph --help)"),
+        ("convert m --output v.txt", "there is no option '--output'; give the file without an option"),
+        ("convert m -o v.txt", "there is no option '-o'; give the file without an option"),
+        ("convert m v -binary 1", "did you mean --format?"),
+        ("train x -o m -binary 1", "choose the format with fastw2v export"),
+        ("neighbors m king -k 3", "did you mean -n?"),
+        ("neighbors m -lrb-", "there is no option '-lrb-'; if it is a word, give it after --, as in -- -lrb- (see"),
+        ("analogy m a --- c", "give it after --"),
+        ("train x -window 5", "there is no option '-window'; did you mean --window?"),
+        ("train x -o m --alpha -1", "--alpha is -1.0"),
+        ("plot m -o x.png --topn 3", "did you mean --top?"),
         ("train x -o m --xyzzy 1", "there is no option '--xyzzy' (see"),
         ("info m more", "unexpected argument 'more' (see"),
         ("neighbors m king --topn 3", "did you mean -n?"),
-        ("neighbours m king", "invalid choice: 'neighbours'"),
+        ("neighbours m king", "there is no command 'neighbours'; did you mean neighbors? (see fastw2v --help)"),
+        ("skipgram -input x -dim 100", "there is no command 'skipgram'; did you mean train?"),
+        ("cbow -input x", "fastw2v trains skip-gram only"),
+        ("supervised -input x", "there is no command 'supervised'; fastw2v trains no classifier"),
+        ("word2phrase -train x", "did you mean prepare --phrases 1?"),
+        ("xyzzy", "there is no command 'xyzzy' (see fastw2v --help)"),
+        (
+            "-train x -size 100",
+            "there is no option '-train' before a command: begin with one, as in fastw2v train TEXT",
+        ),
+        ("--version=2", "there is no option '--version=2' before a command"),
+        ("train x -o -", "-o is '-', standard output, but the result is a folder: give its name"),
+        ("graph x -o -", "-o is '-', standard output"),
+        ("prepare x -o -", "-o is '-', standard output"),
     ],
 )
 def test_options_of_other_programs_are_answered_with_ours(capsys, in_empty_folder, arguments, said):
@@ -530,7 +559,8 @@ def test_convert_reads_and_writes_files_of_vectors(capsys, in_empty_folder):
     assert code == 0
     assert "v.vec.gz: 2 words, vector_size 2, word2vec-text" in out
     assert list(fastw2v.load("v.vec.gz").words) == ["caf\xe9", "king"]
-    assert_refused(capsys, "convert", "latin.txt", "w.vec", "--limit", "0", said="limit")
+    assert_refused(capsys, "convert", "latin.txt", "w.vec", "--limit", "0", said="error: --limit is 0: give a whole")
+    assert_refused(capsys, "export", "latin.txt", "w.vec", "--encoding", "x", said="error: --encoding is 'x': give the")
     assert_refused(capsys, "convert", "latin.txt", "w.vec", "--encoding", "nonsense", said="nonsense")
 
 

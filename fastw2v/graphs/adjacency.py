@@ -49,7 +49,7 @@ def read_graph(graph: Any, weighted: bool, directed: bool | None, progress: bool
         )
     names = check_words(edges.names, None)
     assert names is not None
-    found, n_zero = _compressed(edges, weighted, one_way)
+    found, n_zero, n_repeats = _compressed(edges, weighted, one_way)
     n_edges, degrees = len(found.neighbours), np.diff(found.offsets)
     if n_edges == 0:
         raise CorpusError(f"the graph of {counted(len(names), 'node')} has no edge: there is nowhere to walk")
@@ -62,6 +62,8 @@ def read_graph(graph: Any, weighted: bool, directed: bool | None, progress: bool
     say(progress, f"graph: {counted(len(names), 'node')}, {shape}, {kind}")
     if n_zero:
         say(progress, f"{counted(n_zero, 'edge')} of weight 0 skipped")
+    if n_repeats:
+        say(progress, f"{counted(n_repeats, 'edge')} listed again: {'weights are added' if weighted else 'ignored'}")
     if ends := int(np.count_nonzero(degrees == 0)):
         verb = "has" if ends == 1 else "have"
         say(progress, f"{counted(ends, 'node')} {verb} no edge out: a walk ends there")
@@ -156,8 +158,8 @@ def _of_edge_index(edge_index: Any, num_nodes: Any) -> Edges:
     return Edges([str(i) for i in range(num_nodes)], source, target, None)
 
 
-def _compressed(edges: Edges, weighted: bool, one_way: bool) -> tuple[Graph, int]:
-    """Return the graph, and how many edges had the weight 0.
+def _compressed(edges: Edges, weighted: bool, one_way: bool) -> tuple[Graph, int, int]:
+    """Return the graph, how many edges had the weight 0, and how many were listed before.
 
     Edges that are listed more than once become one edge of the sum of their weights. Without ``one_way`` each edge
     leads both ways; a graph that lists all edges in both directions is left as it is.
@@ -169,22 +171,27 @@ def _compressed(edges: Edges, weighted: bool, one_way: bool) -> tuple[Graph, int
     n_zero = len(keys) - int(np.count_nonzero(kept))
     if n_zero:
         keys, weights = keys[kept], weights[kept]
+    n_listed = len(keys)
     keys, weights = _merged(keys, weights if weighted else np.ones(len(keys)))
+    n_repeats = n_listed - len(keys)
     if not weighted:
         weights = np.ones(len(keys))
     if not one_way:
         turned, of_turned = _merged(keys % n * n + keys // n, weights)
-        if not (np.array_equal(keys, turned) and np.array_equal(weights, of_turned)):
+        # Weights that were computed may differ in the last digits.
+        if not (np.array_equal(keys, turned) and np.allclose(weights, of_turned, rtol=1e-9, atol=0)):
             others = turned // n != turned % n  # A loop is one edge in both directions.
             keys = np.concatenate([keys, turned[others]])
+            n_listed = len(keys)
             keys, weights = _merged(keys, np.concatenate([weights, of_turned[others]]))
+            n_repeats += (n_listed - len(keys)) // 2  # Both directions of each.
             if not weighted:
                 weights = np.ones(len(keys))
     source, neighbours = keys // n, (keys % n).astype(np.int32)
     offsets = np.zeros(n + 1, np.int64)
     np.cumsum(np.bincount(source, minlength=n), out=offsets[1:])
     if len(weights) == 0 or weights.min() == weights.max():
-        return Graph(offsets, neighbours, _NONE_64, _NONE_32), n_zero
+        return Graph(offsets, neighbours, _NONE_64, _NONE_32), n_zero, n_repeats
     sums = np.bincount(source, weights, minlength=n)
     if not np.isfinite(sums).all():
         node = printable(edges.names[int(np.argmin(np.isfinite(sums)))])
@@ -192,7 +199,7 @@ def _compressed(edges: Edges, weighted: bool, one_way: bool) -> tuple[Graph, int
     shares = weights / sums[source]
     alias = np.empty(len(keys), np.uint64)
     alias_tables(offsets, shares, alias)
-    return Graph(offsets, neighbours, alias, shares.astype(np.float32)), n_zero
+    return Graph(offsets, neighbours, alias, shares.astype(np.float32)), n_zero, n_repeats
 
 
 def _merged(keys: NDArray[np.int64], weights: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

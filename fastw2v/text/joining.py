@@ -91,7 +91,9 @@ class PhraseOptions:
         names = {name: option((named or {}).get(name, name)) for name in self.__dataclass_fields__}
         given: Any = self
         count, threshold, scoring, delimiter = given.min_count, given.threshold, given.scoring, given.delimiter
-        if isinstance(count, bool) or not isinstance(count, Integral) or not 1 <= int(count) < 2**62:
+        # gensim's default is a float.
+        is_whole = isinstance(count, Integral) or (isinstance(count, Real) and float(count).is_integer())
+        if isinstance(count, bool) or not is_whole or not 1 <= int(count) < 2**62:
             raise ConfigError(f"{names['min_count']} is {count!r:.60}: give a whole number of at least 1")
         if not isinstance(scoring, str) or scoring not in SCORINGS:
             raise ConfigError(f"{names['scoring']} is {scoring!r:.60}: give {' or '.join(map(repr, SCORINGS))}")

@@ -186,11 +186,18 @@ def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_names(function: str, options: Iterable[str], known: type) -> None:
-    """Raise TypeError for an unknown option; ``known`` is a class whose keys are options, such as `TrainOptions`."""
+def check_names(function: str, options: Iterable[str], known: type, own: Iterable[str] = ()) -> None:
+    """Raise TypeError for an unknown option.
+
+    Args:
+        function: its name.
+        options: names of options that it was given.
+        known: a class whose keys are options, such as `TrainOptions`.
+        own: names of its other arguments, which may have been meant.
+    """
     for name in options:
         if name not in known.__annotations__ and name not in IdOptions.__annotations__:
-            names = ", ".join({**IdOptions.__annotations__, **known.__annotations__})
+            names = ", ".join([*own, *(IdOptions.__annotations__ | known.__annotations__)])
             meant = hint(f"--{name}", [f"--{each}" for each in names.split(", ")])
             meant = f"its options are {names}" if meant is None else meant.replace("--", "")
             raise TypeError(f"{function}() has no option {name!r}: {meant}")
