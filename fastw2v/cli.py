@@ -38,7 +38,7 @@ from .files.arrays import npy_blocks
 from .files.manifest import read_manifest
 from .files.places import local_path
 from .files.replacing import STANDARD_OUTPUT, replacing
-from .foreign_options import hint, is_foreign
+from .foreign_options import command_hint, hint, is_foreign
 from .graphs.node2vec import train_graph
 from .pictures.picture import checked_place
 from .pictures.points import METHODS
@@ -51,7 +51,7 @@ from .training.driver import train
 from .vectors.decimals import text_of_rows
 from .vectors.encode import TEXTS_AT_ONCE, row_weights
 from .vectors.source import open_lines
-from .vectors.writer import FORMATS, format_of
+from .vectors.writer import FORMATS, SUFFIXES, format_of
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
 
@@ -99,6 +99,8 @@ class Parser(argparse.ArgumentParser):
         """Parse, and raise `ConfigError` for an argument that this command does not know."""
         given = list(sys.argv[1:] if args is None else args)
         leaf = self._subparsers is None
+        if not leaf and given and given[0].startswith("-") and given[0] not in self._option_string_actions:
+            self.error(f"there is no option {given[0]!r:.60} before the command: begin with the command")
         for argument in given[: given.index("--") if "--" in given else None] if leaf else ():
             if is_foreign(argument):
                 self._refuse(argument)
@@ -106,6 +108,11 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             self._refuse(unknown[0])
         return parsed, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            self.error(f"there is no command {value!r:.60}; {command_hint(value, action.choices)}")
+        super()._check_value(action, value)
 
     def _refuse(self, argument: str) -> NoReturn:
         what = "option" if argument.startswith("-") else "further argument"
@@ -402,6 +409,13 @@ def _output(arguments: argparse.Namespace) -> Path:
     return Path(local_path(arguments.output, FolderError, output=True))
 
 
+def _report_model(output: Path, size: str, embeddings: Embeddings) -> None:
+    """Print what was trained; tell those who expected a file, as of word2vec.c, how to get it."""
+    _print(f"{output}: {size}, vector_size {embeddings.vector_size}")
+    if output.suffix in SUFFIXES and output.suffix:
+        _remark(f"{output} is a model folder, whatever its name; for a file: fastw2v export {output} FILE")
+
+
 def _train(arguments: argparse.Namespace) -> None:
     options = {name: vars(arguments)[name] for name, _, _ in _OPTIONS if name in arguments}
     output = _output(arguments)
@@ -427,7 +441,7 @@ def _train(arguments: argparse.Namespace) -> None:
             )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
-    _print(f"{output}: {counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}")
+    _report_model(output, counted(len(embeddings), "word"), embeddings)
 
 
 def _graph(arguments: argparse.Namespace) -> None:
@@ -444,7 +458,7 @@ def _graph(arguments: argparse.Namespace) -> None:
         )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
-    _print(f"{output}: {counted(len(embeddings), 'node')}, vector_size {embeddings.vector_size}")
+    _report_model(output, counted(len(embeddings), "node"), embeddings)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from numbers import Integral, Real
 from os import PathLike
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,7 +28,7 @@ from .files.places import local_path
 from .screen import printable
 from .text.corpus import Corpus
 from .text.lines import LineSentence, PathLineSentences, Text8Corpus, simple_preprocess
-from .text.phrases import Phrases
+from .text.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
 from .text.prepared import opened
 from .text.unions import renumbered, rows_in, union_of
 from .training.callbacks import Progress
@@ -39,19 +39,23 @@ from .vectors.lookup import Key
 from .vocab import Vocab, checked_vocab
 
 __all__ = [
+    "ENGLISH_CONNECTOR_WORDS",
     "RULE_DEFAULT",
     "RULE_DISCARD",
     "RULE_KEEP",
     "CallbackAny2Vec",
+    "FrozenPhrases",
     "KeyedVectors",
     "LineSentence",
     "PathLineSentences",
+    "Phraser",
     "Phrases",
     "Text8Corpus",
     "Word2Vec",
     "simple_preprocess",
 ]
 
+Phraser = FrozenPhrases  # gensim's older name
 RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # what a trim_rule returns
 TrimRule = Callable[[str, int, int], int]
 _HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
@@ -350,7 +354,8 @@ class Word2Vec(Counted):
         hs: must be 0.
         trim_rule: ``rule(word, count, min_count)`` returns RULE_KEEP, RULE_DISCARD or RULE_DEFAULT for each word.
         compute_loss: no effect: the loss is always computed, see `get_latest_training_loss`.
-        callbacks: objects with methods of `CallbackAny2Vec`.
+        callbacks: objects with methods of `CallbackAny2Vec`. As in gensim, they are for the training on
+            ``sentences`` or ``corpus_file``; give `train` its own.
         max_final_vocab: keep only this many of the most frequent words.
         comment: a text, which is saved with the model.
 
@@ -413,6 +418,14 @@ class Word2Vec(Counted):
             with self._counted(sentences, corpus_file, trim_rule) as corpus:
                 self._take(corpus)
                 self._fit(corpus, callbacks)
+        elif callbacks:
+            doubt("without sentences the callbacks are not kept: give them to train")
+
+    if not TYPE_CHECKING:  # Otherwise a type checker would accept a misspelt name.
+
+        def __getattr__(self, name: str) -> Any:
+            hint = f": use wv.{name}" if name[:1] != "_" and hasattr(KeyedVectors, name) else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}<vocab={len(self.wv)}, vector_size={self.vector_size}, alpha={self.alpha}>"
