@@ -52,7 +52,7 @@ from .training.driver import train
 from .vectors.decimals import text_of_rows
 from .vectors.encode import TEXTS_AT_ONCE, row_weights
 from .vectors.source import open_lines
-from .vectors.writer import FORMATS, format_of
+from .vectors.writer import FORMATS, SUFFIXES, format_of
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
 
@@ -118,7 +118,7 @@ class Parser(argparse.ArgumentParser):
         return parsed, unknown
 
     def _check_command(self, given: list[str]) -> None:
-        """Raise `ConfigError` if the first argument is no command."""
+        """Raise `ConfigError` if the first argument is not a command."""
         first = next((argument for argument in given if argument not in self._option_string_actions), None)
         if first is None or first in self.commands:
             return
@@ -127,7 +127,7 @@ class Parser(argparse.ArgumentParser):
                 f"there is no option {first!r:.60} before a command: begin with one, as in fastw2v train TEXT -o MODEL"
             )
         meant = command_hint(first, self.commands)
-        self.error(f"there is no command {first!r:.60}" + (f"; {meant}" if meant else ""))
+        self.error(f"there is no command {first!r:.60}; {meant}")
 
     def _is_unknown(self, argument: str) -> bool:
         """Return whether argparse would take an argument for an option that this command does not have."""
@@ -443,6 +443,13 @@ def _output(arguments: argparse.Namespace) -> Path:
     return Path(local_path(arguments.output, FolderError, output=True))
 
 
+def _report_model(output: Path, size: str, embeddings: Embeddings) -> None:
+    """Print what was trained; tell those who expected a file, as of word2vec.c, how to get it."""
+    _print(f"{output}: {size}, vector_size {embeddings.vector_size}")
+    if output.suffix in SUFFIXES and output.suffix:
+        _remark(f"{output} is a model folder, whatever its name; for a file: fastw2v export {output} FILE")
+
+
 def _train(arguments: argparse.Namespace) -> None:
     options = {name: vars(arguments)[name] for name, _, _ in _OPTIONS if name in arguments}
     output = _output(arguments)
@@ -468,7 +475,7 @@ def _train(arguments: argparse.Namespace) -> None:
             )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
-    _print(f"{output}: {counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}")
+    _report_model(output, counted(len(embeddings), "word"), embeddings)
 
 
 def _graph(arguments: argparse.Namespace) -> None:
@@ -485,7 +492,7 @@ def _graph(arguments: argparse.Namespace) -> None:
         )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
-    _print(f"{output}: {counted(len(embeddings), 'node')}, vector_size {embeddings.vector_size}")
+    _report_model(output, counted(len(embeddings), "node"), embeddings)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:

@@ -4,7 +4,9 @@ import difflib
 from collections.abc import Iterable
 
 _FILE = "give the file without an option"
-_LABELS = "fastw2v trains no classifier of texts"
+_LABELS = "fastw2v trains no classifier of texts, but fastw2v.sklearn works in pipelines of scikit-learn"
+_PHRASES = "fastw2v prepare joins phrases: prepare the text, then train on the prepared folder"
+_STOPPING = "in Python, a callback can stop a run"
 _SUBWORDS = "fastw2v trains whole words, without subwords"
 #: Options of word2vec.c, fastText, gensim and node2vec, in lower case and without dashes: the options here, of which a
 #: command has one or none, and last what to do without them.
@@ -14,6 +16,7 @@ _MEANT: dict[str, tuple[str, ...]] = {
     "dimensions": ("--vector-size",),
     "representationsize": ("--vector-size",),
     "ws": ("--window",),
+    "windowsize": ("--window",),
     "neg": ("--negative",),
     "negatives": ("--negative",),
     "t": ("--sample",),
@@ -43,6 +46,14 @@ _MEANT: dict[str, tuple[str, ...]] = {
     "readvocab": ("fastw2v prepare makes the vocabulary from the text",),
     "classes": ("fastw2v writes no classes of words",),
     "label": (_LABELS,),
+    "phrases": (_PHRASES,),
+    "phrasethreshold": (_PHRASES,),
+    "phrasemincount": (_PHRASES,),
+    "phrasescoring": (_PHRASES,),
+    "connectorwords": (_PHRASES,),
+    "earlystopping": (_STOPPING,),
+    "patience": (_STOPPING,),
+    "undirected": ("omit it: a file of edges is undirected unless you give --directed",),
     "cbow": ("fastw2v trains skip-gram only",),
     "sg": ("fastw2v trains skip-gram only: omit it",),
     "hs": ("fastw2v trains with negative sampling only",),
@@ -57,7 +68,7 @@ _MEANT: dict[str, tuple[str, ...]] = {
     "batchwords": ("omit it",),
     "computeloss": ("omit it: the loss is always in metrics.jsonl",),
 }
-#: Commands of fastText, and programs of word2vec and node2vec.
+#: Commands of fastText, programs of word2vec and node2vec, and other names of our commands.
 _COMMANDS = {
     "skipgram": "did you mean train?",
     "word2vec": "did you mean train?",
@@ -66,29 +77,36 @@ _COMMANDS = {
     "predict": _LABELS,
     "nn": "did you mean neighbors?",
     "distance": "did you mean neighbors?",
+    "most-similar": "did you mean neighbors?",
     "analogies": "did you mean analogy?",
     "word-analogy": "did you mean analogy?",
     "compute-accuracy": "did you mean eval?",
+    "evaluate": "did you mean eval?",
     "test": "did you mean eval?",
     "print-word-vectors": "did you mean export?",
     "dump": "did you mean export?",
     "print-sentence-vectors": "did you mean encode?",
     "word2phrase": "did you mean prepare --phrases 1?",
+    "phrases": "did you mean prepare --phrases 1?",
+    "vocab": "did you mean prepare?",
     "node2vec": "did you mean graph?",
+    "map": "did you mean plot?",
     "help": "did you mean --help?",
 }
 
 
-def command_hint(given: str, known: Iterable[str]) -> str | None:
-    """Return what to write in place of a command that does not exist, or None.
+def command_hint(given: str, known: Iterable[str]) -> str:
+    """Return what to write in place of a command that does not exist.
 
     Args:
         given: the command as it was given, such as ``skipgram``.
         known: the commands.
     """
-    meant = _COMMANDS.get(given.lower())
-    close = difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.7)
-    return meant or (f"did you mean {close[0]}?" if close else None)
+    name, commands = given.lower().replace("_", "-"), list(known)
+    if name in _COMMANDS:
+        return _COMMANDS[name]
+    close = difflib.get_close_matches(name, commands, n=1, cutoff=0.7)
+    return f"did you mean {close[0]}?" if close else f"the commands are {', '.join(commands)}"
 
 
 def hint(given: str, known: Iterable[str]) -> str | None:

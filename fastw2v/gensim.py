@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from numbers import Integral, Real
 from os import PathLike
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -358,7 +358,8 @@ class Word2Vec(Counted):
         hs: must be 0.
         trim_rule: ``rule(word, count, min_count)`` returns RULE_KEEP, RULE_DISCARD or RULE_DEFAULT for each word.
         compute_loss: no effect: the loss is always computed, see `get_latest_training_loss`.
-        callbacks: objects with any of the methods of `CallbackAny2Vec`.
+        callbacks: objects with any of the methods of `CallbackAny2Vec`. As in gensim, they are for the training on
+            ``sentences`` or ``corpus_file``; give `train` its own.
         max_final_vocab: keep only this many of the most frequent words.
         comment: a text that is saved with the model.
 
@@ -422,6 +423,14 @@ class Word2Vec(Counted):
             with self._counted(sentences, corpus_file, trim_rule) as corpus:
                 self._take(corpus)
                 self._fit(corpus, callbacks)
+        elif callbacks:
+            doubt("without sentences the callbacks are not kept: give them to train")
+
+    if not TYPE_CHECKING:  # Otherwise a type checker would accept a misspelt name.
+
+        def __getattr__(self, name: str) -> Any:
+            hint = f": use wv.{name}" if name[:1] != "_" and hasattr(KeyedVectors, name) else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}<vocab={len(self.wv)}, vector_size={self.vector_size}, alpha={self.alpha}>"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .embeddings import Embeddings, load
 from .errors import from_extra
 from .training.driver import train
-from .vectors.encode import Weights, split_words
+from .vectors.encode import Weights, row_weights, split_words
 
 with from_extra("sklearn", "scikit-learn"):
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -21,7 +21,8 @@ class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     """Turn texts into the weighted means of the vectors of their words; `fit` trains the vectors.
 
     It can replace a ``TfidfVectorizer``. A text is a string or a list of tokens. Unknown tokens are skipped, and a text
-    without any known token becomes zeros.
+    without any known token becomes zeros. Put a ``StandardScaler`` between it and a linear model: the numbers are
+    small, so a penalty would hide their differences.
 
     Args:
         vector_size: columns of the vectors; see `TrainConfig` for this and the next seven.
@@ -87,6 +88,7 @@ class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Raises:
             TypeError: ``X`` is one string, or a text is neither a string nor a list of tokens.
             ConfigError, CorpusError: see `train`; both are ValueErrors.
+            ValueError: ``weights`` is none of those, or "sif" meets vectors without counts.
             FolderError, FormatError: see `load`.
         """
         texts = self._tokens(X)
@@ -107,6 +109,7 @@ class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 seed=self.seed,
                 progress=False,
             )
+        row_weights(self.embeddings_, self.weights)  # It raises here, and not only in `transform`.
         return self
 
     def fit_transform(self, X: Iterable[str | Sequence[str]], y: object = None) -> NDArray[np.float32]:

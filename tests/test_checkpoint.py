@@ -1097,6 +1097,16 @@ def test_a_run_with_given_vectors_goes_on(planted_file, model, tmp_path):
     assert resumed.metadata["init_from"] == whole.metadata["init_from"]
 
 
+def test_given_vectors_give_the_size(planted_file, model, tmp_path):
+    options = {name: value for name, value in QUICK.items() if name != "vector_size"}
+    assert fastw2v.train(planted_file, init_from=model, **options).vector_size == 20
+    stopped = fastw2v.train(planted_file, init_from=model, output=tmp_path, callbacks=[stop_at(2)], **options)
+    assert not stopped.metadata["progress"]["complete"]
+    resumed = fastw2v.train(planted_file, output=tmp_path, resume=True, **options)
+    assert resumed.vector_size == 20
+    assert resumed.metadata["progress"]["complete"]
+
+
 @pytest.mark.parametrize(
     ("init_from", "options", "error", "said"),
     [

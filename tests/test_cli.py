@@ -510,11 +510,13 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
         ("info m more", "unexpected argument 'more' (see"),
         ("neighbors m king --topn 3", "did you mean -n?"),
         ("neighbours m king", "there is no command 'neighbours'; did you mean neighbors? (see fastw2v --help)"),
+        ("nn m", "there is no command 'nn'; did you mean neighbors?"),
         ("skipgram -input x -dim 100", "there is no command 'skipgram'; did you mean train?"),
         ("cbow -input x", "fastw2v trains skip-gram only"),
         ("supervised -input x", "there is no command 'supervised'; fastw2v trains no classifier"),
         ("word2phrase -train x", "did you mean prepare --phrases 1?"),
-        ("xyzzy", "there is no command 'xyzzy' (see fastw2v --help)"),
+        ("print_word_vectors m", "did you mean export?"),
+        ("xyzzy", "there is no command 'xyzzy'; the commands are train, prepare, "),
         (
             "-train x -size 100",
             "there is no option '-train' before a command: begin with one, as in fastw2v train TEXT",
@@ -523,11 +525,28 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
         ("train x -o -", "-o is '-', standard output, but the result is a folder: give its name"),
         ("graph x -o -", "-o is '-', standard output"),
         ("prepare x -o -", "-o is '-', standard output"),
+        ("train x -o m --phrases 1", "fastw2v prepare joins phrases: prepare the text, then train on"),
+        ("train x -o m --patience 2", "in Python, a callback can stop a run"),
+        ("graph x -o m --undirected", "a file of edges is undirected unless you give --directed"),
     ],
 )
 def test_options_of_other_programs_are_answered_with_ours(capsys, in_empty_folder, arguments, said):
     assert_refused(capsys, *arguments.split(), said=said)
     assert not list(in_empty_folder.iterdir())
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("m.bin", True), ("m.v1", False), ("m", False)])
+def test_a_folder_with_the_name_of_a_file_is_told(capsys, planted_file, in_empty_folder, name, is_told):
+    code, _, err = run(capsys, "train", planted_file, "-o", name, "--epochs", "1", "--vector-size", "4")
+    assert code == 0
+    said = f"{name} is a model folder, whatever its name; for a file: fastw2v export {name} FILE"
+    assert (said in err) is is_told
+
+
+def test_a_prepared_folder_is_no_model(capsys, planted_file, in_empty_folder):
+    run(capsys, "prepare", planted_file, "-o", "p")
+    said = "p is not a model folder: it has no model.json but prepared.json: it is a prepared folder; train on it first"
+    assert_refused(capsys, "neighbors", "p", "king", said=said)
 
 
 def test_similarity_and_analogy(capsys, model):

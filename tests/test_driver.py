@@ -629,6 +629,10 @@ def test_unknown_options_are_named():
         fastw2v.train([["a", "b"]], size=20)
     with pytest.raises(TypeError, match=r"train\(\) has no option 'xyz': its options are vector_size, window"):
         fastw2v.train([["a", "b"]], xyz=20)
+    with pytest.raises(TypeError, match=r"its options are .*, output, resume, .*callbacks"):
+        fastw2v.train([["a", "b"]], xyz=20)
+    with pytest.raises(TypeError, match=r"train\(\) has no option 'phrases': fastw2v prepare joins phrases"):
+        fastw2v.train([["a", "b"]], phrases=1)
     with pytest.raises(TypeError, match=r"train_ids\(\) has no option 'iter'"):
         fastw2v.train_ids([0], [0, 1], n_words=1, iter=3)
 

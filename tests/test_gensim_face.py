@@ -525,8 +525,27 @@ def test_small_methods(sentences):
     assert model.estimate_memory(10) == {"vocab": 5000, "vectors": 800, "syn1neg": 800, "total": 6600}
     model.init_sims(replace=True)
     np.testing.assert_allclose(np.linalg.norm(model.wv.vectors, axis=1), 1, rtol=1e-5)
-    with pytest.raises(AttributeError, match="has no attribute 'most_similar'"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'most_similar': use wv\.most_similar"):
         model.most_similar("t0w0")
+    with pytest.raises(AttributeError, match=r"has no attribute 'nothing'$"):
+        model.nothing  # noqa: B018
+
+
+def test_callbacks_without_sentences_are_doubted(sentences):
+    with pytest.warns(FastW2VWarning, match="without sentences the callbacks are not kept: give them to train"):
+        Word2Vec(**QUICK, callbacks=[face.CallbackAny2Vec()])
+
+
+def test_names_of_phrases():
+    assert face.Phraser is face.FrozenPhrases is fastw2v.FrozenPhrases
+    assert face.ENGLISH_CONNECTOR_WORDS is fastw2v.ENGLISH_CONNECTOR_WORDS
+
+
+def test_names_of_gensim_that_are_elsewhere_are_told():
+    with pytest.raises(AttributeError, match=r"no attribute 'Word2Vec'; write: from fastw2v\.gensim import Word2Vec"):
+        fastw2v.Word2Vec  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'train': use fastw2v\.train\(text, init_from=embeddings"):
+        face.KeyedVectors(3).train  # noqa: B018
 
 
 def test_gensim_is_not_loaded():

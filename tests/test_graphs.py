@@ -310,6 +310,8 @@ def test_real_networkx_and_scipy():
         (7, r"graph is 7: give a networkx graph"),
         (np.eye(3), r"graph is array"),
         ((np.array([[0, 1]]), 2), r"edge_index is int64 with shape \(1, 2\): give a 2 x E array of integers"),
+        ([("ann", "bob"), ("bob", "eve")], r"edge_index is .* networkx\.from_edgelist and networkx\.from_pandas"),
+        ([(0, 1), (1, 2), (2, 0)], r"graph is .* networkx\.from_edgelist and"),
         ((np.array([[0.0], [1.0]]), 2), r"edge_index is float64"),
         (([[0, 1], [1]], 2), r"edge_index"),
         ((np.array([[0], [2]]), 2), r"edge_index has 2: with num_nodes 2, give numbers from 0 to 1"),
@@ -554,9 +556,18 @@ def test_an_unknown_option_is_named():
         ("dimensions", "vector_size"),
         ("walks_length", "walk_length"),
         ("number_walks", "num_walks"),
+        ("weight", "weighted"),
     ):
         with pytest.raises(TypeError, match=rf"has no option '{option}': did you mean {meant}\?"):
             fastw2v.train_graph("nowhere", **{option: 2})
+
+
+@pytest.mark.parametrize(("sample", "is_told"), [(0.001, True), (0.2, False), (0, False)])
+def test_subsampling_of_few_nodes_is_told(capsys, sample, is_told):
+    ring = np.array([np.arange(30), (np.arange(30) + 1) % 30])
+    fastw2v.train_graph((ring, 30), sample=sample, vector_size=4, epochs=1, workers=1)
+    said = "sample=0.001 keeps 20% of the tokens, because there are few different words; sample=0 keeps all"
+    assert (said in capsys.readouterr().err) is is_told
 
 
 def test_walks_that_do_not_fit_are_refused(monkeypatch):

@@ -177,7 +177,7 @@ def test_bad_options(vectorizer):
     with pytest.raises(CorpusError):
         vectorizer(**QUICK).fit([])
     with pytest.raises(ValueError, match='weights is \'idf\': give "mean", "sif" or a mapping'):
-        vectorizer(**QUICK, weights="idf").fit_transform(TEXTS)
+        vectorizer(**QUICK, weights="idf").fit(TEXTS)
     with pytest.raises(TypeError, match=r"tokenizer returned one string, 'the king.*: it must return a list of words"):
         vectorizer(**QUICK, tokenizer=str.strip).fit(TEXTS)
 

@@ -186,7 +186,9 @@ def test_another_corpus_is_not_resumed(model, more, tmp_path):
     lines = more.read_text().splitlines(keepends=True)
     for other in (lines[1:], lines[::-1], [*lines[:-1], "unheard " + lines[-1].partition(" ")[2]]):
         more.write_text("".join(other))
-        with pytest.raises(CorpusError, match="this is not the corpus of the run"):
+        with pytest.raises(
+            CorpusError, match=r"this is not the corpus of the run.*give init_from in place of resume=True"
+        ):
             fastw2v.train(more, output=folder, resume=True, progress=False)
 
 

@@ -37,7 +37,6 @@ from ..training.ledger import Ledger, Range, length
 from ..training.run import (
     Run,
     begin,
-    check_names,
     checkpoint_named,
     given_options,
     mean_loss,
@@ -124,7 +123,6 @@ def train_nodes(
     options: Mapping[str, Any],
 ) -> Embeddings:
     """Train as `train_ray` does, with nodes of this class."""
-    check_names("train_ray", options, RayTrainOptions)
     explicit = given_options(options)
     TrainConfig(**explicit)  # It raises before anything is touched.
     with sigterm_raises(), output_folder(run.output) as folder, ExitStack() as stack:

@@ -18,6 +18,8 @@ from .edges import Edges, read_edges
 from .walks import Graph, alias_tables
 
 AT_ONCE = 1 << 18  # Edges that are Python objects at once.
+#: What a person with a list or a table of edges can do.
+_MAKE = "; networkx.from_edgelist and networkx.from_pandas_edgelist make a graph of a list or a table of edges"
 _NONE_64, _NONE_32 = np.empty(0, np.uint64), np.empty(0, np.float32)
 
 
@@ -45,7 +47,7 @@ def read_graph(graph: Any, weighted: bool, directed: bool | None, progress: bool
     else:
         raise CorpusError(
             f"graph is {shown(graph)}: give a networkx graph, a SciPy sparse array, (edge_index, num_nodes), or "
-            "the path of a file of edges"
+            f"the path of a file of edges{_MAKE}"
         )
     names = check_words(edges.names, None)
     assert names is not None
@@ -148,7 +150,9 @@ def _of_edge_index(edge_index: Any, num_nodes: Any) -> Edges:
     except Exception as error:  # A tensor on a GPU has its own errors.
         raise CorpusError(f"edge_index is not an array ({shown(error)}): give a 2 x E array of integers") from None
     if index.ndim != 2 or index.shape[0] != 2 or index.dtype.kind not in "iu":
-        raise CorpusError(f"edge_index is {index.dtype} with shape {index.shape}: give a 2 x E array of integers")
+        raise CorpusError(
+            f"edge_index is {index.dtype} with shape {index.shape}: give a 2 x E array of integers{_MAKE}"
+        )
     if not is_whole(type(num_nodes)) or not 1 <= num_nodes <= MOST_IDS:
         raise CorpusError(f"num_nodes is {shown(num_nodes)}: give a whole number from 1 to {MOST_IDS}")
     if index.size and not 0 <= int(index.min()) <= int(index.max()) < num_nodes:

@@ -33,6 +33,7 @@ _INSTEAD = {  # Names of gensim that are not here, also those of old versions.
     "evaluate_word_pairs": "fastw2v.evaluate_similarity",
     "evaluate_word_analogies": "fastw2v.evaluate_analogies",
     "rank_by_centrality": "doesnt_match",
+    "train": "fastw2v.train(text, init_from=embeddings, keep_words=True)",
 }
 _NORM_ROWS = 65_536  # at once
 
