@@ -40,7 +40,7 @@ from .training.callbacks import Progress
 from .training.driver import train_corpus
 from .training.replica import initial_matrices
 from .training.run import Run
-from .vectors.lookup import Key, is_key
+from .vectors.lookup import Key, is_key, read_only
 from .vocab import Vocab, checked_vocab
 
 __all__ = [
@@ -146,7 +146,8 @@ class KeyedVectors(Embeddings):
         )
         vars(self).update(vars(empty))
 
-    _numbers: tuple[Vocab, _NumberKeys] | None = None
+    _numbers: tuple[Vocab, _NumberKeys] | None = None  # made by `key_to_index`
+    _writable: NDArray[np.float32] | None = None  # the matrix that ``vectors`` shows, after a vector was set
 
     @property
     def key_to_index(self) -> dict[str, int]:
@@ -248,7 +249,20 @@ class KeyedVectors(Embeddings):
         super().add_vectors(keys, weights, replace)
 
     def __setitem__(self, keys: Key | Sequence[Key], weights: ArrayLike) -> None:
-        self.add_vectors(keys, weights, replace=True)
+        row = self.vocab.index.get(str(keys)) if is_key(keys) else None
+        vector = np.asarray(weights)
+        if row is None or vector.dtype.kind not in "fiu" or vector.shape != (self.vector_size,):
+            self.add_vectors(keys, weights, replace=True)
+            return
+        with np.errstate(over="ignore"):
+            vector = vector.astype(np.float32)
+        if not np.isfinite(vector).all():
+            self.add_vectors(keys, weights, replace=True)  # It raises.
+        matrix: Any = self._writable
+        if matrix is None or self.vectors.base is not matrix:
+            matrix = self.vectors.copy()  # Once, and not for each word of a loop.
+            self._writable, self.vectors = matrix, read_only(matrix)
+        matrix[row], self._norms = vector, None
 
 
 class CallbackAny2Vec:
@@ -431,7 +445,7 @@ class Counted:
         if self._wv is None:
             self._wv = wv
         else:
-            vars(self._wv).update(vars(wv))
+            vars(self._wv).update(vars(wv), _writable=None)
 
     @property
     def _seed(self) -> int:

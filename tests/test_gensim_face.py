@@ -717,6 +717,28 @@ def test_files_are_written_and_read_with_gensims_positions(tmp_path):
             own.save_word2vec_format(tmp_path / "v", **{name: value})
 
 
+def test_vectors_are_set_without_a_copy_for_each():
+    given = np.arange(6, dtype=np.float32).reshape(3, 2) + 1
+    own = KeyedVectors.from_vectors(["a", "b", "7"], given)
+    before = own.vectors
+    own.most_similar("a")  # It computes the norms.
+    own["a"] = [0, 5]
+    matrix = own.vectors
+    assert before[0].tolist() == [1, 2]
+    own["b"], own[7] = np.array([3.5, 0]), np.float32([8, 9])
+    assert own.vectors is matrix
+    assert own.vectors.tolist() == [[0, 5], [3.5, 0], [8, 9]]
+    assert not own.vectors.flags.writeable
+    assert own.norms.tolist() == pytest.approx([5, 3.5, np.hypot(8, 9)])
+    own["new"] = [1, 1]
+    own["a"] = [6, 6]
+    assert own.vectors.tolist() == [[6, 6], [3.5, 0], [8, 9], [1, 1]]
+    for wrong, said in (([1, np.nan], "is not finite"), ([1, 2, 3], "3 columns"), (["a", "b"], "give float32 numbers")):
+        with pytest.raises((TypeError, ValueError), match=said):
+            own["a"] = wrong
+    assert own["a"].tolist() == [6, 6]
+
+
 def test_vectors_are_sorted_by_count():
     own = KeyedVectors.from_vectors(["a", "b", "c"], [[1, 0], [0, 1], [1, 1]], [2, 5, 2])
     own.outside = own.vectors * 2
