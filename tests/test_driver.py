@@ -777,3 +777,15 @@ class OfGensim:
 def test_a_callback_that_could_not_be_called_is_refused(planted_file, callback, said):
     with pytest.raises(ConfigError, match=said):
         fastw2v.train(planted_file, callbacks=[callback], **QUICK)
+
+
+class Misspelt(Recorder):
+    def on_epoch_ended(self, progress, embeddings):
+        raise AssertionError
+
+
+def test_a_method_that_is_never_called_is_doubted(planted_file):
+    with pytest.warns(
+        FastW2VWarning, match="the method on_epoch_ended of the callback Misspelt is never called: train c"
+    ):
+        fastw2v.train(planted_file, callbacks=[Misspelt()], **QUICK)

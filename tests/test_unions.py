@@ -213,6 +213,16 @@ def test_a_run_that_was_killed_before_it_was_saved_keeps_the_words_again(model, 
     assert len(resumed) == 64
 
 
+def test_numbers_that_get_company_are_doubtful():
+    given = fastw2v.train([[1, 2, 3]] * 50, **QUICK | {"sample": 0})
+    same = fastw2v.train([[3, 4]] * 50, init_from=given, keep_words=True, **QUICK | {"sample": 0})
+    np.testing.assert_array_equal(same[4], same["4"])
+    with pytest.warns(
+        FastW2VWarning, match="all words were whole numbers, and now there is 'a': an integer such as 28"
+    ):
+        fastw2v.train([["a", "3"]] * 50, init_from=given, keep_words=True, **QUICK | {"sample": 0})
+
+
 def test_strangers_are_doubtful(model):
     with pytest.warns(
         FastW2VWarning, match="only 0 of 2 words start from given vectors, whose .* other words are kept"

@@ -111,7 +111,7 @@ class RayOptions:
         if self.address not in (None, "auto") and not (host and "/" not in host and port.isdigit()):
             raise ConfigError(
                 f"the address of the Ray cluster is {self.address!r:.60}: give HOST:PORT, or auto on one of its "
-                "machines, or leave it out to use this machine alone"
+                "machines, or omit it to use this machine alone"
             )
 
 

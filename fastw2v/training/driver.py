@@ -26,7 +26,7 @@ from ..machine import trim_memory
 from ..screen import Bar, announced, say
 from ..text.corpus import Corpus
 from ..text.prepared import CorpusInput, opened
-from ..text.unions import renumbered, union_of
+from ..text.unions import doubt_numbers, renumbered, union_of
 from ..text.walks import check_walks, check_words, corpus_of_walks, doubt_sparse
 from .callbacks import Callback, Progress
 from .checkpoint import DIFFERED, Checkpoints, State, differences
@@ -135,6 +135,7 @@ def train(
             else:
                 assert run.vectors is not None
                 vocab = union_of(run.vectors.vocab, ready.vocab)
+                doubt_numbers(run.vectors.vocab, vocab)
                 if not run.vectors.vocab.counts.any():
                     say(
                         progress,
@@ -189,7 +190,7 @@ def train_ids(
         >>> nodes["bob"], nodes[1]  # the same row
     """
     if unfit := {"min_count", "max_vocab"} & set(options):
-        raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
+        raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; omit it")
     check_names(train_ids, options, IdOptions)
     run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)
     explicit = given_options(options) | {"min_count": 1}

@@ -148,7 +148,7 @@ class Run:
         if self.keep_words and not keeps_words:
             raise ConfigError(
                 f"{option('keep_words')} is True, but the run in {self.output} has only the words of its text: "
-                "leave it out to resume that run, or train into another folder"
+                "omit it to resume that run, or train into another folder"
             )
         object.__setattr__(self, "keep_words", keeps_words)
         if self.vectors is not None:
@@ -162,7 +162,7 @@ class Run:
             if name not in ("epochs", "workers") and getattr(config, name) != of_run:
                 raise ConfigError(
                     f"{option(name)} is {value!r}, but {self.output} was trained with {of_run!r}: "
-                    "leave it out to resume that run, or train into another folder"
+                    "omit it to resume that run, or train into another folder"
                 )
         changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in explicit}
         return state, explicit, replace(state.config, **changed)
