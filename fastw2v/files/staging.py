@@ -168,10 +168,11 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     """Yield a staging folder, empty except for NEW_RUN; on success its files replace those of ``folder``.
 
     The old files are not touched before that. On any exception everything written is removed, and ``folder`` too if it
-    did not exist before. A NEW_RUN that was there is restored, unless the body has published files. Subfolders are scratch space and are removed at the end, except a prepared folder named CACHE:
-    last of all, it replaces the one in ``folder``. If the body makes a file named KEEP_PREVIOUS, the old files move to
-    the subfolder PREVIOUS instead of being removed. If the body leaves no manifest, ``folder`` stays as it is. Files
-    that the body itself has published with `publish` stay in any case.
+    did not exist before. A NEW_RUN that was there is restored, unless the body has published files. Subfolders are
+    scratch space and are removed at the end, except a prepared folder named CACHE: last of all, it replaces the one in
+    ``folder``. If the body makes a file named KEEP_PREVIOUS, the old files move to the subfolder PREVIOUS instead of
+    being removed. If the body leaves no manifest, ``folder`` stays as it is. Files that the body itself has published
+    with `publish` stay in any case.
 
     Raises:
         FolderError: ``folder`` is something else (see `check_target`), can't be written, or is being written.
