@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from numbers import Integral, Real
 from os import PathLike
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,7 +28,6 @@ from .files.places import local_path
 from .screen import printable
 from .text.corpus import Corpus
 from .text.lines import LineSentence, PathLineSentences, Text8Corpus, simple_preprocess
-from .text.phrases import Phrases
 from .text.prepared import opened
 from .text.unions import renumbered, rows_in, union_of
 from .training.callbacks import Progress
@@ -37,6 +36,19 @@ from .training.replica import initial_matrices
 from .training.run import Run
 from .vectors.lookup import Key
 from .vocab import Vocab, checked_vocab
+
+if TYPE_CHECKING:
+    from .text.phrases import Phrases
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load `Phrases` when it is first used: its kernels are a quarter of all that a training would load."""
+        if name != "Phrases":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .text.phrases import Phrases
+
+        return globals().setdefault(name, Phrases)
+
 
 __all__ = [
     "RULE_DEFAULT",
