@@ -1,4 +1,4 @@
-"""The command line.
+"""The command line. Each command imports what it needs, so that help and wrong options need no kernels.
 
 Every user error is one line on standard error and exit code 2. After Ctrl-C the exit code is 130, after SIGTERM 143.
 """
@@ -14,14 +14,11 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._version import __version__
+from .choices import FORMATS, METHODS, SCORINGS
 from .config import CHOICES, TrainConfig
-from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import (
     ConfigError,
     FastW2VError,
@@ -34,25 +31,13 @@ from .errors import (
     flags_of_load,
     options_as_flags,
 )
-from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
-from .files.arrays import npy_blocks
-from .files.manifest import read_manifest
 from .files.places import local_path
-from .files.replacing import STANDARD_OUTPUT, replacing
 from .foreign_options import command_hint, hint, is_foreign
-from .graphs.node2vec import train_graph
-from .pictures.picture import checked_place
-from .pictures.points import METHODS
 from .screen import counted, escaped, printable, readings, unescaped
-from .spellings import close_to
-from .text.joining import SCORINGS
-from .text.phrases import ENGLISH_CONNECTOR_WORDS
-from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
-from .training.driver import train
-from .vectors.decimals import text_of_rows
-from .vectors.encode import TEXTS_AT_ONCE, row_weights
-from .vectors.source import open_lines
-from .vectors.writer import FORMATS, SUFFIXES, format_of
+
+if TYPE_CHECKING:
+    from .embeddings import Embeddings
+    from .evaluate import AnalogyScore
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
 
@@ -423,10 +408,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _words(text: str) -> frozenset[str]:
     """Return the words of an argument."""
+    from .text.phrases import ENGLISH_CONNECTOR_WORDS
+
     return ENGLISH_CONNECTOR_WORDS if text == "english" else frozenset(text.replace(",", " ").split())
 
 
 def _corpus(paths: list[str]) -> str | list[str]:
+    from .text.prepared import is_prepared
+
     if len(paths) == 1:
         return paths[0]
     for path in paths:
@@ -436,6 +425,8 @@ def _corpus(paths: list[str]) -> str | list[str]:
 
 
 def _output(arguments: argparse.Namespace) -> Path:
+    from .files.replacing import STANDARD_OUTPUT
+
     if not arguments.output:
         raise ConfigError("-o is an empty string: give a folder")
     if arguments.output == STANDARD_OUTPUT:
@@ -443,14 +434,18 @@ def _output(arguments: argparse.Namespace) -> Path:
     return Path(local_path(arguments.output, FolderError, output=True))
 
 
-def _report_model(output: Path, size: str, embeddings: Embeddings) -> None:
+def _report_model(output: Path, size: str, embeddings: "Embeddings") -> None:
     """Print what was trained; tell those who expected a file, as of word2vec.c, how to get it."""
+    from .vectors.writer import SUFFIXES
+
     _print(f"{output}: {size}, vector_size {embeddings.vector_size}")
     if output.suffix in SUFFIXES and output.suffix:
         _remark(f"{output} is a model folder, whatever its name; for a file: fastw2v export {output} FILE")
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    from .training.driver import train
+
     options = {name: vars(arguments)[name] for name, _, _ in _OPTIONS if name in arguments}
     output = _output(arguments)
     of_run = {name: getattr(arguments, name) for name in ("resume", "checkpoint_every", "init_from")}
@@ -479,6 +474,8 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _graph(arguments: argparse.Namespace) -> None:
+    from .graphs.node2vec import train_graph
+
     given = vars(arguments)
     names = [*_OF_GRAPH, *(name for name, *_ in _OF_WALKS), "resume", "checkpoint_every", "init_from"]
     output = _output(arguments)
@@ -496,6 +493,8 @@ def _graph(arguments: argparse.Namespace) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
+    from .text.prepared import prepare
+
     options = {name: vars(arguments)[name] for name in (*_OF_PREPARE, *_OF_PHRASES) if name in arguments}
     output = _output(arguments)
     corpus = prepare(_corpus(arguments.corpus), output, **options)
@@ -506,6 +505,9 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 def _eval(arguments: argparse.Namespace) -> None:
+    from .embeddings import load
+    from .evaluate import as_record, evaluate_analogies, evaluate_similarity
+
     if not arguments.analogies and not arguments.similarity:
         raise ConfigError("nothing to evaluate: give --analogies FILE or --similarity FILE")
     if arguments.restrict_vocab < 1:
@@ -548,24 +550,26 @@ def _hundredfold(share: float | None) -> str:
     return "none" if share is None else f"{100 * share:.1f}"
 
 
-def _analogy_line(score: AnalogyScore) -> str:
+def _analogy_line(score: "AnalogyScore") -> str:
     accuracy = "none" if score.accuracy is None else f"{100 * score.accuracy:.1f} %"
     unknown = "" if score.unknown is None else f" ({100 * score.unknown:.1f} % unknown)"
     return f"{printable(score.section):<28} {score.correct}/{score.attempted}/{score.total}  {accuracy}{unknown}"
 
 
-def _known(embeddings: Embeddings, texts: list[str]) -> dict[str, str | None]:
+def _known(embeddings: "Embeddings", texts: list[str]) -> dict[str, str | None]:
     """Return the word that each text means, given as it is or as `neighbors` shows it on a screen; None if unknown."""
     return {text: next((word for word in readings(text) if word in embeddings), None) for text in texts}
 
 
-def _check_known(embeddings: Embeddings, given: dict[str, str | None]) -> None:
+def _check_known(embeddings: "Embeddings", given: dict[str, str | None]) -> None:
     unknown = [_unknown(embeddings, text) for text, word in given.items() if word is None]
     if unknown:
         raise UnknownWordError("; and ".join(unknown))
 
 
 def _neighbors(arguments: argparse.Namespace) -> None:
+    from .embeddings import load
+
     if arguments.n < 1:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
@@ -585,6 +589,8 @@ def _neighbors(arguments: argparse.Namespace) -> None:
 
 
 def _similarity(arguments: argparse.Namespace) -> None:
+    from .embeddings import load
+
     if len(arguments.words) % 2:
         raise ConfigError(f"WORD: {counted(len(arguments.words), 'word')}: give two, or several pairs")
     embeddings = load(arguments.model)
@@ -599,6 +605,8 @@ def _similarity(arguments: argparse.Namespace) -> None:
 
 
 def _analogy(arguments: argparse.Namespace) -> None:
+    from .embeddings import load
+
     if arguments.n < 1:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
@@ -612,7 +620,7 @@ def _analogy(arguments: argparse.Namespace) -> None:
         print(f"{cosine:7.4f}  {show(word)}")
 
 
-def _word(embeddings: Embeddings, text: str) -> str:
+def _word(embeddings: "Embeddings", text: str) -> str:
     """Return the word that a person means: as it is, or as `neighbors` shows it on a screen."""
     word = next((word for word in readings(text) if word in embeddings), None)
     if word is None:
@@ -620,7 +628,9 @@ def _word(embeddings: Embeddings, text: str) -> str:
     return word
 
 
-def _unknown(embeddings: Embeddings, text: str) -> str:
+def _unknown(embeddings: "Embeddings", text: str) -> str:
+    from .spellings import close_to
+
     hint = close_to(unescaped(text), embeddings.words, embeddings)
     return f"the word '{escaped(text):.60}' is not in the vocabulary" + (f"; {hint}" if hint else "")
 
@@ -635,12 +645,21 @@ def _word_writer() -> Callable[[str], str]:
 
 
 def _encode(arguments: argparse.Namespace) -> None:
+    import numpy as np
+
+    from .embeddings import load
+    from .files.arrays import npy_blocks
+    from .files.replacing import replacing
+    from .vectors.decimals import text_of_rows
+    from .vectors.encode import TEXTS_AT_ONCE, row_weights
+    from .vectors.source import open_lines
+
     output = None if arguments.output is None else local_path(arguments.output, FormatError, output=True)
     if output is not None and not output.endswith(".npy"):
         raise ConfigError(f"-o is {output!r:.60}: give a name that ends in .npy, or omit -o for text")
     embeddings = load(arguments.model)
     row_weights(embeddings, arguments.weights)  # It raises before anything is read.
-    blocks: list[NDArray[np.float32]] = []
+    blocks = []
     n_texts = n_unknown = 0
     with open_lines(arguments.texts) as (lines, _):
         at_once = 1 if arguments.texts == "-" and sys.stdin.isatty() else TEXTS_AT_ONCE
@@ -667,6 +686,10 @@ def _encode(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    from .embeddings import load
+    from .files.replacing import STANDARD_OUTPUT
+    from .vectors.writer import format_of
+
     with flags_of_load("limit", "encoding"):
         embeddings = load(arguments.model, limit=arguments.limit, encoding=arguments.encoding)
     target = local_path(arguments.file, FormatError, output=True)
@@ -679,7 +702,10 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _plot(arguments: argparse.Namespace) -> None:
-    if sys.modules.get("scipy", np) is None:  # `__main__` hides SciPy from Numba, but scikit-learn needs it.
+    from .embeddings import load
+    from .pictures.picture import checked_place
+
+    if sys.modules.get("scipy", sys) is None:  # `__main__` hides SciPy from Numba, but scikit-learn needs it.
         del sys.modules["scipy"]
     checked_place(arguments.output)  # It raises before anything is read.
     embeddings = load(arguments.model)
@@ -698,6 +724,10 @@ def _plot(arguments: argparse.Namespace) -> None:
 
 
 def _info(arguments: argparse.Namespace) -> None:
+    from .embeddings import MODEL_MANIFEST, load
+    from .files.manifest import read_manifest
+    from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared
+
     folder = Path(local_path(arguments.folder, FolderError))
     if is_prepared(folder):
         open_prepared(folder)  # It raises if the folder is damaged.

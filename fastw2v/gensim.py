@@ -33,7 +33,6 @@ from .foreign_options import hint
 from .screen import printable
 from .text.corpus import Corpus
 from .text.lines import LineSentence, PathLineSentences, Text8Corpus, simple_preprocess
-from .text.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
 from .text.prepared import opened
 from .text.unions import doubt_numbers, renumbered, rows_in, union_of
 from .training.callbacks import Progress
@@ -42,6 +41,26 @@ from .training.replica import initial_matrices
 from .training.run import Run
 from .vectors.lookup import Key, is_key, read_only
 from .vocab import Vocab, checked_vocab
+
+if TYPE_CHECKING:
+    from .text.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
+    from .text.phrases import FrozenPhrases as Phraser
+else:
+    _OF_PHRASES = {
+        "ENGLISH_CONNECTOR_WORDS": "ENGLISH_CONNECTOR_WORDS",
+        "FrozenPhrases": "FrozenPhrases",
+        "Phraser": "FrozenPhrases",  # gensim 4 keeps the name from gensim 3.
+        "Phrases": "Phrases",
+    }
+
+    def __getattr__(name: str) -> object:
+        """Load phrases when they are first used: their kernels are a quarter of all that a training would load."""
+        if name not in _OF_PHRASES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .text import phrases
+
+        return globals().setdefault(name, getattr(phrases, _OF_PHRASES[name]))
+
 
 __all__ = [
     "ENGLISH_CONNECTOR_WORDS",
@@ -62,7 +81,6 @@ __all__ = [
 
 # The modules of gensim that programs write before a name, as in gensim.models.word2vec.LineSentence.
 models = utils = word2vec = keyedvectors = phrases = callbacks = sys.modules[__name__]
-Phraser = FrozenPhrases  # gensim 4 keeps the name from gensim 3.
 RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # What a trim_rule returns.
 TrimRule = Callable[[str, int, int], int]
 _HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")

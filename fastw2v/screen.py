@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 
-from tqdm import tqdm
-
 NOTEBOOK_COLUMNS = 100  # of a bar of text
 
 _JOINERS = "\u200c\u200d"  # Zero-width non-joiner and joiner.
@@ -165,6 +163,8 @@ def bar(total: int | None, unit: str, what: str | None, progress: bool, done: in
             return widget(**options)
     if notebook:
         options |= {"dynamic_ncols": False, "ncols": NOTEBOOK_COLUMNS}  # No terminal tells the width.
+    from tqdm import tqdm  # Many commands show no bar.
+
     return tqdm(file=screen, **options)
 
 

@@ -597,7 +597,12 @@ checkpoint.publish = publish
 
 @pytest.mark.parametrize(
     ("had", "every"),
-    [(True, 17), pytest.param(True, 1, marks=pytest.mark.long), pytest.param(False, 1, marks=pytest.mark.long)],
+    [
+        (True, 41),
+        pytest.param(True, 17, marks=pytest.mark.slow),
+        pytest.param(True, 1, marks=pytest.mark.long),
+        pytest.param(False, 1, marks=pytest.mark.long),
+    ],
 )
 def test_killed_at_any_step_of_saving(tmp_path, had, every):
     """A finished model stays in its place or in `previous` until the run that replaces it is finished."""
@@ -768,7 +773,7 @@ def test_a_model_of_a_version_without_checkpoints(two_checkpoints, planted_file,
 
 
 @pytest.mark.parametrize("had", ["a finished model", "an unfinished run", "nothing"])
-@pytest.mark.parametrize("given", [[], ["--epochs=4"]])
+@pytest.mark.parametrize("given", [[], pytest.param(["--epochs=4"], marks=pytest.mark.slow)])
 def test_killed_before_the_first_checkpoint_it_begins_anew(planted_file, tmp_path, capsys, had, given):
     """And the model that stood there is not taken for it, and trained further."""
     folder = tmp_path / "m"

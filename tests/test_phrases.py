@@ -175,7 +175,7 @@ def test_phrases_of_real_text_equal_those_of_gensim(real_text, options):
     assert as_sentences(corpus) == list(twice[joined])
 
 
-@pytest.mark.parametrize("passes", [1, 2, 3])
+@pytest.mark.parametrize("passes", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("kind", ALPHABETS)
 @pytest.mark.filterwarnings("ignore:no two words are a phrase")
 def test_prepare_joins_as_the_twin_does_pass_after_pass(kind, passes, tmp_path, small_limits):

@@ -3,17 +3,14 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..choices import Method
 from ..errors import FormatError, from_extra
 from ..files.arrays import first_not_finite
 from ..screen import printable
-
-Method: TypeAlias = Literal["tsne", "pca"]
-METHODS = ("tsne", "pca")
 
 CLUSTERS = 10  # As many as there are colours that people tell apart.
 WORDS_PER_CLUSTER = 3  # At least, on average: few words get few clusters.

@@ -24,8 +24,9 @@ from ..files.staging import staged, write_errors
 from ..screen import counted
 from ..vocab import Vocab
 from .ingest import Ingested, ingest_files
-from .joining import Lexicon, PairCounts, PhraseOptions, count_pairs, phrases_of, run_of, scores_of, stream_of, words_of
+from .joining import Lexicon, PairCounts, count_pairs, phrases_of, run_of, scores_of, stream_of, words_of
 from .pairs import CHAIN
+from .phrase_options import PhraseOptions
 from .prepared import CorpusInput, as_paths
 from .sentences import check_corpus, ingest_sentences, is_whole, rows
 from .wordtable import Words, WordTable
