@@ -7,7 +7,6 @@ _FILE = "give the file without an option"
 _LABELS = "fastw2v trains no classifier of texts, but fastw2v.sklearn works in pipelines of scikit-learn"
 _PHRASES = "fastw2v prepare joins phrases: prepare the text, then train on the prepared folder"
 _STOPPING = "in Python, a callback can stop a run"
-_SUBWORDS = "fastw2v trains whole words, without subwords"
 #: Options of word2vec.c, fastText, gensim and node2vec, in lower case and without dashes: the options here, of which a
 #: command has one or none, and last what to do without them.
 _MEANT: dict[str, tuple[str, ...]] = {
@@ -58,10 +57,9 @@ _MEANT: dict[str, tuple[str, ...]] = {
     "sg": ("fastw2v trains skip-gram only: omit it",),
     "hs": ("fastw2v trains with negative sampling only",),
     "loss": ("fastw2v trains with negative sampling only",),
-    "minn": (_SUBWORDS,),
-    "maxn": (_SUBWORDS,),
-    "bucket": (_SUBWORDS,),
-    "wordngrams": (_SUBWORDS,),
+    "minn": ("--min-n",),
+    "maxn": ("--max-n",),
+    "wordngrams": (_LABELS,),
     "debug": ("omit it",),
     "verbose": ("omit it",),
     "lrupdaterate": ("omit it",),
