@@ -72,13 +72,14 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
 )
 MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe or fastText's .vec, compressed or not; or .npz"
 FILE_HELP = (
-    "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, .bz2, .xz "
-    "or .zst after it; - is standard output"
+    "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, .floret, each also with .gz, "
+    ".bz2, .xz or .zst after it; - is standard output"
 )
 FORMAT_HELP = (
     "word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; glove: "
     "text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
-    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers "
+    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers; floret: for spacy init vectors "
+    "--mode floret "
     "(default: by suffix; without one, word2vec-bin)"
 )
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}

@@ -19,7 +19,8 @@ class Composition(NamedTuple):
     """The rows of V of which centre vectors are composed.
 
     Attributes:
-        n_rows: rows of V; the first n_words are those of the words, the others are ordered by how often they occur.
+        n_rows: rows of V; the first n_words are those of the words, where words have rows of their own, and the others
+            are ordered by how often they occur.
         offsets: int64 ``(n_words + 1,)``, see ``part_offsets`` of `records.Model`.
         rows: int32, see ``part_rows`` there.
         shares: float32, see ``part_shares`` there.
@@ -102,7 +103,11 @@ def merge_rows(
 
 
 def compose_vocabulary(
-    starts: NDArray[np.int64], rows: NDArray[np.int64], n_buckets: int, counts: NDArray[np.float64]
+    starts: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    n_buckets: int,
+    counts: NDArray[np.float64],
+    own_rows: bool = True,
 ) -> Composition:
     """Return the composition of a vocabulary.
 
@@ -111,9 +116,10 @@ def compose_vocabulary(
         rows: likewise; overwritten.
         n_buckets: buckets that n-grams are hashed to.
         counts: float64 ``(n_words,)``, how often each word is a centre, any scale.
+        own_rows: whether the first n_words rows are those of the words; else all rows are buckets.
     """
-    n_words = len(counts)
-    n_given = n_words + n_buckets
+    n_own = len(counts) if own_rows else 0
+    n_given = n_own + n_buckets
     signs, sums = np.zeros(n_given, np.uint64), np.zeros(n_given, np.float64)
     sign_rows(starts, rows, signs)
     count_rows(starts, rows, counts, sums)
@@ -121,22 +127,22 @@ def compose_vocabulary(
     _, first, merged = np.unique(signs[reached], return_index=True, return_inverse=True)
     # The first row of those that are merged decides: a word's own row keeps its number, the others follow by counts.
     leads = reached[first]
-    order = np.lexsort((leads, -sums[leads], leads >= n_words))
-    is_word = leads[order] < n_words
+    order = np.lexsort((leads, -sums[leads], leads >= n_own))
+    is_word = leads[order] < n_own
     number = np.empty(len(leads), np.int32)
-    number[order] = np.where(is_word, leads[order], n_words + np.cumsum(~is_word) - 1)
+    number[order] = np.where(is_word, leads[order], n_own + np.cumsum(~is_word) - 1)
     row_of = np.zeros(n_given, np.int32)
     row_of[reached] = number[merged]
-    n_rows = n_words + int(np.count_nonzero(~is_word))
+    n_rows = n_own + int(np.count_nonzero(~is_word))
     sizes = np.bincount(row_of[reached], minlength=n_rows).astype(np.int32)
-    offsets, shares = np.empty(n_words + 1, np.int64), np.empty(len(rows), np.float32)
+    offsets, shares = np.empty(len(counts) + 1, np.int64), np.empty(len(rows), np.float32)
     n_parts = merge_rows(starts, rows, row_of, sizes, offsets, shares)
-    buckets = reached[reached >= n_words]
+    buckets = reached[reached >= n_own]
     return Composition(
         n_rows,
         offsets,
         rows[:n_parts].astype(np.int32),
         shares[:n_parts].copy(),
-        (buckets - n_words).astype(np.int32),
+        (buckets - n_own).astype(np.int32),
         row_of[buckets],
     )
