@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fastw2v import reference
+from fastw2v import reference, train
 from fastw2v.cli import main
+from fastw2v.config import TrainConfig
 from fastw2v.embeddings import Embeddings, load
 from fastw2v.errors import ConfigError, FastW2VWarning, FormatError
 from fastw2v.subwords.composition import compose_vocabulary
@@ -264,3 +265,61 @@ def test_spacy_gives_the_same_vectors(tmp_path, spacy, ngrams, suffix):
     np.testing.assert_allclose(theirs, embeddings.subwords.vectors(UNSEEN)[0], rtol=0, atol=1e-5)
     batch = nlp.vocab.vectors.get_batch([*WORDS, ""])
     np.testing.assert_allclose(batch[-1], embeddings.subwords.vectors([""])[0][0], rtol=0, atol=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------------ training
+
+OPTIONS = {"mode": "floret", "hash_count": 2, "bucket": 400, "min_n": 2, "max_n": 4}
+QUICK = {"vector_size": 12, "epochs": 2, "workers": 1, "alpha": 0.05, "progress": False}
+
+
+def test_training_moves_rows_that_words_share(planted_file):
+    embeddings = train(planted_file, **OPTIONS, **QUICK)
+    subwords = embeddings.subwords
+    assert subwords.ngrams == Ngrams(2, 4, 400, 2)
+    assert len(subwords.rows) <= 400
+    np.testing.assert_allclose(subwords.vectors(embeddings.words)[0], embeddings.vectors, rtol=0, atol=1e-5)
+    assert embeddings.metrics[-1]["loss"] < 0.9 * embeddings.metrics[0]["loss"]
+
+
+def test_a_resumed_run_equals_one_without_interruption(planted_file, tmp_path):
+    whole = train(planted_file, **OPTIONS, **QUICK)
+    stopped = train(
+        planted_file, output=tmp_path / "m", callbacks=[lambda progress, _: progress.tokens > 0], **OPTIONS, **QUICK
+    )
+    assert not stopped.metadata["progress"]["complete"]
+    resumed = train(planted_file, output=tmp_path / "m", resume=True, progress=False)
+    for ours, theirs in zip(resumed.subwords[1:], whole.subwords[1:], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(resumed.vectors, whole.vectors)
+
+
+def test_training_starts_from_the_rows_of_another_run(planted_file, tmp_path):
+    source = train(planted_file, **OPTIONS, **QUICK)
+    started = train(planted_file, **OPTIONS, **(QUICK | {"alpha": 1e-9, "min_alpha": 0}), init_from=source)
+    np.testing.assert_allclose(started.vectors, source.vectors, rtol=0, atol=1e-5)
+    with pytest.raises(ConfigError, match="init_from has .*: make them equal"):
+        train(planted_file, **(OPTIONS | {"hash_count": 1}), **QUICK, init_from=source)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "floret"}, r"mode is .floret., .*: give max_n=5"),
+        ({"mode": "flore", "max_n": 5}, "mode is 'flore': give 'fasttext' or 'floret'"),
+        ({"hash_count": 2, "max_n": 5}, r"hash_count is 2, but fastText has one bucket per n-gram: give mode=.floret."),
+        ({"mode": "floret", "max_n": 5, "hash_count": 5}, "hash_count is 5: give a whole number from 1 to 4"),
+        ({"mode": "floret", "max_n": 5, "hash_count": 0}, "hash_count is 0: give a whole number from 1 to 4"),
+        ({"mode": "floret", "max_n": 5, "bucket": 0}, "bucket is 0: give a whole number from 1"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(**options)
+
+
+def test_the_command_trains_and_exports_a_table(planted_file, tmp_path):
+    flags = "--mode floret --hash-count 2 --bucket 400 --min-n 2 --max-n 4 --vector-size 12 --epochs 1 --workers 1"
+    main(["train", str(planted_file), str(tmp_path / "m"), *flags.split()])
+    main(["export", str(tmp_path / "m"), str(tmp_path / "t.floret")])
+    assert len((tmp_path / "t.floret").read_text().splitlines()) == 401
