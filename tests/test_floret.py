@@ -298,7 +298,7 @@ def test_training_starts_from_the_rows_of_another_run(planted_file, tmp_path):
     source = train(planted_file, **OPTIONS, **QUICK)
     started = train(planted_file, **OPTIONS, **(QUICK | {"alpha": 1e-9, "min_alpha": 0}), init_from=source)
     np.testing.assert_allclose(started.vectors, source.vectors, rtol=0, atol=1e-5)
-    with pytest.raises(ConfigError, match="init_from has .*: make them equal"):
+    with pytest.raises(ConfigError, match=r"init_from has .*: make them equal"):
         train(planted_file, **(OPTIONS | {"hash_count": 1}), **QUICK, init_from=source)
 
 
@@ -320,6 +320,6 @@ def test_options_that_do_not_fit_are_refused(options, message):
 
 def test_the_command_trains_and_exports_a_table(planted_file, tmp_path):
     flags = "--mode floret --hash-count 2 --bucket 400 --min-n 2 --max-n 4 --vector-size 12 --epochs 1 --workers 1"
-    main(["train", str(planted_file), str(tmp_path / "m"), *flags.split()])
+    main(["train", str(planted_file), "-o", str(tmp_path / "m"), *flags.split()])
     main(["export", str(tmp_path / "m"), str(tmp_path / "t.floret")])
     assert len((tmp_path / "t.floret").read_text().splitlines()) == 401

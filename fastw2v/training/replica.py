@@ -18,7 +18,7 @@ from ..kernels.records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
 from ..kernels.sampling import expected_kept, keep_thresholds, noise_table, noise_weights, spawn_streams
 from ..kernels.spans import cut
 from ..kernels.tile import CENTRES, SHARED, choose_tiling
-from ..subwords.composition import Composition, compose_vocabulary
+from ..subwords.composition import Composition, compose_vocabulary, crowd_of
 from ..subwords.ngrams import Ngrams, rows_of_words
 from ..subwords.table import Subwords
 from ..vectors.lookup import read_only
@@ -92,6 +92,7 @@ def tiling_of(
     config: TrainConfig,
     trained: float | None = None,
     own_counts: NDArray[np.int64] | None = None,
+    composition: Composition | None = None,
 ) -> Tiling | None:
     """Return the tiles for a vocabulary; None where the options ask for the pair kernel, or no tile fits.
 
@@ -100,6 +101,7 @@ def tiling_of(
         config: options of the run.
         trained: tokens that the run will train, over all epochs; None for those that ``own_counts`` have.
         own_counts: int64 ``(n_words,)``, occurrences in the text of the run; None for ``counts``.
+        composition: what vectors are composed of; None if each word has one row of V.
     """
     if config.kernel == "pair":
         return None
@@ -107,7 +109,8 @@ def tiling_of(
     kept = expected_kept(own_counts, keep_thresholds(counts, config.sample))
     trained = float(kept.sum()) * config.epochs if trained is None else trained
     noise = noise_weights(counts, config.ns_exponent)
-    return choose_tiling(kept, noise, config.window, config.negative, config.alpha, trained)
+    crowd = None if composition is None else crowd_of(composition, kept)
+    return choose_tiling(kept, noise, config.window, config.negative, config.alpha, trained, crowd)
 
 
 class Replica:
@@ -146,7 +149,7 @@ class Replica:
         self._composed = V if composition is None else aligned_zeros(len(counts), config.vector_size, np.float32)
         noise, keep = noise_table(counts, config.ns_exponent), keep_thresholds(counts, config.sample)
         self.sampling = Sampling(noise, keep, config.window, config.negative)
-        tiling = tiling or tiling_of(counts, config, own_counts=own_counts)
+        tiling = tiling or tiling_of(counts, config, own_counts=own_counts, composition=composition)
         width, n = self.model.V.shape[1], config.workers
         self.workers = Workers.create(n, config.seed, config.window, config.negative, width, tiling)
         self.rng[:] = spawn_streams(config.seed, (number + 1) * n)[-n:]
