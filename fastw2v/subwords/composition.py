@@ -85,20 +85,20 @@ def merge_rows(
         shares: float32, as long as ``rows``, written to.
     """
     n = 0
+    part_of = np.full(
+        row_of.max() + 1, -1, np.int64
+    )  # Where a row was last written; before offsets[w], by another word.
     for w in range(len(starts) - 1):
         offsets[w] = n
-        total = starts[w + 1] - starts[w]
-        own = row_of[rows[starts[w] : starts[w + 1]]]
-        own.sort()
-        k = 0
-        while k < total:
-            length = 1
-            while k + length < total and own[k + length] == own[k]:
-                length += 1
-            rows[n] = own[k]
-            shares[n] = np.float32(length / total)
-            n += 1
-            k += length
+        share = np.float32(1) / np.float32(starts[w + 1] - starts[w])
+        for k in range(starts[w], starts[w + 1]):
+            row = row_of[rows[k]]
+            if part_of[row] < offsets[w]:
+                part_of[row] = n
+                rows[n] = row
+                shares[n] = np.float32(0)
+                n += 1
+            shares[part_of[row]] += share
     offsets[len(starts) - 1] = n
     return n
 
