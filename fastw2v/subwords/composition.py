@@ -85,9 +85,7 @@ def merge_rows(
         shares: float32, as long as ``rows``, written to.
     """
     n = 0
-    part_of = np.full(
-        row_of.max() + 1, -1, np.int64
-    )  # Where a row was last written; before offsets[w], by another word.
+    part_of = np.full(row_of.max() + 1, -1, np.int64)  # Where a row was last written; if before offsets[w], by another.
     for w in range(len(starts) - 1):
         offsets[w] = n
         share = np.float32(1) / np.float32(starts[w + 1] - starts[w])
@@ -98,7 +96,8 @@ def merge_rows(
                 rows[n] = row
                 shares[n] = np.float32(0)
                 n += 1
-            shares[part_of[row]] += share
+            shares[part_of[row]] += np.float32(1)  # Whole numbers, so that the sum is exact.
+        shares[offsets[w] : n] *= share
     offsets[len(starts) - 1] = n
     return n
 
