@@ -638,8 +638,10 @@ def _export(arguments: argparse.Namespace) -> None:
     embeddings.export(target, arguments.format, space=arguments.space)
     # In a pipe this line would follow the vectors.
     if target != STANDARD_OUTPUT and (os.path.isfile(target) or os.path.isdir(target)):
-        size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
-        _print(f"{target}: {size}, {written}")
+        size = counted(len(embeddings), "word")
+        if written == "floret" and embeddings.subwords is not None:
+            size = counted(embeddings.subwords.ngrams.bucket, "row")
+        _print(f"{target}: {size}, vector_size {embeddings.vector_size}, {written}")
 
 
 def _plot(arguments: argparse.Namespace) -> None:

@@ -199,7 +199,7 @@ def test_the_file_can_be_compressed_and_streamed(tmp_path, capfdbinary):
 def test_the_command_exports_a_table(tmp_path, capsys):
     embeddings_of(GRAMS).save(tmp_path / "model")
     main(["export", str(tmp_path / "model"), str(tmp_path / "t.floret")])
-    assert "vector_size 6, floret" in capsys.readouterr().out
+    assert ": 300 rows, vector_size 6, floret" in capsys.readouterr().out
     assert (tmp_path / "t.floret").read_text().startswith("300 6 2 5 2 2166136261 < >\n0 ")
 
 

@@ -168,7 +168,7 @@ def ngram_buckets(
                     rows[n] = w
                 n += 1
             if hash_count > 0:
-                if last - first == 2:
+                if last - first <= 2:
                     continue
                 if fills:
                     put_buckets(letters, first, last, ngrams, rows, n)
