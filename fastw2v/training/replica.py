@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..config import TrainConfig
 from ..embeddings import Embeddings
-from ..errors import ConfigError, FolderError, option
+from ..errors import ConfigError, option
 from ..kernels.composed import compose
 from ..kernels.parallel import Workers, bytes_of_workers, run_chunk
 from ..kernels.records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
@@ -52,7 +52,8 @@ def initial_matrices(
 
 def ngrams_of(config: TrainConfig) -> Ngrams | None:
     """Return the n-grams that words have; None without subwords."""
-    return Ngrams(config.min_n, config.max_n, config.bucket) if config.max_n else None
+    hash_count = config.hash_count if config.mode == "floret" else 0
+    return Ngrams(config.min_n, config.max_n, config.bucket, hash_count) if config.max_n else None
 
 
 def composition_of(vocab: Vocab, config: TrainConfig) -> Composition | None:
@@ -61,7 +62,7 @@ def composition_of(vocab: Vocab, config: TrainConfig) -> Composition | None:
     if ngrams is None:
         return None
     kept = expected_kept(vocab.counts, keep_thresholds(vocab.counts, config.sample))
-    return compose_vocabulary(*rows_of_words(vocab.words, ngrams), ngrams.bucket, kept)
+    return compose_vocabulary(*rows_of_words(vocab.words, ngrams), ngrams.bucket, kept, ngrams.own_rows)
 
 
 def memory_bill(
@@ -241,8 +242,9 @@ class Replica:
         V, columns = self.model.V, self.model.vector_size
         here, there = self.composition, source.subwords
         _, ours, theirs = np.intersect1d(here.buckets, there.buckets, assume_unique=True, return_indices=True)
-        targets = np.concatenate([rows, here.bucket_rows[ours].astype(np.int64)])
-        sources = np.concatenate([source_rows, there.bucket_rows[theirs].astype(np.int64)])
+        own = slice(None if there.ngrams.own_rows else 0)
+        targets = np.concatenate([rows[own], here.bucket_rows[ours].astype(np.int64)])
+        sources = np.concatenate([source_rows[own], there.bucket_rows[theirs].astype(np.int64)])
         counts = np.bincount(targets, minlength=len(V))
         V[counts > 0] = 0
         for start in range(0, len(targets), COPIED_ROWS):
@@ -254,22 +256,7 @@ class Replica:
         """Put the matrices and random streams of a run in place.
 
         If there are more workers than the run had, the additional ones keep their initial streams.
-
-        Raises:
-            FolderError: the run has other n-grams than its vocabulary and options give.
         """
-        if self.composition is not None:
-            there = saved.subwords
-            if there is None or not (
-                there.ngrams == self.ngrams
-                and len(there.rows) == self.composition.n_rows
-                and np.array_equal(there.buckets, self.composition.buckets)
-                and np.array_equal(there.bucket_rows, self.composition.bucket_rows)
-            ):
-                raise FolderError(
-                    "buckets.npy of the run to resume does not fit its vocabulary and options: train again without "
-                    f"{option('resume')}"
-                )
         V, U, columns = self.model.V, self.model.U, self.model.vector_size
         V[:, :columns] = saved.vectors if saved.subwords is None else saved.subwords.rows
         U[:, :columns] = saved.outside
