@@ -70,7 +70,7 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("max_vocab", int, "keep only this many of the most frequent words"),
     ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
 )
-MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe or fastText's .vec, compressed or not; or .npz"
+MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .bin, compressed or not; or .npz"
 FILE_HELP = (
     "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, .bz2, .xz "
     "or .zst after it; - is standard output"
@@ -78,8 +78,8 @@ FILE_HELP = (
 FORMAT_HELP = (
     "word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; glove: "
     "text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
-    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers "
-    "(default: by suffix; without one, word2vec-bin)"
+    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers; fasttext-bin: a fastText model "
+    "(default: by suffix; without one, word2vec-bin; .bin is fasttext-bin for vectors with subwords)"
 )
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 _OF_PHRASES = ("phrases", "phrase_min_count", "phrase_threshold", "phrase_scoring", "connector_words")
@@ -626,7 +626,7 @@ def _encode(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     embeddings = load(arguments.model, limit=arguments.limit, encoding=arguments.encoding)
     target = local_path(arguments.file, FormatError, output=True)
-    written = format_of(target, arguments.format)
+    written = format_of(target, arguments.format, has_subwords=embeddings.subwords is not None)
     embeddings.export(target, arguments.format, space=arguments.space)
     # In a pipe this line would follow the vectors.
     if target != STANDARD_OUTPUT and (os.path.isfile(target) or os.path.isdir(target)):

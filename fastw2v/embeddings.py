@@ -299,7 +299,8 @@ def load(
 
 def _of_file(found: VectorsFile) -> Embeddings:
     counts = np.zeros(len(found.words), np.int64) if found.counts is None else found.counts
-    return Embeddings(Vocab(found.words, counts, checked=True), found.vectors)
+    vocab = Vocab(found.words, counts, checked=True)
+    return Embeddings(vocab, found.vectors, found.outside, found.metadata, subwords=found.subwords)
 
 
 def _open_consistent(folder: Path) -> Embeddings:

@@ -26,6 +26,13 @@ class Subwords(NamedTuple):
     buckets: NDArray[np.int32]
     bucket_rows: NDArray[np.int32]
 
+    def rows_of(self, buckets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of each bucket; -1 where it has none."""
+        if not len(self.buckets):
+            return np.full(len(buckets), -1, np.int64)
+        place = np.minimum(np.searchsorted(self.buckets, buckets), len(self.buckets) - 1)
+        return np.where(self.buckets[place] == buckets, self.bucket_rows[place], -1).astype(np.int64)
+
     def vectors(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the vectors of words from their n-grams alone, as of words that are not in the vocabulary.
 
@@ -41,10 +48,10 @@ class Subwords(NamedTuple):
         for start in range(0, len(words), WORDS_AT_ONCE):
             part = words[start : start + WORDS_AT_ONCE]
             offsets, buckets = rows_of_words(part, self.ngrams, own_rows=False)
-            place = np.minimum(np.searchsorted(self.buckets, buckets), len(self.buckets) - 1)
-            found = self.buckets[place] == buckets
+            rows = self.rows_of(buckets)
+            found = rows >= 0
             word = np.repeat(np.arange(start, start + len(part)), np.diff(offsets))
-            np.add.at(vectors, word[found], self.rows[self.bucket_rows[place[found]]])
+            np.add.at(vectors, word[found], self.rows[rows[found]])
             known += np.bincount(word[found], minlength=len(words))
             vectors[start : start + len(part)] /= np.maximum(np.diff(offsets), 1)[:, None]
         return vectors, known

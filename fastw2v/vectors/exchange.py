@@ -14,6 +14,7 @@ from ..pictures.picture import draw_map, draw_metrics
 from ..pictures.points import Method
 from ..screen import printable
 from ..vocab import Vocab, checked_vocab, plain
+from .fasttext_writer import Origin
 from .lookup import Key, checked_matrix, is_key, read_only
 from .nearest import Nearest
 from .writer import Format, with_spaces_replaced, write
@@ -50,7 +51,7 @@ class Exchange(Nearest):
             return self
         vocab = Vocab(self.words[:limit], self.vocab.counts[:limit], checked=True)
         outside = None if self.outside is None else self.outside[:limit]
-        return self.live(vocab, self.vectors[:limit], outside, self.metadata, self.metrics)
+        return self.live(vocab, self.vectors[:limit], outside, self.metadata, self.metrics, self.subwords)
 
     def vectors_for_all(
         self,
@@ -144,6 +145,7 @@ class Exchange(Nearest):
         | suffix | format | holds |
         |---|---|---|
         | ``.bin``, none | word2vec-bin | float32, byte for byte as word2vec.c writes it |
+        | ``.bin`` of vectors with subwords | fasttext-bin | a model that fastText and gensim open |
         | ``.txt``, ``.vec`` | word2vec-text | six decimals, byte for byte as word2vec.c writes it |
         | ``.glove`` | glove | no header; the fewest digits that read back as the same float32 |
         | ``.npz`` | npz | arrays ``vectors``, ``words`` and ``counts`` for `numpy.load` |
@@ -152,6 +154,9 @@ class Exchange(Nearest):
 
         ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` after the suffix compresses the file. Links are followed. A file that
         can't be replaced, such as one that is mounted by itself, is written in place.
+
+        fasttext-bin holds the rows of words and n-grams, so fastText makes the same vectors of known and unknown words.
+        Without subwords it holds words alone. Unknown outside rows are zeros, and a count of 0 is 1.
 
         Args:
             path: the file to write, or the folder for model2vec; "-" is standard output.
@@ -163,15 +168,16 @@ class Exchange(Nearest):
                 option to read the file; or a model2vec tokenizer can't find words, because they hold spaces.
 
         Raises:
-            FormatError: the suffix is unknown; the format can't hold a word (white space in word2vec and GloVe files,
-                NUL at the end in npz, no valid UTF-8 in model2vec); a vector is not finite; or the file is read-only,
-                is part of a model folder, or can't be written.
+            FormatError: the suffix is unknown; the format can't hold a word (white space in word2vec, GloVe and
+                fastText files, NUL in fastText files and at the end in npz, no valid UTF-8 in model2vec); a vector is
+                not finite; or the file is read-only, is part of a model folder, or can't be written.
             FolderError: the folder holds something else, or can't be written.
             ConfigError: (a ValueError) ``space`` holds white space, or makes two words equal.
             ValueError: the format is none of these.
         """
         words = self.words if space is None else with_spaces_replaced(self.words, space)
-        write(path, words, self.vectors, self.vocab.counts, format)
+        origin = Origin(self.outside, self.subwords, self.metadata)
+        write(path, words, self.vectors, self.vocab.counts, format, origin=origin)
 
     def plot(
         self,

@@ -9,7 +9,6 @@ _EXPORT = "open it with the program that wrote it, and save the vectors in word2
 #: First bytes of files that hold no vectors, or none that can be read here: what they are, and the remedy.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer, not the file: fetch the file (git lfs pull)"),
-    (b"\xba\x16\x4f\x2f", "a fastText .bin model, which can't be read yet: give its .vec file"),
     (b"\x93NUMPY", "a NumPy array without words: pair it with its words (Embeddings.from_vectors)"),
     (b"\x89HDF", f"an HDF5 file: {_EXPORT}"),
     (b"SQLite format 3\0", f"an SQLite database: {_EXPORT}"),

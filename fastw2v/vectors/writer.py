@@ -14,6 +14,8 @@ projector
     Two files for TensorFlow's Embedding Projector: numbers between tabs (digits as for glove), and words and counts.
 model2vec
     A folder; see `model2vec`.
+fasttext-bin
+    A fastText model; see `fasttext_writer`.
 
 All words and numbers are checked before anything is written.
 """
@@ -46,8 +48,9 @@ from ..screen import counted, printable
 from ..vocab import check_storable
 from . import model2vec
 from .decimals import text_of_rows
+from .fasttext_writer import Origin, check_rows, write_fasttext
 
-Format: TypeAlias = Literal["word2vec-bin", "word2vec-text", "glove", "npz", "projector", "model2vec"]
+Format: TypeAlias = Literal["word2vec-bin", "word2vec-text", "glove", "npz", "projector", "model2vec", "fasttext-bin"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 SUFFIXES: dict[str, Format] = {
     "": "word2vec-bin",
@@ -58,7 +61,8 @@ SUFFIXES: dict[str, Format] = {
     ".npz": "npz",
     ".tsv": "projector",
 }
-_TEXT = {"word2vec-text", "glove"}  # Both are often named .txt, and readers tell them apart.
+# Formats whose files often have the same name, and that readers tell apart.
+_ALIKE: tuple[set[Format], ...] = {"word2vec-text", "glove"}, {"word2vec-bin", "fasttext-bin"}
 BLOCK_NUMBERS = 1 << 17
 _HALF_OF_LAST_DECIMAL = 5e-7
 WORDS_AT_ONCE = 1 << 16
@@ -75,26 +79,33 @@ def write(
     format: Format | None = None,
     *,
     exact: bool = False,
+    origin: Origin | None = None,
 ) -> None:
     """Write words, vectors, shape ``(n_words, vector_size)``, and counts; see `embeddings.Embeddings.export`.
 
     With ``exact``, word2vec-text has the fewest digits that read back as the same float32, as glove, not six decimals.
+    A fastText model holds what ``origin`` adds; None adds nothing.
     """
+    origin = Origin(None, None, {}) if origin is None else origin
     name = local_path(path, FormatError, output=True)
     check_name(name, FormatError)
-    chosen = format_of(name, format)
+    chosen = format_of(name, format, has_subwords=origin.subwords is not None)
     suffix, packing = _suffixes(name)
     meant = SUFFIXES.get(suffix, chosen) if suffix else chosen
-    if meant != chosen and not {meant, chosen} <= _TEXT:
+    if meant != chosen and not any({meant, chosen} <= alike for alike in _ALIKE):
         doubt(f"{name}: the suffix {suffix} means {meant}, but the file is written as {chosen}")
     if chosen == "npz" and packing:
         doubt(f"{name}: numpy.load and fastw2v read an .npz file only without {packing}: decompress it first")
+    if chosen == "fasttext-bin" and packing:
+        doubt(f"{name}: fastText reads a .bin file only without {packing}: decompress it first")
     row = first_not_finite(vectors)
     if row is not None:
         raise FormatError(f"the vector of the word {words[row]!r:.60} is not finite: repair it")
     if chosen == "word2vec-text" and not exact:
         _doubt_small(name, words, vectors)
     check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
+    if chosen == "fasttext-bin":
+        check_rows(name, words, vectors, origin)
     if chosen == "model2vec":
         if name == STANDARD_OUTPUT or packing:
             raise FormatError(f"{name}: model2vec is a folder, not a file: give the name of a folder")
@@ -123,6 +134,8 @@ def write(
             _write_npz(_without_seek(file) if in_order else file, words, vectors, counts)
         elif chosen == "glove":
             _write_text(file, words, vectors, separator=b" ")
+        elif chosen == "fasttext-bin":
+            write_fasttext(file, words, vectors, counts, origin)
         else:
             file.write(b"%d %d\n" % vectors.shape)
             if chosen == "word2vec-bin":
@@ -133,8 +146,10 @@ def write(
                 _write_text(file, words, vectors, separator=b" ", shortest=False, end=b" ", newline=b"\n")
 
 
-def format_of(path: str | PathLike[str], format: Format | None = None) -> Format:
+def format_of(path: str | PathLike[str], format: Format | None = None, *, has_subwords: bool = False) -> Format:
     """Return the format in which a file will be written: ``format``, or what the suffix means.
+
+    The suffix ``.bin`` means fastText's format for vectors with subwords, and word2vec's for others.
 
     Raises:
         FormatError: the suffix means none.
@@ -156,7 +171,7 @@ def format_of(path: str | PathLike[str], format: Format | None = None) -> Format
             f"{name}: the suffix {suffix:.60} means no format: use one of {known}, optionally followed by one of "
             f"{', '.join(_PACKINGS)}, or give {option('format')}"
         )
-    return SUFFIXES[suffix]
+    return "fasttext-bin" if suffix == ".bin" and has_subwords else SUFFIXES[suffix]
 
 
 def _suffixes(name: str) -> tuple[str, str]:
@@ -239,6 +254,8 @@ def check_words(words: Sequence[str], format: Format, array_bytes: int = WORDS_B
         of = f"{len(undecodable):,} of {counted(len(words), 'word')}, the first {undecodable[0]!r:.60},"
         if format == "projector":
             doubt(f"{of} are not valid UTF-8: the Projector will not show them as they are")
+        elif format == "fasttext-bin":
+            doubt(f"{of} are not valid UTF-8: gensim puts backslashes into them")
         elif format != "npz":
             doubt(f'{of} are not valid UTF-8: gensim reads this file only with unicode_errors="replace"')
     if format == "model2vec" and spaced:
@@ -259,8 +276,10 @@ def _check_word(word: str, format: Format) -> None:
         check_storable(word)
     except ValueError as reason:
         raise FormatError(f"{shown} can't be written: it is {reason}") from None
-    if " " in word and format in ("word2vec-bin", "word2vec-text", "glove"):
+    if " " in word and format in ("word2vec-bin", "word2vec-text", "glove", "fasttext-bin"):
         raise FormatError(f"{shown} holds a space, which {format} files can't hold: give {option('space', '_')}")
+    if format == "fasttext-bin" and "\0" in word:
+        raise FormatError(f"{shown} holds NUL, which ends a word in a fastText model: remove the NUL")
     if format == "npz" and word.endswith("\0"):
         raise FormatError(f"{shown} ends with NUL, which NumPy would cut off: remove the NUL, or choose another format")
     if format == "model2vec" and not _is_utf8(word):
