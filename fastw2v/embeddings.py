@@ -255,8 +255,9 @@ def load(
     The matrices of a model folder are mapped without reading them. All its files come from the same checkpoint, even
     while a training is writing to the folder.
 
-    A file holds vectors in the format of word2vec (text or binary), GloVe, fastText's ``.vec``, or `numpy.savez`, and
-    may be compressed with gzip, bzip2, xz or zstd. Its content decides, not its name. ``-`` is standard input.
+    A file holds vectors in the format of word2vec (text or binary), GloVe, fastText's ``.vec``, or `numpy.savez`, or it
+    is a fastText model, ``.bin``. It may be compressed with gzip, bzip2, xz or zstd. Its content decides, not its name.
+    ``-`` is standard input. The matrices of a fastText model are mapped, too, unless it is compressed.
 
     A folder or a file from a stranger is safe to open: nothing is executed, and contents are checked against lengths
     and against each other.
@@ -271,7 +272,8 @@ def load(
         duplicates: "first" keeps the first row of a word in a file; "error" refuses a file that repeats a word.
 
     Returns:
-        The embeddings. Those of a file have no outside rows, and counts of 0 where the file has none.
+        The embeddings. Those of a file have counts of 0 where the file has none. Only fastText models have outside rows
+        and subwords; classifiers and models with hierarchical softmax have no outside rows.
 
     Raises:
         FolderError: there is no such path, or a file of a folder is missing, truncated, or does not match the others.

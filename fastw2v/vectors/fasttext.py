@@ -152,7 +152,7 @@ def read_fasttext(
         return VectorsFile(words, vectors, counts, U, None, metadata)
     bucket = first_not_finite(matrix[first_bucket:])
     if bucket is not None:
-        raise FormatError(f"{name}: bucket {bucket:,} of n-grams has a number that is not finite: repair the file")
+        raise FormatError(f"{name}: bucket {bucket:,} of n-grams has a number that is not finite: give its .vec file")
     raw = dictionary.raw if kept is None else [dictionary.raw[row] for row in kept.tolist()]
     if kept is not None:
         matrix = np.concatenate([matrix[kept], matrix[first_bucket:]])
@@ -270,16 +270,19 @@ def _read_dictionary(source: Source, name: str, limit: int | None, decode: Decod
                 f"{'word' if numbers[wrong[0]] < n_words else 'label'}; {_AGAIN}"
             )
         n_read += len(types)
-        n = min(len(letters), n_kept - len(words))
-        for word in letters[: max(n, 0)]:
+        letters, of_entries = letters[: n_kept - len(words)], of_entries[: n_kept - len(words)]
+        text = b"".join(letters)
+        is_plain = all(letters) and not any(space in text for space in (b"\t", b"\n", b"\r", b"\v", b"\f"))
+        for word in letters:
             try:
                 words.append(decode(word))
-                if not word or any(space in word for space in b"\t\n\r\v\f"):
-                    require_storable(words.pop())
+                if not is_plain:
+                    require_storable(words[-1])
             except ValueError as reason:
-                raise FormatError(f"{name}: word {len(words) + 1:,} is {reason}") from None
-        raw += letters[: max(n, 0)]
-        counts.append(of_entries[: max(n, 0)])
+                at = len(raw) + 1 + letters.index(word)
+                raise FormatError(f"{name}: word {at:,} is {reason}") from None
+        raw += letters
+        counts.append(of_entries)
     of_words = np.concatenate(counts)
     unfit = np.flatnonzero((of_words < 0) | (of_words >= 10**COUNT_DIGITS))
     if len(unfit):

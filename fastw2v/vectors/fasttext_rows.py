@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels._jit import jit
+from ..kernels.simd import prefetch_row
 
+AHEAD = 2  # how many rows before its use a row is asked for
 ENTRY_BYTES = 10  # after the letters of a word: NUL, its count as int64, and its type as one byte
 
 
@@ -43,9 +45,15 @@ def find_entries(
 def add_rows(
     starts: NDArray[np.int64], rows: NDArray[np.int64], matrix: NDArray[np.float32], sums: NDArray[np.float32]
 ) -> None:
-    """Add the rows of each word, ``rows[starts[w]:starts[w + 1]]`` of a matrix, to ``sums[w]``; skip negative ones."""
+    """Add the rows of each word, ``rows[starts[w]:starts[w + 1]]`` of a matrix, to ``sums[w]``; skip negative ones.
+
+    The numbers of a row lie together. A matrix is much larger than the caches, so rows are asked for ahead.
+    """
+    width, last = matrix.shape[1], len(rows) - 1
+    stride, lines = matrix.strides[0] // 4, (width + 15) // 16
     for w in range(len(starts) - 1):
         for k in range(starts[w], starts[w + 1]):
+            prefetch_row(matrix, max(rows[min(k + AHEAD, last)], 0) * stride, lines)
             if rows[k] >= 0:
-                for j in range(sums.shape[1]):
+                for j in range(width):
                     sums[w, j] += matrix[rows[k], j]

@@ -75,8 +75,9 @@ def read_vectors(
         head = source.ahead(LOOK_BYTES)
         if (is_npz(head) or is_fasttext(head)) and (binary is not None or no_header is not None):
             given = python_option("binary") if binary is not None else python_option("no_header")
-            kind = "a zip archive or .npz" if is_npz(head) else "a fastText model"
-            raise FormatError(f"{name} is {kind}, which {given} is not for: omit it")
+            if is_fasttext(head):
+                raise FormatError(f"{name} is a fastText model, which {given} is not for: give load the name alone")
+            raise FormatError(f"{name} is a zip archive or .npz, which {given} is not for: omit it")
         if is_fasttext(head):
             can_map = raw.is_plain and source.left is not None and name != STANDARD_INPUT
             return read_fasttext(source, stream if can_map else None, name, limit, decode, duplicates)
