@@ -293,7 +293,7 @@ def update_pair(
 
 def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampling, rate: Rate, worker: Worker) -> None:
     """Twin of `pair.train_span`."""
-    (ids, offsets), (V, U, _) = text, model
+    (ids, offsets), V, U = text, model.V, model.U
     (noise, keep, window, negative), (rng, _, negatives, _, grad, tally) = sampling, worker
     position = start
     while position < stop:
@@ -413,7 +413,8 @@ def tile_step(
 
     All gradients are computed before any row moves; a row that is in the tile several times gets the sum.
     """
-    (V, U, vector_size), (centres, contexts, first, last, skip), (negatives, weights) = model, tile, shared
+    V, U, vector_size = model.V, model.U, model.vector_size
+    (centres, contexts, first, last, skip), (negatives, weights) = tile, shared
     T, N = len(centres), len(negatives)
     i, j = np.array([(i, j) for i in range(T) for j in range(first[i], last[i]) if j != skip + i], int).reshape(-1, 2).T
     v, u_o, u_n = V[centres, :vector_size], U[contexts, :vector_size], U[negatives, :vector_size]
@@ -514,7 +515,7 @@ def tile_span(
                         c,
                     )
                     noise_words = Shared(np.array(now, np.int32), np.array(weights, model.V.dtype))
-                    ahead, alpha = Ahead(tokens[:0], negatives[:0]), rate.alpha + rate.step * position
+                    ahead, alpha = Ahead(tokens[:0], negatives[:0], 0), rate.alpha + rate.step * position
                     loss = tile_step(model, tile, noise_words, alpha, turn == 0, ahead, floats, integers)
                     if turn == 0:
                         tally[LOSS] += every * loss

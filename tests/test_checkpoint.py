@@ -247,9 +247,9 @@ def test_saved_at_the_end_of_each_epoch_and_after_the_time(planted_file, tmp_pat
     saved = []
     real = checkpoint.Checkpoints._write
 
-    def write(self, still, V, U):
+    def write(self, still, matrices):
         saved.append(still.metadata["progress"]["tokens"])
-        real(self, still, V, U)
+        real(self, still, matrices)
 
     monkeypatch.setattr(checkpoint.Checkpoints, "_write", write)
     monkeypatch.setattr(checkpoint, "available_memory", lambda: 0)  # at once, so that none is put off
@@ -267,13 +267,13 @@ def test_training_goes_on_while_a_checkpoint_is_written(planted_file, tmp_path, 
     writing, may_end, chunks, copies = threading.Event(), threading.Event(), [], []
     real = checkpoint.Checkpoints._write
 
-    def write(self, still, V, U):
+    def write(self, still, matrices):
         if threading.current_thread() is not threading.main_thread():
-            copies.append((still.metadata["progress"]["tokens"], V.copy()))
+            copies.append((still.metadata["progress"]["tokens"], matrices[0].copy()))
             writing.set()
             assert may_end.wait(60)
-            np.testing.assert_array_equal(V, copies[-1][1])
-        real(self, still, V, U)
+            np.testing.assert_array_equal(matrices[0], copies[-1][1])
+        real(self, still, matrices)
 
     def watch(progress, embeddings):
         chunks.append(progress.tokens)
@@ -295,10 +295,10 @@ def test_a_small_checkpoint_is_not_copied_in_memory(planted_file, tmp_path, monk
     threads = []
     real_parts, real_publish = checkpoint.Checkpoints._write_parts, checkpoint.publish
 
-    def write_parts(self, still, V, U):
+    def write_parts(self, still, matrices):
         threads.append(threading.current_thread())
-        assert np.shares_memory(V, still.vectors)
-        real_parts(self, still, V, U)
+        assert np.shares_memory(matrices[0], still.vectors)
+        real_parts(self, still, matrices)
 
     def publish(*arguments):
         if threading.current_thread() is not threading.main_thread():
@@ -352,10 +352,10 @@ def test_no_memory_for_a_copy(planted_file, tmp_path, monkeypatch):
     threads = []
     real = checkpoint.Checkpoints._write
 
-    def write(self, still, V, U):
+    def write(self, still, matrices):
         threads.append(threading.current_thread())
-        assert np.shares_memory(V, still.vectors)
-        real(self, still, V, U)
+        assert np.shares_memory(matrices[0], still.vectors)
+        real(self, still, matrices)
 
     monkeypatch.setattr(checkpoint.Checkpoints, "_write", write)
     whole = fastw2v.train(planted_file, output=tmp_path, **QUICK)
@@ -866,8 +866,8 @@ def test_a_callback_that_raises_leaves_a_run_to_go_on_with(planted_file, tmp_pat
 LIMITED = """
 real = checkpoint.Checkpoints.after_chunk
 
-def after_chunk(self, live, V, U, *, epoch_ended):
-    real(self, live, V, U, epoch_ended=epoch_ended)
+def after_chunk(self, live, matrices, *, epoch_ended):
+    real(self, live, matrices, epoch_ended=epoch_ended)
     if len(live.metrics) == 4:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))

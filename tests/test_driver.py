@@ -98,6 +98,9 @@ CHANGES = {
     "seed": 2,
     "max_vocab": 20,
     "kernel": "pair",
+    "max_n": 4,
+    "min_n": 2,
+    "bucket": 7,
 }
 
 
@@ -107,7 +110,7 @@ def test_every_option_is_tried():
 
 @pytest.mark.parametrize("option", CHANGES)
 def test_every_option_changes_the_result(planted_file, option):
-    base = {**QUICK, "min_count": 1}
+    base = {**QUICK, "min_count": 1} | ({"max_n": 3} if option in ("min_n", "bucket") else {})
     a = fastw2v.train(planted_file, **base)
     b = fastw2v.train(planted_file, **base | {option: CHANGES[option]})
     assert a.vectors.shape != b.vectors.shape or not np.array_equal(a.vectors, b.vectors)

@@ -270,7 +270,7 @@ MAY_IMPORT = {
     "subwords": ANYWHERE | {"kernels"},
     "vectors": ANYWHERE | {"kernels", "files", "vocab", "pictures", "subwords"},
     "text": ANYWHERE | {"kernels", "files", "vocab"},
-    "training": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings"},
+    "training": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings", "subwords"},
     "graphs": ANYWHERE | {"kernels", "files", "text", "embeddings", "training"},
     "distributed": ANYWHERE | {"kernels", "files", "vocab", "text", "embeddings", "training"},
 }

@@ -44,7 +44,7 @@ class Model(NamedTuple):
             does not update the other columns, which must be 0. The pair kernel updates all columns.
         part_offsets: int64 ``(n_words + 1,)``; the parts of word w are ``part_offsets[w]`` to
             ``part_offsets[w + 1] - 1``. Empty if there are no parts.
-        part_rows: int32 ``(n_parts,)``, rows of V; a row may occur more than once in a word.
+        part_rows: int32 ``(n_parts,)``, rows of V, each once in a word.
         part_shares: float32 ``(n_parts,)``, the weight of each row; those of a word add up to 1.
     """
 
@@ -163,7 +163,7 @@ class Ahead(NamedTuple):
 
     tokens: NDArray[np.int32]
     negatives: NDArray[np.int32]
-    centres: int
+    centres: int = 0
 
 
 def aligned_zeros(rows: int, columns: int, dtype: DTypeLike) -> NDArray[Any]:

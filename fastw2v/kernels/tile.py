@@ -90,6 +90,7 @@ def choose_tiling(
     negative: int,
     alpha: float,
     trained: float = np.inf,
+    crowd: float | None = None,
 ) -> Tiling | None:
     """Choose the tiling for a vocabulary by the load that it puts on a row; None means that only the pair kernel fits.
 
@@ -103,6 +104,11 @@ def choose_tiling(
     - noise rows: ``alpha T P negative / N (1 + (N - 1) q)``, with q the most frequent noise word's share;
     - outside rows: ``alpha P (1 + (T - 1) p)``, below the first.
 
+    Centre vectors that are composed of rows share them. Centre j moves the vector of i by K_ij times its own gradient,
+    ``K_ij = sum of share_ik over the parts k of i that j has too``, and K_ii is 1. So the load on the vector of i is
+    ``alpha P (1 + negative) (1 + (T - 1) sum_j K_ij p_j)``, with p_j the share of word j. For words alone K is the
+    identity, and this is the first of the loads above. `composition.crowd_of` computes the largest of these sums.
+
     The rule takes the fewest strips, at most one per distance, and then the largest T of `CENTRES`, such that each load
     is within `MOST_LOAD` and the run has `LEAST_TILES`. If none fits, the corpus or vocabulary is tiny, or the rate is
     extreme. Words can come in bursts: `copies` keeps each from loading its row with more than twice `MOST_LOAD`. The
@@ -115,8 +121,10 @@ def choose_tiling(
         negative: see `TrainConfig`.
         alpha: the largest learning rate of the run.
         trained: tokens that the run will train, over all epochs, after subsampling.
+        crowd: the largest ``sum_j K_ij p_j`` of composed centre vectors; None for words alone.
     """
     p, q = (float(each.max() / each.sum()) if each.any() else 1.0 for each in (kept, weights))
+    others = p if crowd is None else crowd
     per_pair = alpha * (1 + negative)
     least = min(max(1, int(np.ceil(per_pair * (window + 1) / MOST_LOAD))), 2 * window)
     most = min(max(least, (window + 1) * (1 + negative) // MOST_STRIPS), 2 * window)
@@ -124,7 +132,7 @@ def choose_tiling(
         pairs = (window + 1) / strips if strips <= 2 else 2 * window / strips
         copies = max(1, int(min(2 * MOST_LOAD / (per_pair * pairs), CENTRES[0])))
         for centres in CENTRES:
-            on_centre = per_pair * pairs * (1 + (centres - 1) * p)
+            on_centre = per_pair * pairs * (1 + (centres - 1) * others)
             on_noise = alpha * centres * pairs * negative / SHARED * (1 + (SHARED - 1) * q)
             if max(on_centre, on_noise) <= MOST_LOAD and centres * LEAST_TILES <= trained:
                 return Tiling(centres, SHARED, strips, copies)
