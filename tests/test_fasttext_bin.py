@@ -520,6 +520,18 @@ def test_metadata_of_strangers(tmp_path, metadata):
     assert fastw2v.load(tmp_path / "v.bin").vectors.tolist() == [[1, 1]]
 
 
+def test_after_training(planted_file, tmp_path):
+    options = {"vector_size": 10, "epochs": 1, "min_n": 2, "max_n": 4, "bucket": 1000, "workers": 1, "progress": False}
+    fastw2v.train(planted_file, output=tmp_path / "model", **options)
+    embeddings = fastw2v.load(tmp_path / "model")
+    embeddings.export(tmp_path / "m.bin")
+    outside, rows = same_vectors(tmp_path / "m.bin", embeddings)
+    np.testing.assert_array_equal(outside, embeddings.outside)
+    assert struct.unpack("<12i", (tmp_path / "m.bin").read_bytes()[8:56])[2] == 1
+    # The rows are those that were trained, not computed from the vectors.
+    np.testing.assert_array_equal(rows[: len(embeddings)], embeddings.subwords.rows[: len(embeddings)])
+
+
 # ------------------------------------------------------------------------------------------------------ peers
 
 
