@@ -168,7 +168,7 @@ def test_a_plain_file_is_mapped(read):
 
 
 def test_a_file_that_cannot_be_mapped_is_read(read, monkeypatch):
-    content = model_bytes(bucket=20_000)  # more than is read ahead
+    content = model_bytes(bucket=200_000)  # more than is read ahead
     expected = read(content).vectors
 
     def memmap(stream, *arguments):
