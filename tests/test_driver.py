@@ -632,6 +632,10 @@ def test_unknown_options_are_named():
         fastw2v.train([["a", "b"]], size=20)
     with pytest.raises(TypeError, match=r"train\(\) has no option 'xyz': its options are vector_size, window"):
         fastw2v.train([["a", "b"]], xyz=20)
+    with pytest.raises(TypeError, match=r"its options are .*, output, resume, .*callbacks"):
+        fastw2v.train([["a", "b"]], xyz=20)
+    with pytest.raises(TypeError, match=r"train\(\) has no option 'phrases': fastw2v prepare joins phrases"):
+        fastw2v.train([["a", "b"]], phrases=1)
     with pytest.raises(TypeError, match=r"train_ids\(\) has no option 'iter'"):
         fastw2v.train_ids([0], [0, 1], n_words=1, iter=3)
 
@@ -776,3 +780,15 @@ class OfGensim:
 def test_a_callback_that_could_not_be_called_is_refused(planted_file, callback, said):
     with pytest.raises(ConfigError, match=said):
         fastw2v.train(planted_file, callbacks=[callback], **QUICK)
+
+
+class Misspelt(Recorder):
+    def on_epoch_ended(self, progress, embeddings):
+        raise AssertionError
+
+
+def test_a_method_that_is_never_called_is_doubted(planted_file):
+    with pytest.warns(
+        FastW2VWarning, match="the method on_epoch_ended of the callback Misspelt is never called: train c"
+    ):
+        fastw2v.train(planted_file, callbacks=[Misspelt()], **QUICK)

@@ -217,7 +217,7 @@ def test_a_run_is_resumed_with_its_own_buckets_only(planted_file, tmp_path):
     manifest["sha256"]["buckets.npy"] = hashlib.sha256((tmp_path / "buckets.npy").read_bytes()).hexdigest()
     manifest["checksum"] = checksum(manifest)
     (tmp_path / "model.json").write_text(json.dumps(manifest))
-    with pytest.raises(FolderError, match=r"buckets\.npy of the run to resume does not fit"):
+    with pytest.raises(FolderError, match=r"buckets\.npy are not those"):
         fastw2v.train(planted_file, output=tmp_path, resume=True, progress=False)
 
 

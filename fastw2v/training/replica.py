@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..config import TrainConfig
 from ..embeddings import Embeddings
-from ..errors import ConfigError, FolderError, option
+from ..errors import ConfigError, option
 from ..kernels.composed import compose
 from ..kernels.parallel import Workers, bytes_of_workers, run_chunk
 from ..kernels.records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
@@ -254,22 +254,7 @@ class Replica:
         """Put the matrices and random streams of a run in place.
 
         If there are more workers than the run had, the additional ones keep their initial streams.
-
-        Raises:
-            FolderError: the run has other n-grams than its vocabulary and options give.
         """
-        if self.composition is not None:
-            there = saved.subwords
-            if there is None or not (
-                there.ngrams == self.ngrams
-                and len(there.rows) == self.composition.n_rows
-                and np.array_equal(there.buckets, self.composition.buckets)
-                and np.array_equal(there.bucket_rows, self.composition.bucket_rows)
-            ):
-                raise FolderError(
-                    "buckets.npy of the run to resume does not fit its vocabulary and options: train again without "
-                    f"{option('resume')}"
-                )
         V, U, columns = self.model.V, self.model.U, self.model.vector_size
         V[:, :columns] = saved.vectors if saved.subwords is None else saved.subwords.rows
         U[:, :columns] = saved.outside

@@ -7,17 +7,17 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..choices import Format, Method
 from ..errors import ConfigError, FormatError, UnknownWordError, option
 from ..files.arrays import first_not_finite
 from ..files.replacing import replacing
 from ..pictures.picture import draw_map, draw_metrics
-from ..pictures.points import Method
 from ..screen import printable
 from ..vocab import Vocab, checked_vocab, plain
-from .fasttext_writer import Origin
 from .lookup import Key, checked_matrix, is_key, read_only
+from .matrix import Origin
 from .nearest import Nearest
-from .writer import Format, with_spaces_replaced, write
+from .writer import with_spaces_replaced, write
 
 
 class Exchange(Nearest):

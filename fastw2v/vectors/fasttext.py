@@ -91,11 +91,6 @@ class _Rows(Protocol):
         """Return whether nothing follows."""
 
 
-def is_fasttext(head: bytes) -> bool:
-    """Return whether these are the first bytes of a fastText model."""
-    return head[:4] == MAGIC.to_bytes(4, "little")
-
-
 def read_fasttext(
     source: Source, stream: Any, name: str, limit: int | None, decode: Decode, duplicates: str
 ) -> VectorsFile:

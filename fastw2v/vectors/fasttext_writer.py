@@ -6,7 +6,7 @@ For a trained model that is the row as it was trained. For words that were added
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +18,11 @@ from ..subwords.ngrams import rows_of_words
 from ..subwords.table import Subwords
 from .fasttext import ARGUMENTS, CBOW, MAGIC, NEGATIVE, SHAPE, SIZES, SKIP_GRAM, VERSIONS, WORDS_AT_ONCE, Arguments
 from .fasttext_rows import add_rows
+from .matrix import Origin
 
 LARGEST = 2**31 - 1  # that a file can hold
 BLOCK_BYTES = 1 << 20
 _ROUNDING = 2e-6  # largest difference, relative to the numbers, between two sums of the same rows
-
-
-class Origin(NamedTuple):
-    """What a model has besides its words, vectors and counts.
-
-    Attributes:
-        outside: float32 ``(n_words, vector_size)``, or None.
-        subwords: what the vectors are composed of, or None.
-        metadata: of the training; see `embeddings.Embeddings`.
-    """
-
-    outside: NDArray[np.float32] | None
-    subwords: Subwords | None
-    metadata: dict[str, Any]
 
 
 def check_rows(name: str, words: Sequence[str], vectors: NDArray[np.float32], origin: Origin) -> None:

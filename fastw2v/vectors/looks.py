@@ -28,6 +28,11 @@ _DECIMAL_COMMAS = re.compile(rb"[ \t][+-]?[0-9]+,[0-9]+[ \t\r]*\Z")
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 
 
+def is_fasttext(head: bytes) -> bool:
+    """Return whether these are the first bytes of a fastText model; see `fasttext`."""
+    return head.startswith(b"\xba\x16\x4f\x2f")
+
+
 def refuse_other_kinds(name: str, head: bytes) -> None:
     """Raise `FormatError`, which names the kind of the file, if its first bytes are those of another kind."""
     if not head:

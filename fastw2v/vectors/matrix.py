@@ -41,6 +41,20 @@ class VectorsFile(NamedTuple):
     metadata: dict[str, Any] | None = None
 
 
+class Origin(NamedTuple):
+    """What a model has besides its words, vectors and counts.
+
+    Attributes:
+        outside: float32 ``(n_words, vector_size)``, or None.
+        subwords: what the vectors are composed of, or None.
+        metadata: of the training; see `embeddings.Embeddings`.
+    """
+
+    outside: NDArray[np.float32] | None
+    subwords: Subwords | None
+    metadata: dict[str, Any]
+
+
 class Matrix:
     """Rows of float32 in one array, which grows without a copy where the system can move pages."""
 
@@ -178,3 +192,9 @@ def first_rows(words: list[str], name: str, duplicates: str) -> NDArray[np.int64
         f"in row {repeated[1] + 1:,}: only the first row of each word is kept"
     )
     return np.fromiter(firsts.values(), np.int64, len(firsts))
+
+
+def check_limit(limit: object) -> None:
+    """Raise `ConfigError` unless this is None or a whole number of rows, at least 1."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
+        raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")

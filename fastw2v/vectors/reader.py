@@ -12,18 +12,12 @@ from ..errors import ConfigError, FormatError, python_option
 from ..files.archives import unpacked
 from ..vocab import COUNT_DIGITS
 from .binary_rows import read_binary
-from .fasttext import is_fasttext, read_fasttext
 from .layout import LOOK_BYTES, find_layout
-from .matrix import VectorsFile, distinct, word_decoder
+from .looks import is_fasttext
+from .matrix import VectorsFile, check_limit, distinct, word_decoder
 from .npz import is_npz, read_npz
 from .source import STANDARD_INPUT, Source, length_of, open_lines, open_vectors
 from .text_rows import read_text
-
-
-def check_limit(limit: object) -> None:
-    """Raise `ConfigError` unless this is None or a whole number of rows, at least 1."""
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
-        raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")
 
 
 def read_vectors(
@@ -79,6 +73,8 @@ def read_vectors(
                 raise FormatError(f"{name} is a fastText model, which {given} is not for: give load the name alone")
             raise FormatError(f"{name} is a zip archive or .npz, which {given} is not for: omit it")
         if is_fasttext(head):
+            from .fasttext import read_fasttext  # Its kernels are for such files only.
+
             can_map = raw.is_plain and source.left is not None and name != STANDARD_INPUT
             return read_fasttext(source, stream if can_map else None, name, limit, decode, duplicates)
         if is_npz(head):

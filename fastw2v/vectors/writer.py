@@ -33,11 +33,12 @@ from itertools import islice
 from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..choices import FORMATS, Format
 from ..errors import ConfigError, FormatError, doubt, option
 from ..files.arrays import first_not_finite, npy_blocks, write_header
 from ..files.places import local_path
@@ -47,11 +48,8 @@ from ..machine import usable_cores
 from ..screen import counted, printable
 from ..vocab import check_storable
 from . import model2vec
-from .decimals import text_of_rows
-from .fasttext_writer import Origin, check_rows, write_fasttext
+from .matrix import Origin
 
-Format: TypeAlias = Literal["word2vec-bin", "word2vec-text", "glove", "npz", "projector", "model2vec", "fasttext-bin"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 SUFFIXES: dict[str, Format] = {
     "": "word2vec-bin",
     ".bin": "word2vec-bin",
@@ -105,6 +103,8 @@ def write(
         _doubt_small(name, words, vectors)
     check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
     if chosen == "fasttext-bin":
+        from .fasttext_writer import check_rows, write_fasttext  # Its kernels are for such files only.
+
         check_rows(name, words, vectors, origin)
     if chosen == "model2vec":
         if name == STANDARD_OUTPUT or packing:
@@ -355,7 +355,9 @@ def _write_text(
 
 
 def _texts(vectors: NDArray[np.float32], rows: int, **form: Any) -> Iterator[tuple[memoryview, list[int]]]:
-    """Yield `text_of_rows` of each block of rows, in order, made by as many threads as there are cores."""
+    """Yield `decimals.text_of_rows` of each block of rows, in order, made by as many threads as there are cores."""
+    from .decimals import text_of_rows  # Its kernels are for text only.
+
     workers = usable_cores()
     with ThreadPoolExecutor(workers, thread_name_prefix="fastw2v-text") as pool:
         ahead: deque[Future[tuple[memoryview, list[int]]]] = deque()
