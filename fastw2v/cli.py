@@ -58,21 +58,26 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("min_n", int, "least number of characters of an n-gram"),
     ("max_n", int, "largest number of characters of an n-gram, such as 6; 0 turns subwords off"),
     ("bucket", int, "buckets that n-grams are hashed to"),
+    ("mode", str, "fasttext; or floret: compact tables for spaCy, such as 50000 buckets that words and n-grams share"),
+    ("hash_count", int, "buckets per word and n-gram with --mode floret, 1 to 4"),
 )
 MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .bin, compressed or not; or .npz"
 FILE_HELP = (
-    "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, .bz2, .xz "
-    "or .zst after it; - is standard output"
+    "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, .floret, each also with .gz, "
+    ".bz2, .xz or .zst after it; - is standard output"
 )
 FORMAT_HELP = (
     "word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; glove: "
     "text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
-    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers; fasttext-bin: a fastText model "
+    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers; fasttext-bin: a fastText model; "
+    "floret: for spacy init vectors --mode floret "
     "(default: by suffix; without one, word2vec-bin; .bin is fasttext-bin for vectors with subwords)"
 )
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 _OF_PHRASES = ("phrases", "phrase_min_count", "phrase_threshold", "phrase_scoring", "connector_words")
-_OF_GRAPH = {name for name, _, _ in _OPTIONS} - {"min_count", "max_vocab", "min_n", "max_n", "bucket"}
+_OF_GRAPH = {name for name, _, _ in _OPTIONS} - {
+    *("min_count", "max_vocab", "min_n", "max_n", "bucket", "mode", "hash_count")
+}
 _OF_WALKS: tuple[tuple[str, type, Any, str], ...] = (
     ("p", float, 1.0, "return parameter: below 1 a walk goes back more often, above 1 less often"),
     ("q", float, 1.0, "in-out parameter: below 1 a walk moves away from where it came from, above 1 it stays near"),
@@ -696,12 +701,14 @@ def _export(arguments: argparse.Namespace) -> None:
     with flags_of_load("limit", "encoding"):
         embeddings = load(arguments.model, limit=arguments.limit, encoding=arguments.encoding)
     target = local_path(arguments.file, FormatError, output=True)
-    written = format_of(target, arguments.format, has_subwords=embeddings.subwords is not None)
+    written = format_of(target, arguments.format, subwords=embeddings.subwords)
     embeddings.export(target, arguments.format, space=arguments.space)
     # In a pipe this line would follow the vectors.
     if target != STANDARD_OUTPUT and (os.path.isfile(target) or os.path.isdir(target)):
-        size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
-        _print(f"{target}: {size}, {written}")
+        size = counted(len(embeddings), "word")
+        if written == "floret" and embeddings.subwords is not None:
+            size = counted(embeddings.subwords.ngrams.bucket, "row")
+        _print(f"{target}: {size}, vector_size {embeddings.vector_size}, {written}")
 
 
 def _plot(arguments: argparse.Namespace) -> None:

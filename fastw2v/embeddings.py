@@ -369,7 +369,7 @@ def read_subwords(folder: Path, manifest: dict[str, Any], shape: tuple[Any, Any]
     except (TypeError, ConfigError) as error:
         raise FolderError(f"{folder / MODEL_MANIFEST} has no valid subwords: {printable(str(error)):.200}") from None
     rows, table = load_array(folder / "subwords.npy", np.float32), load_array(folder / "buckets.npy", np.int32)
-    if rows.ndim != 2 or rows.shape[1] != shape[1] or len(rows) < shape[0]:
+    if rows.ndim != 2 or rows.shape[1] != shape[1] or len(rows) < shape[0] * ngrams.own_rows:
         raise FolderError(
             f"{folder / 'subwords.npy'} has shape {rows.shape}, but {MODEL_MANIFEST} gives {shape!s:.60}: train again"
         )

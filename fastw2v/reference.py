@@ -60,6 +60,7 @@ from .kernels.records import (
 )
 from .kernels.spans import PIECE
 from .kernels.tile import BUCKETS, LOSS_EVERY
+from .subwords.ngrams import FLORET_SEED, Ngrams
 
 Array = NDArray[np.floating]
 
@@ -543,6 +544,62 @@ def tile_chunk(
     for k in range(len(cuts) - 1):
         worker = _worker(workers, k % len(workers.rng))
         tile_span(text, int(cuts[k]), int(cuts[k + 1]), model, sampling, tiling, rate, worker)
+
+
+# --------------------------------------------------------------------------------------- n-grams in floret's way
+
+
+def murmur(data: bytes, seed: int) -> tuple[int, int]:
+    """Return the two halves of the MurmurHash3 of some bytes, x64, 128 bits, by Austin Appleby.
+
+    Both halves start as the seed. Each block of 16 bytes is two numbers; each is turned and added to a half, and the
+    halves stir each other. What is left of a last block is added without stirring.
+    """
+    full = 2**64 - 1
+
+    def turn(x: int, n: int) -> int:
+        return (x << n | x >> 64 - n) & full
+
+    def finish(x: int) -> int:
+        for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+            x = (x ^ x >> 33) * factor & full
+        return x ^ x >> 33
+
+    c, d = 0x87C37B91114253D5, 0x4CF5AD432745937F
+    a = b = seed
+    for i in range(0, len(data), 16):
+        block = data[i : i + 16]
+        low, high = int.from_bytes(block[:8], "little"), int.from_bytes(block[8:], "little")
+        a ^= turn(low * c & full, 31) * d & full
+        if len(block) == 16:
+            a = (turn(a, 27) + b) * 5 + 0x52DCE729 & full
+        b ^= turn(high * d & full, 33) * c & full
+        if len(block) == 16:
+            b = (turn(b, 31) + a) * 5 + 0x38495AB5 & full
+    a, b = a ^ len(data), b ^ len(data)
+    a = a + b & full
+    b = b + a & full
+    a, b = finish(a), finish(b)
+    return a + b & full, a + 2 * b & full
+
+
+def floret_buckets(word: str, ngrams: Ngrams) -> list[int]:
+    """Return the buckets of a word in floret's way: those of ``<word>``, then those of each of its n-grams.
+
+    Each has the first ``hash_count`` 32-bit words of its hash as buckets. The vector of the word, in the vocabulary or
+    not, is the mean of the rows of all of them.
+    """
+    letters = f"<{word}>"
+    found = [letters] if word else []
+    for start in range(len(letters) if word else 0):
+        stops = range(start + ngrams.min_n, min(start + ngrams.max_n, len(letters)) + 1)
+        found += [letters[start:stop] for stop in stops]
+    buckets = []
+    for ngram in found:
+        halves = murmur(ngram.encode(), FLORET_SEED)
+        words = [part for half in halves for part in (half % 2**32, half >> 32)]
+        buckets += [part % ngrams.bucket for part in words[: ngrams.hash_count]]
+    return buckets
 
 
 # ------------------------------------------------------------------------------------------------- walks on graphs

@@ -101,7 +101,11 @@ CHANGES = {
     "max_n": 4,
     "min_n": 2,
     "bucket": 7,
+    "mode": "floret",
+    "hash_count": 2,
 }
+OF_SUBWORDS = {"min_n": {"max_n": 3}, "bucket": {"max_n": 3}, "mode": {"max_n": 3}}
+OF_SUBWORDS["hash_count"] = {"max_n": 3, "mode": "floret"}
 
 
 def test_every_option_is_tried():
@@ -110,7 +114,7 @@ def test_every_option_is_tried():
 
 @pytest.mark.parametrize("option", CHANGES)
 def test_every_option_changes_the_result(planted_file, option):
-    base = {**QUICK, "min_count": 1} | ({"max_n": 3} if option in ("min_n", "bucket") else {})
+    base = {**QUICK, "min_count": 1} | OF_SUBWORDS.get(option, {})
     a = fastw2v.train(planted_file, **base)
     b = fastw2v.train(planted_file, **base | {option: CHANGES[option]})
     assert a.vectors.shape != b.vectors.shape or not np.array_equal(a.vectors, b.vectors)

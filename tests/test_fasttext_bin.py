@@ -508,6 +508,17 @@ def test_models_that_cannot_be_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_tables_of_floret(tmp_path):
+    rows, buckets = np.ones((5, 2), np.float32), np.arange(5, dtype=np.int32)
+    subwords = Subwords(Ngrams(2, 3, 5, 2), rows, buckets, buckets)
+    embeddings = Embeddings(["a", "b"], np.ones((2, 2), np.float32), subwords=subwords)
+    embeddings.export(tmp_path / "v.bin")
+    assert (tmp_path / "v.bin").read_bytes().startswith(b"2 2\n")
+    with pytest.raises(FormatError, match="a fastText model can't hold rows that words and n-grams share"):
+        embeddings.export(tmp_path / "w.bin", "fasttext-bin")
+    assert not (tmp_path / "w.bin").exists()
+
+
 @pytest.mark.parametrize(
     "metadata",
     [

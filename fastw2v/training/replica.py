@@ -52,7 +52,8 @@ def initial_matrices(
 
 def ngrams_of(config: TrainConfig) -> Ngrams | None:
     """Return the n-grams that words have; None without subwords."""
-    return Ngrams(config.min_n, config.max_n, config.bucket) if config.max_n else None
+    hash_count = config.hash_count if config.mode == "floret" else 0
+    return Ngrams(config.min_n, config.max_n, config.bucket, hash_count) if config.max_n else None
 
 
 def composition_of(vocab: Vocab, config: TrainConfig) -> Composition | None:
@@ -61,7 +62,7 @@ def composition_of(vocab: Vocab, config: TrainConfig) -> Composition | None:
     if ngrams is None:
         return None
     kept = expected_kept(vocab.counts, keep_thresholds(vocab.counts, config.sample))
-    return compose_vocabulary(*rows_of_words(vocab.words, ngrams), ngrams.bucket, kept)
+    return compose_vocabulary(*rows_of_words(vocab.words, ngrams), ngrams.bucket, kept, ngrams.own_rows)
 
 
 def memory_bill(
@@ -241,8 +242,9 @@ class Replica:
         V, columns = self.model.V, self.model.vector_size
         here, there = self.composition, source.subwords
         _, ours, theirs = np.intersect1d(here.buckets, there.buckets, assume_unique=True, return_indices=True)
-        targets = np.concatenate([rows, here.bucket_rows[ours].astype(np.int64)])
-        sources = np.concatenate([source_rows, there.bucket_rows[theirs].astype(np.int64)])
+        own = slice(None if there.ngrams.own_rows else 0)
+        targets = np.concatenate([rows[own], here.bucket_rows[ours].astype(np.int64)])
+        sources = np.concatenate([source_rows[own], there.bucket_rows[theirs].astype(np.int64)])
         counts = np.bincount(targets, minlength=len(V))
         V[counts > 0] = 0
         for start in range(0, len(targets), COPIED_ROWS):

@@ -150,6 +150,7 @@ class Exchange(Nearest):
         | ``.glove`` | glove | no header; the fewest digits that read back as the same float32 |
         | ``.npz`` | npz | arrays ``vectors``, ``words`` and ``counts`` for `numpy.load` |
         | ``.tsv`` | projector | for the Embedding Projector: numbers, and words and counts in ``.metadata.tsv`` |
+        | ``.floret`` | floret | the rows of buckets, for ``spacy init vectors --mode floret`` |
         | | model2vec | a folder that model2vec and sentence-transformers open |
 
         ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` after the suffix compresses the file. Links are followed. A file that
@@ -169,8 +170,9 @@ class Exchange(Nearest):
 
         Raises:
             FormatError: the suffix is unknown; the format can't hold a word (white space in word2vec, GloVe and
-                fastText files, NUL in fastText files and at the end in npz, no valid UTF-8 in model2vec); a vector is
-                not finite; or the file is read-only, is part of a model folder, or can't be written.
+                fastText files, NUL in fastText files and at the end in npz, no valid UTF-8 in model2vec); the format is
+                floret, but the vectors were not trained with ``mode="floret"``, or it is fasttext-bin, but they were; a
+                vector is not finite; or the file is read-only, is part of a model folder, or can't be written.
             FolderError: the folder holds something else, or can't be written.
             ConfigError: (a ValueError) ``space`` holds white space, or makes two words equal.
             ValueError: the format is none of these.

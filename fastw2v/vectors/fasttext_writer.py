@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
+from ..errors import FormatError, option
 from ..files.arrays import first_not_finite
 from ..screen import printable
 from ..subwords.ngrams import rows_of_words
@@ -35,6 +35,11 @@ def check_rows(name: str, words: Sequence[str], vectors: NDArray[np.float32], or
         raise FormatError(f"the outside row of the word {printable(words[row])!r:.60} is not finite: repair it")
     if subwords is None:
         return
+    if not subwords.ngrams.own_rows:
+        raise FormatError(
+            f"{name}: a fastText model can't hold rows that words and n-grams share, as in floret: give "
+            f"{option('format', 'floret')}, or word2vec-bin"
+        )
     if first_not_finite(subwords.rows) is not None:
         raise FormatError(f"{name}: a row of n-grams is not finite: train again")
     start = 0
@@ -152,10 +157,7 @@ def _own_rows(words: Sequence[str], vectors: NDArray[np.float32], subwords: Subw
 
 def _bucket_rows(subwords: Subwords) -> Iterator[NDArray[np.float32]]:
     """Yield the rows of all buckets, a block at a time."""
-    n_buckets, size = subwords.ngrams.bucket, subwords.rows.shape[1]
-    step = max(1, BLOCK_BYTES // (4 * size))
+    n_buckets = subwords.ngrams.bucket
+    step = max(1, BLOCK_BYTES // (4 * subwords.rows.shape[1]))
     for start in range(0, n_buckets, step):
-        block = np.zeros((min(step, n_buckets - start), size), np.float32)
-        first, last = np.searchsorted(subwords.buckets, [start, start + len(block)])
-        block[subwords.buckets[first:last] - start] = subwords.rows[subwords.bucket_rows[first:last]]
-        yield block
+        yield subwords.of_buckets(start, min(start + step, n_buckets))

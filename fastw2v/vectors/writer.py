@@ -16,6 +16,10 @@ model2vec
     A folder; see `model2vec`.
 fasttext-bin
     A fastText model; see `fasttext_writer`.
+floret
+    The rows of buckets, for spaCy, as floret writes them: a line
+    ``bucket vector_size min_n max_n hash_count seed < >``, then a row of text per bucket: its number, and the numbers
+    with the digits of glove. No word is in it.
 
 All words and numbers are checked before anything is written.
 """
@@ -26,10 +30,10 @@ import lzma
 import os
 import zipfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
+from itertools import count, islice
 from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,6 +50,8 @@ from ..files.replacing import STANDARD_OUTPUT, check_name, is_pipe, replacing
 from ..files.staging import is_part
 from ..machine import usable_cores
 from ..screen import counted, printable
+from ..subwords.ngrams import FLORET_SEED
+from ..subwords.table import Subwords
 from ..vocab import check_storable
 from . import model2vec
 from .matrix import Origin
@@ -58,6 +64,7 @@ SUFFIXES: dict[str, Format] = {
     ".glove": "glove",
     ".npz": "npz",
     ".tsv": "projector",
+    ".floret": "floret",
 }
 # Formats whose files often have the same name, and that readers tell apart.
 _ALIKE: tuple[set[Format], ...] = {"word2vec-text", "glove"}, {"word2vec-bin", "fasttext-bin"}
@@ -82,12 +89,13 @@ def write(
     """Write words, vectors, shape ``(n_words, vector_size)``, and counts; see `embeddings.Embeddings.export`.
 
     With ``exact``, word2vec-text has the fewest digits that read back as the same float32, as glove, not six decimals.
-    A fastText model holds what ``origin`` adds; None adds nothing.
+    A fastText model also holds what ``origin`` adds; None adds nothing. The format floret has the rows of its subwords
+    instead.
     """
     origin = Origin(None, None, {}) if origin is None else origin
     name = local_path(path, FormatError, output=True)
     check_name(name, FormatError)
-    chosen = format_of(name, format, has_subwords=origin.subwords is not None)
+    chosen = format_of(name, format, subwords=origin.subwords)
     suffix, packing = _suffixes(name)
     meant = SUFFIXES.get(suffix, chosen) if suffix else chosen
     if meant != chosen and not any({meant, chosen} <= alike for alike in _ALIKE):
@@ -96,12 +104,14 @@ def write(
         doubt(f"{name}: numpy.load and fastw2v read an .npz file only without {packing}: decompress it first")
     if chosen == "fasttext-bin" and packing:
         doubt(f"{name}: fastText reads a .bin file only without {packing}: decompress it first")
-    row = first_not_finite(vectors)
-    if row is not None:
-        raise FormatError(f"the vector of the word {words[row]!r:.60} is not finite: repair it")
-    if chosen == "word2vec-text" and not exact:
-        _doubt_small(name, words, vectors)
-    check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
+    table = _floret_table(name, origin.subwords) if chosen == "floret" else None
+    if table is None:
+        row = first_not_finite(vectors)
+        if row is not None:
+            raise FormatError(f"the vector of the word {words[row]!r:.60} is not finite: repair it")
+        if chosen == "word2vec-text" and not exact:
+            _doubt_small(name, words, vectors)
+        check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
     if chosen == "fasttext-bin":
         from .fasttext_writer import check_rows, write_fasttext  # Its kernels are for such files only.
 
@@ -132,6 +142,8 @@ def write(
             # A compressed stream can't go back, nor can a file that is appended to.
             in_order = packing or name == STANDARD_OUTPUT
             _write_npz(_without_seek(file) if in_order else file, words, vectors, counts)
+        elif table is not None:
+            _write_floret(file, table)
         elif chosen == "glove":
             _write_text(file, words, vectors, separator=b" ")
         elif chosen == "fasttext-bin":
@@ -146,10 +158,10 @@ def write(
                 _write_text(file, words, vectors, separator=b" ", shortest=False, end=b" ", newline=b"\n")
 
 
-def format_of(path: str | PathLike[str], format: Format | None = None, *, has_subwords: bool = False) -> Format:
+def format_of(path: str | PathLike[str], format: Format | None = None, *, subwords: Subwords | None = None) -> Format:
     """Return the format in which a file will be written: ``format``, or what the suffix means.
 
-    The suffix ``.bin`` means fastText's format for vectors with subwords, and word2vec's for others.
+    The suffix ``.bin`` means fastText's format for vectors with fastText's subwords, and word2vec's for others.
 
     Raises:
         FormatError: the suffix means none.
@@ -171,7 +183,8 @@ def format_of(path: str | PathLike[str], format: Format | None = None, *, has_su
             f"{name}: the suffix {suffix:.60} means no format: use one of {known}, optionally followed by one of "
             f"{', '.join(_PACKINGS)}, or give {option('format')}"
         )
-    return "fasttext-bin" if suffix == ".bin" and has_subwords else SUFFIXES[suffix]
+    is_fasttext = subwords is not None and subwords.ngrams.own_rows
+    return "fasttext-bin" if suffix == ".bin" and is_fasttext else SUFFIXES[suffix]
 
 
 def _suffixes(name: str) -> tuple[str, str]:
@@ -193,6 +206,19 @@ def _targets(name: str, format: Format) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------------ checks
+
+
+def _floret_table(name: str, subwords: Subwords | None) -> Subwords:
+    """Return the rows of floret's way, or raise `FormatError` if there are none or a number is not finite."""
+    if subwords is None or subwords.ngrams.own_rows:
+        raise FormatError(
+            f"{name}: floret holds rows that words and n-grams share by their hashes, which these vectors are not made "
+            f"of: train with {option('mode', 'floret')}, or choose another format"
+        )
+    row = first_not_finite(subwords.rows)
+    if row is not None:
+        raise FormatError(f"row {row} of the table of n-grams is not finite: repair it")
+    return subwords
 
 
 def _doubt_small(name: str, words: Sequence[str], vectors: NDArray[np.float32]) -> None:
@@ -340,7 +366,8 @@ def _write_text(
     Without words, write only the numbers.
     """
     rows = _rows_at_once(vectors)
-    texts = _texts(vectors, rows, shortest=shortest, separator=separator, end=end)
+    blocks = (vectors[start : start + rows] for start in range(0, len(vectors), rows))
+    texts = _texts(blocks, shortest=shortest, separator=separator, end=end)
     if not len(words):
         for text, _ in texts:
             file.write(text)
@@ -354,15 +381,32 @@ def _write_text(
         file.write(b"".join(pieces))
 
 
-def _texts(vectors: NDArray[np.float32], rows: int, **form: Any) -> Iterator[tuple[memoryview, list[int]]]:
-    """Yield `decimals.text_of_rows` of each block of rows, in order, made by as many threads as there are cores."""
+def _write_floret(file: BinaryIO, subwords: Subwords) -> None:
+    """Write a row per bucket, zeros where no word reaches the bucket; only a few blocks of rows are in memory."""
+    ngrams, size = subwords.ngrams, subwords.rows.shape[1]
+    header = (ngrams.bucket, size, ngrams.min_n, ngrams.max_n, ngrams.hash_count, FLORET_SEED)
+    file.write(b"%d %d %d %d %d %d < >\n" % header)
+    rows, numbers = _rows_at_once(subwords.rows), count()
+    starts = range(0, ngrams.bucket, rows)
+    blocks = (subwords.of_buckets(start, min(start + rows, ngrams.bucket)) for start in starts)
+    for text, ends in _texts(blocks, shortest=True, separator=b" ", end=b"\n"):
+        pieces: list[bytes | memoryview] = []
+        start = 0
+        for stop in ends:
+            pieces += (b"%d " % next(numbers), text[start:stop])
+            start = stop
+        file.write(b"".join(pieces))
+
+
+def _texts(blocks: Iterable[NDArray[np.float32]], **form: Any) -> Iterator[tuple[memoryview, list[int]]]:
+    """Yield `text_of_rows` of each block of rows, in order, made by as many threads as there are cores."""
     from .decimals import text_of_rows  # Its kernels are for text only.
 
     workers = usable_cores()
     with ThreadPoolExecutor(workers, thread_name_prefix="fastw2v-text") as pool:
         ahead: deque[Future[tuple[memoryview, list[int]]]] = deque()
-        for start in range(0, len(vectors), rows):
-            ahead.append(pool.submit(text_of_rows, vectors[start : start + rows], **form))
+        for block in blocks:
+            ahead.append(pool.submit(text_of_rows, block, **form))
             if len(ahead) > 2 * workers:  # The texts of all rows would fill the memory.
                 yield ahead.popleft().result()
         while ahead:
