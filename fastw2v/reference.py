@@ -33,9 +33,29 @@ A tile draws N noise words n_1..n_N once for all its centres and weights the ter
 which is the same cost. The gradient is linear in the terms, so its mean is the same too: it depends on the distribution
 of each draw, and does not need draws that are independent between pairs. Sharing noise words adds variance, never bias.
 
+From words to subwords. A composed centre vector (Bojanowski et al. 2017) is the mean of rows of V: G_c has the row of
+word c and those of its character n-grams. Row r is in it m_cr times: an n-gram that a word has twice counts twice. All
+pairs see V through v_c alone, so the chain rule gives::
+
+    v_c = 1 / |G_c| sum_{r in G_c} V[r]          dJ/dV[r] = m_cr / |G_c| dJ/dv_c
+
+A step along the true gradient moves v_c itself by alpha sum_r (m_cr / |G_c|)^2 of dJ/dv_c, about 1 / |G_c|: a long word
+hardly learns. fastText instead adds the whole -alpha dJ/dv_c to each row, m_cr times. Kernels here add it to each row
+once. When centre j is trained, the vector of word i then moves by -alpha K_ij dJ/dv_j, where::
+
+    K_ij = sum_{r in G_i and in G_j} m_ir / |G_i|,      K_ii = 1
+
+or |G_i and G_j| / |G_i| where no n-gram is repeated. So v_c takes just the step of a word with a row of its own, and
+the rows that it shares add what similar words learn: descent on the vectors themselves, with K as preconditioner. K_ij
+is at most 1: nothing moves a vector further than the gradient says. Adding m_cr times would make K_ii sum_r m_cr^2 /
+|G_c|, which grows with the length of words like ``aaaaaaaa``. The true gradient was measured beside this one
+(``bench/NOTES.md``) and learns less at any rate, so the whole gradient it is.
+
 The second half of the file holds the kernels' twins: same names, same argument order, same random stream.
 """
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -60,6 +80,7 @@ from .kernels.records import (
 )
 from .kernels.spans import PIECE
 from .kernels.tile import BUCKETS, LOSS_EVERY
+from .subwords.ngrams import Ngrams
 
 Array = NDArray[np.floating]
 
@@ -205,6 +226,23 @@ def skipgram_window(
     return loss, dV, dU
 
 
+def composed_centre(rows: Sequence[int] | NDArray[np.integer], V: Array) -> Array:
+    """Return v_c, the mean of rows of V; a row that is listed twice counts twice."""
+    mean_of_rows: Array = V[np.asarray(rows, np.int64)].mean(axis=0)
+    return mean_of_rows
+
+
+def composed_gradient(rows: Sequence[int] | NDArray[np.integer], dv_c: Array, shape: tuple[int, int]) -> Array:
+    """Return dJ/dV from dJ/dv_c, v_c being a `composed_centre`: a row that is m times in ``rows`` gets m / |G_c| of it.
+
+    Args:
+        rows: rows of V, G_c.
+        dv_c: (d,).
+        shape: that of V.
+    """
+    return add_by_row(rows, np.tile(dv_c / len(rows), (len(rows), 1)), shape)
+
+
 # --------------------------------------------------------------------------------------------- the kernels' twins
 
 _MASK_64 = 2**64 - 1
@@ -291,10 +329,27 @@ def update_pair(
     return loss
 
 
+def compose(model: Model, words: NDArray[np.int32], H: Array) -> None:
+    """Twin of `composed.compose`."""
+    V, d = model.V, model.vector_size
+    for i, word in enumerate(words):
+        parts = slice(*model.part_offsets[word : word + 2])
+        H[i, :d] = model.part_shares[parts] @ V[model.part_rows[parts], :d]
+
+
+def spread(model: Model, words: NDArray[np.int32], H: Array, before: Array) -> None:
+    """Twin of `composed.spread`."""
+    V, d = model.V, model.vector_size
+    for i, word in enumerate(words):
+        parts = slice(*model.part_offsets[word : word + 2])
+        np.add.at(V[:, :d], model.part_rows[parts], H[i, :d] - before[i, :d])
+
+
 def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampling, rate: Rate, worker: Worker) -> None:
     """Twin of `pair.train_span`."""
-    (ids, offsets), (V, U, _) = text, model
+    (ids, offsets), V, U = text, model.V, model.U
     (noise, keep, window, negative), (rng, _, negatives, _, grad, tally) = sampling, worker
+    H = np.zeros((1, V.shape[1]), V.dtype)
     position = start
     while position < stop:
         sentence = sentence_of(offsets, position)
@@ -319,13 +374,19 @@ def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampli
         alpha = rate.alpha + rate.step * position
         for i in range(len(before), len(before) + len(centres)):
             reach = window - draw_below(rng, window)
+            rows, centre, words = V, kept[i], np.array(kept[i : i + 1], np.int32)
+            if len(model.part_offsets):
+                compose(model, words, H)
+                rows, centre, before_it = H, 0, H.copy()
             for j in range(max(0, i - reach), min(len(kept), i + reach + 1)):
                 if j == i:
                     continue
                 n = draw_negatives(rng, noise, kept[j], negatives[:negative])
-                tally[LOSS] += update_pair(V, U, kept[i], kept[j], negatives[:n], alpha, grad)
+                tally[LOSS] += update_pair(rows, U, centre, kept[j], negatives[:n], alpha, grad)
                 tally[PAIRS] += 1
                 tally[LOSS_PAIRS] += 1
+            if len(model.part_offsets):
+                spread(model, words, H, before_it)
         tally[TRAINED] += len(centres)
         position = end
 
@@ -413,7 +474,8 @@ def tile_step(
 
     All gradients are computed before any row moves; a row that is in the tile several times gets the sum.
     """
-    (V, U, vector_size), (centres, contexts, first, last, skip), (negatives, weights) = model, tile, shared
+    V, U, vector_size = model.V, model.U, model.vector_size
+    (centres, contexts, first, last, skip), (negatives, weights) = tile, shared
     T, N = len(centres), len(negatives)
     i, j = np.array([(i, j) for i in range(T) for j in range(first[i], last[i]) if j != skip + i], int).reshape(-1, 2).T
     v, u_o, u_n = V[centres, :vector_size], U[contexts, :vector_size], U[negatives, :vector_size]
@@ -506,8 +568,13 @@ def tile_span(
                     negative / shared * sum(tokens[k] != word for k in places) for places in outside for word in now
                 ]
                 if pairs > 0:
+                    words, rows, trained = tokens[c : c + T], tokens[c : c + T], model
+                    if len(model.part_offsets):
+                        H = np.zeros((T, model.V.shape[1]), model.V.dtype)
+                        compose(model, words, H)
+                        rows, trained, before = np.arange(T, dtype=np.int32), Model(H, *model[1:3]), H.copy()
                     tile = Tile(
-                        tokens[c : c + T],
+                        rows,
                         tokens[:high],
                         np.array([min(places, default=0) for places in outside], np.int32),
                         np.array([max(places, default=-1) + 1 for places in outside], np.int32),
@@ -515,7 +582,9 @@ def tile_span(
                     )
                     noise_words = Shared(np.array(now, np.int32), np.array(weights, model.V.dtype))
                     ahead, alpha = Ahead(tokens[:0], negatives[:0]), rate.alpha + rate.step * position
-                    loss = tile_step(model, tile, noise_words, alpha, turn == 0, ahead, floats, integers)
+                    loss = tile_step(trained, tile, noise_words, alpha, turn == 0, ahead, floats, integers)
+                    if len(model.part_offsets):
+                        spread(model, words, H, before)
                     if turn == 0:
                         tally[LOSS] += every * loss
                         tally[LOSS_PAIRS] += every * pairs
@@ -542,6 +611,71 @@ def tile_chunk(
     for k in range(len(cuts) - 1):
         worker = _worker(workers, k % len(workers.rng))
         tile_span(text, int(cuts[k]), int(cuts[k + 1]), model, sampling, tiling, rate, worker)
+
+
+# ------------------------------------------------------------------------------------------------------- subwords
+
+
+def hash_bytes(letters: NDArray[np.uint8], start: int, stop: int) -> int:
+    """Twin of `ngrams.hash_bytes`: FNV-1a, in Python integers, of bytes taken as signed ones."""
+    h = 2_166_136_261
+    for letter in letters[start:stop].view(np.int8):
+        h = (h ^ int(letter) % 2**32) * 16_777_619 % 2**32
+    return h
+
+
+def ngram_buckets(
+    letters: NDArray[np.uint8], offsets: NDArray[np.int64], ngrams: Ngrams, starts: NDArray[np.int64], own_rows: bool
+) -> NDArray[np.int64]:
+    """Twin of `ngrams.ngram_buckets`, which cuts each word into characters first."""
+    rows: list[int] = []
+    n_words = len(offsets) - 1
+    for w, (first, last) in enumerate(pairwise(offsets)):
+        starts[w] = len(rows)
+        characters = re.findall(rb"[^\x80-\xbf][\x80-\xbf]*", letters[first:last].tobytes())
+        rows += [w] * own_rows
+        for i in range(len(characters)):
+            for length in range(ngrams.min_n, ngrams.max_n + 1):
+                ngram = characters[i : i + length]
+                if len(ngram) == length and not (length == 1 and i in (0, len(characters) - 1)):
+                    joined = np.frombuffer(b"".join(ngram), np.uint8)
+                    rows.append(n_words * own_rows + hash_bytes(joined, 0, len(joined)) % ngrams.bucket)
+    starts[n_words] = len(rows)
+    return np.array(rows, np.int64)
+
+
+def sign_rows(starts: NDArray[np.int64], rows: NDArray[np.int64], signs: NDArray[np.uint64]) -> None:
+    """Twin of `composition.sign_rows`: a word's number is the next one of a random stream."""
+    rng = np.zeros(1, np.uint64)
+    for start, stop in pairwise(starts):
+        number = next_u64(rng)
+        for row in set(rows[start:stop]):
+            signs[row] = (int(signs[row]) + number) & _MASK_64
+
+
+def count_rows(
+    starts: NDArray[np.int64], rows: NDArray[np.int64], counts: NDArray[np.float64], sums: NDArray[np.float64]
+) -> None:
+    """Twin of `composition.count_rows`."""
+    np.add.at(sums, rows[: starts[-1]], np.repeat(counts, np.diff(starts)))
+
+
+def merge_rows(
+    starts: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    row_of: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    shares: NDArray[np.float32],
+) -> int:
+    """Twin of `composition.merge_rows`."""
+    n = 0
+    for w, (start, stop) in enumerate(pairwise(starts)):
+        offsets[w] = n
+        for row, times in sorted(Counter(row_of[rows[start:stop]].tolist()).items()):
+            rows[n], shares[n] = row, times / (stop - start)
+            n += 1
+    offsets[len(starts) - 1] = n
+    return n
 
 
 # ------------------------------------------------------------------------------------------------- walks on graphs
