@@ -69,6 +69,9 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("seed", int, "seed of all random numbers"),
     ("max_vocab", int, "keep only this many of the most frequent words"),
     ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
+    ("min_n", int, "least number of characters of an n-gram"),
+    ("max_n", int, "largest number of characters of an n-gram, such as 6; 0 turns subwords off"),
+    ("bucket", int, "buckets that n-grams are hashed to"),
 )
 MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe or fastText's .vec, compressed or not; or .npz"
 FILE_HELP = (
@@ -83,7 +86,7 @@ FORMAT_HELP = (
 )
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 _OF_PHRASES = ("phrases", "phrase_min_count", "phrase_threshold", "phrase_scoring", "connector_words")
-_OF_GRAPH = {name for name, _, _ in _OPTIONS} - {"min_count", "max_vocab"}
+_OF_GRAPH = {name for name, _, _ in _OPTIONS} - {"min_count", "max_vocab", "min_n", "max_n", "bucket"}
 _OF_WALKS: tuple[tuple[str, type, Any, str], ...] = (
     ("p", float, 1.0, "return parameter: below 1 a walk goes back more often, above 1 less often"),
     ("q", float, 1.0, "in-out parameter: below 1 a walk moves away from where it came from, above 1 it stays near"),

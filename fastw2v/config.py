@@ -17,6 +17,9 @@ _INTEGERS: dict[str, tuple[int, int]] = {
     "workers": (1, 4_096),
     "seed": (0, 2**63 - 1),
     "max_vocab": (1, 2**31 - 1),
+    "min_n": (1, 50),
+    "max_n": (0, 50),
+    "bucket": (1, 100_000_000),
 }
 # lowest, highest, and whether the lowest itself is allowed
 _REALS: dict[str, tuple[float, float, bool]] = {
@@ -49,6 +52,9 @@ class TrainOptions(IdOptions, total=False):
 
     min_count: int | None
     max_vocab: int | None
+    min_n: int
+    max_n: int
+    bucket: int
 
 
 class _Workers:
@@ -84,6 +90,10 @@ class TrainConfig:
         max_vocab: keep only this many of the most frequent words; None keeps all.
         kernel: ``"tile"``, tiles of centres that share their noise words; or ``"pair"``, one pair after another, as in
             word2vec.c. Where the corpus is too small for tiles, or alpha too high, `train` falls back to pairs.
+        min_n: least number of characters of an n-gram.
+        max_n: largest number of characters of an n-gram. 0 turns subwords off: a word has one row of V. Otherwise its
+            vector is the mean of its own row and those of its n-grams, as in fastText.
+        bucket: n-grams are hashed to this many buckets.
     """
 
     vector_size: int = 100
@@ -99,6 +109,9 @@ class TrainConfig:
     seed: int = 1
     max_vocab: int | None = None
     kernel: str = "tile"
+    min_n: int = 3
+    max_n: int = 0
+    bucket: int = 2_000_000
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -113,6 +126,10 @@ class TrainConfig:
             raise ConfigError(
                 f"{option('min_alpha')} is {self.min_alpha:g}, above the {option('alpha')} of {self.alpha:g}: "
                 "give at most that"
+            )
+        if 0 < self.max_n < self.min_n:
+            raise ConfigError(
+                f"{option('min_n')} is {self.min_n}, above the {option('max_n')} of {self.max_n}: give at most that"
             )
 
 

@@ -353,7 +353,7 @@ def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
     return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics, subwords)
 
 
-def read_subwords(folder: Path, manifest: dict[str, Any], shape: tuple[int, int]) -> Subwords:
+def read_subwords(folder: Path, manifest: dict[str, Any], shape: tuple[Any, Any]) -> Subwords:
     """Open the rows of words and n-grams of a model folder.
 
     Raises:

@@ -126,7 +126,11 @@ def train_nodes(
     """Train as `train_ray` does, with nodes of this class."""
     check_names("train_ray", options, RayTrainOptions)
     explicit = given_options(options)
-    TrainConfig(**explicit)  # It raises before anything is touched.
+    if TrainConfig(**explicit).max_n:  # It raises before anything is touched.
+        raise ConfigError(
+            f"{option('max_n')} is {explicit['max_n']!r:.20}: nodes do not train n-grams yet; give 0, or train on one "
+            "machine"
+        )
     with sigterm_raises(), output_folder(run.output) as folder, ExitStack() as stack:
         state, explicit, config = run.start(folder, explicit)
         asked = {

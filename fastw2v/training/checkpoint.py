@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ from ..screen import printable
 from ..text.corpus import Corpus
 from .finite import all_finite
 from .ledger import Range, check_ranges, length
+
+#: Padded matrices of a run, see `Replica.matrices`.
+Matrices: TypeAlias = tuple[NDArray[np.float32], ...]
 
 FOLDER = "checkpoint"  # in the staging folder, while it is being written
 # Free memory must hold V and U this many times: Linux makes a process that writes 15 % of the memory wait for the disk.
@@ -100,7 +103,9 @@ def read_state(folder: Path) -> State | None:
         ledger = progress.get(LEDGER)
         rng = [int(state, 16) for state in progress["rng"]] if ledger is None else []
         complete = bool(progress["complete"])
-        digests = {name: manifest["sha256"][name] for name in ("V.npy", "U.npy", "metrics.jsonl")}
+        parts = ["V.npy", "U.npy", "metrics.jsonl"]
+        parts += ["subwords.npy", "buckets.npy"] if manifest.get("subwords") is not None else []
+        digests = {name: manifest["sha256"][name] for name in parts}
         sums = [progress["tokens_trained"], progress["pairs"]]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FolderError(
@@ -119,6 +124,7 @@ def read_state(folder: Path) -> State | None:
             )
     embeddings = load(folder)
     fits = embeddings.outside is not None and embeddings.vector_size == config.vector_size
+    fits = fits and (embeddings.subwords is None) == (config.max_n == 0)
     if not fits or not all("pairs" in record for record in embeddings.metrics):
         raise FolderError(f"{folder / MODEL_MANIFEST} does not describe the other files of the run; {again}")
     return State(folder, embeddings, config, tokens, complete, rng, seconds, place)
@@ -308,15 +314,12 @@ class Checkpoints:
         before = {} if state is None else state.embeddings.metadata["progress"]
         self._moved = before.get(MOVED) is True
 
-    def after_chunk(
-        self, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32], *, epoch_ended: bool
-    ) -> None:
+    def after_chunk(self, live: Embeddings, matrices: Callable[[], Matrices], *, epoch_ended: bool) -> None:
         """Save the run if a checkpoint is due, and raise the error of the last one, if it failed.
 
         Args:
             live: the run's vocabulary, metadata and metrics.
-            V: its centre rows, as `aligned_zeros` makes them.
-            U: its outside rows.
+            matrices: returns the matrices of the run, see `Replica.matrices`.
             epoch_ended: a checkpoint is due because an epoch has ended.
 
         Raises:
@@ -330,27 +333,28 @@ class Checkpoints:
             return
         self._due = False
         self._last = time.monotonic()
-        free, size = available_memory(), V.nbytes + U.nbytes
+        made = matrices()
+        free, size = available_memory(), sum(matrix.nbytes for matrix in made)
         if free is not None and free < size:
-            self._write(live, V, U)
+            self._write(live, made)
             return
         try:
             if goes_into_page_cache(size, free):
-                self._write_parts(live, V, U)
+                self._write_parts(live, made)
                 self._writing = self._pool.submit(self._publish, live.metadata["progress"]["tokens"])
             else:
                 snapshot = Embeddings.live(
-                    live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), live.metrics
+                    live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), live.metrics, live.subwords
                 )
-                self._writing = self._pool.submit(self._write, snapshot, V.copy(), U.copy())
+                self._writing = self._pool.submit(self._write, snapshot, tuple(matrix.copy() for matrix in made))
         except (MemoryError, RuntimeError):
             # The process has a memory limit, or no thread can start because the interpreter is shutting down.
-            self._write(live, V, U)
+            self._write(live, made)
 
-    def save(self, live: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+    def save(self, live: Embeddings, matrices: Callable[[], Matrices]) -> None:
         """Save the run at its end, complete or not; arguments and errors are those of `after_chunk`."""
         self._wait()
-        self._write(live, V, U)
+        self._write(live, matrices())
         finish(self._partial.parent, live.metadata["progress"])
 
     @property
@@ -406,28 +410,29 @@ class Checkpoints:
                 f"make the folder writable, then use {option('resume', True)} to continue from there"
             ) from None
 
-    def _write(self, snapshot: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
-        self._write_parts(snapshot, V, U)
+    def _write(self, snapshot: Embeddings, matrices: Matrices) -> None:
+        self._write_parts(snapshot, matrices)
         self._publish(snapshot.metadata["progress"]["tokens"])
 
-    def _write_parts(self, snapshot: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+    def _write_parts(self, snapshot: Embeddings, matrices: Matrices) -> None:
         with self.remedy():
-            self._make(snapshot, V, U)
+            self._make(snapshot, matrices)
 
     def _publish(self, tokens: int) -> None:
         with self.remedy():
             publish(self._partial, self._partial / FOLDER, MODEL_MANIFEST)
         self.saved, self._tokens = self._partial.parent, tokens
 
-    def _make(self, snapshot: Embeddings, V: NDArray[np.float32], U: NDArray[np.float32]) -> None:
+    def _make(self, snapshot: Embeddings, matrices: Matrices) -> None:
         progress = snapshot.metadata["progress"]
-        if not (all_finite(V) and all_finite(U)):
+        if not all(map(all_finite, matrices)):
             visited = progress["tokens"] - (progress["epoch"] - 1) * snapshot.metadata["corpus"]["tokens"]
             raise DivergedError(progress["epoch"], visited, progress["alpha"])
         made = self._begin(progress)
         columns = snapshot.vector_size
-        parts = V[:, :columns], U[:, :columns]
-        Embeddings.live(snapshot.vocab, *parts, snapshot.metadata, snapshot.metrics).write_parts(made)
+        V, U, *rows = (matrix[:, :columns] for matrix in matrices)
+        subwords = None if snapshot.subwords is None else snapshot.subwords._replace(rows=rows[0])
+        Embeddings.live(snapshot.vocab, V, U, snapshot.metadata, snapshot.metrics, subwords).write_parts(made)
 
     def _begin(self, progress: dict[str, Any]) -> Path:
         """Make the folder to write into, and note in ``progress`` if a finished model must move out of the way."""

@@ -31,7 +31,7 @@ from ..text.walks import check_walks, check_words, corpus_of_walks, doubt_sparse
 from .callbacks import Callback, Progress
 from .checkpoint import DIFFERED, Checkpoints, State, differences
 from .finite import Watch
-from .replica import Replica
+from .replica import Replica, composition_of
 from .run import (
     Run,
     announce,
@@ -237,10 +237,11 @@ def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state
     total, done = n_tokens * config.epochs, begin(run, corpus, config, state, sizes)
     if state is not None and done == total:
         return state.embeddings
-    announce(corpus, config, run.progress, saved=folder is not None)
+    composition = composition_of(corpus.vocab, config)
+    announce(corpus, config, run.progress, saved=folder is not None, composition=composition)
     trim_memory()  # This gives back the memory that reading the corpus took.
-    replica = Replica(corpus.vocab.counts, config, own_counts=corpus.own_counts)
-    (V, U, _), tiling = replica.model, replica.tiling
+    replica = Replica(corpus.vocab.counts, config, own_counts=corpus.own_counts, composition=composition)
+    V, U, tiling = replica.model.V, replica.model.U, replica.tiling
     if config.kernel == "tile" and tiling is None:
         say(run.progress, "using the pair kernel: too few tokens or words, or too high an alpha, for tiles")
     tiles = None if tiling is None else tiling._asdict()
@@ -263,7 +264,8 @@ def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state
         metadata["init_from"] = replica.start_from(run.vectors, corpus.vocab, own_counts)
         report_taken(run.progress, metadata["init_from"])
 
-    watch = Watch(V, U, config.workers)
+    # Rows of n-grams are not those of words. A value of theirs that is not finite is in U after the next gradient.
+    watch = Watch(V if composition is None else U, U, config.workers)
     with announced(run.progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         replica.compile(Text(corpus.ids, corpus.offsets))
         watch.all_is_well(corpus.ids[:0])
@@ -282,6 +284,8 @@ def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state
         bar = stack.enter_context(Bar(total, run.progress, done))
 
         def call(hook: str, now: Progress) -> bool:
+            if run.hooks[hook]:
+                replica.matrices()
             answers = [callback(now, _view(live)) for callback in run.hooks[hook]]
             return any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
 
@@ -296,7 +300,7 @@ def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state
             bar.show(now.epoch, config.epochs, now.tokens, now.loss, now.alpha)
             epoch_ended = now.tokens % n_tokens == 0
             if checkpoints is not None and now.tokens < total:
-                checkpoints.after_chunk(live, V, U, epoch_ended=epoch_ended)
+                checkpoints.after_chunk(live, replica.matrices, epoch_ended=epoch_ended)
             try:
                 stops = call("on_chunk", now)
                 stops |= epoch_ended and call("on_epoch_end", now)
@@ -309,7 +313,7 @@ def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state
                 break
         if checkpoints is not None:
             try:
-                checkpoints.save(live, V, U)
+                checkpoints.save(live, replica.matrices)
             except FolderError as error:
                 raise error from stopped_by or error.__cause__
         elif not replica.is_finite():
@@ -397,4 +401,4 @@ def _chunks(
 
 def _view(live: Embeddings) -> Embeddings:
     """Return a view for a callback. It has no norms of an earlier chunk, and no change to it reaches the run."""
-    return Embeddings.live(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata))
+    return Embeddings.live(live.vocab, live.vectors, live.outside, copy.deepcopy(live.metadata), subwords=live.subwords)

@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 from ..config import TrainConfig
 from ..embeddings import Embeddings
 from ..errors import ConfigError, option
+from ..kernels.composed import compose
 from ..kernels.parallel import Workers, bytes_of_workers, run_chunk
 from ..kernels.records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
 from ..kernels.sampling import expected_kept, keep_thresholds, noise_table, noise_weights, spawn_streams
 from ..kernels.spans import cut
 from ..kernels.tile import CENTRES, SHARED, choose_tiling
+from ..subwords.composition import Composition, compose_vocabulary, crowd_of
+from ..subwords.ngrams import Ngrams, rows_of_words
+from ..subwords.table import Subwords
+from ..vectors.lookup import read_only
 from ..vocab import Vocab
 from .finite import all_finite
 
@@ -27,32 +32,58 @@ BYTES_PER_WORD = 52  # At most, beside V and U: tables of noise words and subsam
 BYTES_PER_NAME = 176  # Of a word that is a number: string, place in the index, count, and twice that in counting.
 
 
-def initial_matrices(n_words: int, vector_size: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def initial_matrices(
+    n_words: int, vector_size: int, seed: int, n_rows: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return V, uniform in (-0.5, 0.5) / vector_size, and U, zero, as word2vec.c starts.
 
-    Rows are padded with zeros to whole cache lines: shape ``(n_words, width)``, width >= vector_size.
+    Rows are padded with zeros to whole cache lines: shape ``(n_words, width)``, width >= vector_size. If centre vectors
+    are composed of ``n_rows`` rows, V has that many, uniform in (-1, 1) / vector_size, as fastText starts.
     """
-    V: Any = aligned_zeros(n_words, vector_size, np.float32)
+    largest = np.float32(0.5 if n_rows is None else 1)
+    V: Any = aligned_zeros(n_words if n_rows is None else n_rows, vector_size, np.float32)
     U: Any = aligned_zeros(n_words, vector_size, np.float32)
     rng = np.random.default_rng(seed)
-    for start in range(0, n_words, DRAWN_ROWS):
+    for start in range(0, len(V), DRAWN_ROWS):
         rows = V[start : start + DRAWN_ROWS]
-        rows[:, :vector_size] = (rng.random((len(rows), vector_size), np.float32) - np.float32(0.5)) / vector_size
+        drawn = rng.random((len(rows), vector_size), np.float32) - np.float32(0.5)
+        rows[:, :vector_size] = drawn * (2 * largest) / vector_size
     return V, U
 
 
-def memory_bill(n_words: int, config: TrainConfig, names: bool = False) -> tuple[int, int, int]:
+def ngrams_of(config: TrainConfig) -> Ngrams | None:
+    """Return the n-grams that words have; None without subwords."""
+    return Ngrams(config.min_n, config.max_n, config.bucket) if config.max_n else None
+
+
+def composition_of(vocab: Vocab, config: TrainConfig) -> Composition | None:
+    """Return the rows of V that the vectors of a vocabulary are composed of; None without subwords."""
+    ngrams = ngrams_of(config)
+    if ngrams is None:
+        return None
+    kept = expected_kept(vocab.counts, keep_thresholds(vocab.counts, config.sample))
+    return compose_vocabulary(*rows_of_words(vocab.words, ngrams), ngrams.bucket, kept)
+
+
+def memory_bill(
+    n_words: int, config: TrainConfig, names: bool = False, composition: Composition | None = None
+) -> tuple[int, int, int]:
     """Return the bytes of V and U, of tables and vocabulary, and of the workers' scratch.
 
     Args:
         n_words: rows of V and of U.
         config: options of the run.
         names: the words are numbers, whose names are still to be made.
+        composition: what vectors are composed of; the composed vectors count as part of V.
     """
     width = aligned_zeros(0, config.vector_size, np.float32).shape[1]
     largest = Tiling(CENTRES[0], SHARED, 1, 1) if config.kernel == "tile" else None
     scratch = bytes_of_workers(config.workers, config.window, config.negative, width, largest)
-    return 8 * n_words * width, n_words * (BYTES_PER_WORD + names * BYTES_PER_NAME), scratch
+    matrices, tables = 8 * n_words * width, n_words * (BYTES_PER_WORD + names * BYTES_PER_NAME)
+    if composition is not None:
+        matrices += 4 * composition.n_rows * width
+        tables += sum(array.nbytes for array in composition[1:])
+    return matrices, tables, scratch
 
 
 def tiling_of(
@@ -60,6 +91,7 @@ def tiling_of(
     config: TrainConfig,
     trained: float | None = None,
     own_counts: NDArray[np.int64] | None = None,
+    composition: Composition | None = None,
 ) -> Tiling | None:
     """Return the tiles for a vocabulary; None where the options ask for the pair kernel, or no tile fits.
 
@@ -68,6 +100,7 @@ def tiling_of(
         config: options of the run.
         trained: tokens that the run will train, over all epochs; None for those that ``own_counts`` have.
         own_counts: int64 ``(n_words,)``, occurrences in the text of the run; None for ``counts``.
+        composition: what vectors are composed of; None if each word has one row of V.
     """
     if config.kernel == "pair":
         return None
@@ -75,7 +108,8 @@ def tiling_of(
     kept = expected_kept(own_counts, keep_thresholds(counts, config.sample))
     trained = float(kept.sum()) * config.epochs if trained is None else trained
     noise = noise_weights(counts, config.ns_exponent)
-    return choose_tiling(kept, noise, config.window, config.negative, config.alpha, trained)
+    crowd = None if composition is None else crowd_of(composition, kept)
+    return choose_tiling(kept, noise, config.window, config.negative, config.alpha, trained, crowd)
 
 
 class Replica:
@@ -94,6 +128,7 @@ class Replica:
         number: int = 0,
         tiling: Tiling | None = None,
         own_counts: NDArray[np.int64] | None = None,
+        composition: Composition | None = None,
     ) -> None:
         """Make the matrices of a new run.
 
@@ -103,12 +138,17 @@ class Replica:
             number: the number of this replica in a training; it decides the random streams of the workers.
             tiling: the tiling to use; None for one that fits the vocabulary, or for the pair kernel if none fits.
             own_counts: see `tiling_of`.
+            composition: what vectors are composed of; None if each word has one row of V.
         """
-        model = initial_matrices(len(counts), config.vector_size, config.seed)
-        self.model = Model(*model, config.vector_size)
+        n_rows = None if composition is None else composition.n_rows
+        V, U = initial_matrices(len(counts), config.vector_size, config.seed, n_rows)
+        parts = () if composition is None else (composition.offsets, composition.rows, composition.shares)
+        self.model = Model(V, U, config.vector_size, *parts)
+        self.ngrams, self.composition = ngrams_of(config), composition
+        self._composed = V if composition is None else aligned_zeros(len(counts), config.vector_size, np.float32)
         noise, keep = noise_table(counts, config.ns_exponent), keep_thresholds(counts, config.sample)
         self.sampling = Sampling(noise, keep, config.window, config.negative)
-        tiling = tiling or tiling_of(counts, config, own_counts=own_counts)
+        tiling = tiling or tiling_of(counts, config, own_counts=own_counts, composition=composition)
         width, n = self.model.V.shape[1], config.workers
         self.workers = Workers.create(n, config.seed, config.window, config.negative, width, tiling)
         self.rng[:] = spawn_streams(config.seed, (number + 1) * n)[-n:]
@@ -167,10 +207,13 @@ class Replica:
                 f"{option('init_from')} has no word of this corpus: check the language, and upper and lower case"
             )
         rows, source_rows = np.array(pairs, np.int64).T
-        V, U, columns = self.model
+        V, U, columns = self.model.V, self.model.U, self.model.vector_size
+        if self.composition is not None:
+            self._start_rows_from(source, rows, source_rows)
         for start in range(0, len(rows), COPIED_ROWS):
             block = slice(start, start + COPIED_ROWS)
-            V[rows[block], :columns] = source.vectors[source_rows[block]]
+            if self.composition is None:
+                V[rows[block], :columns] = source.vectors[source_rows[block]]
             if source.outside is not None:
                 U[rows[block], :columns] = source.outside[source_rows[block]]
         if not self.is_finite():
@@ -181,13 +224,40 @@ class Replica:
         n_words = int(np.count_nonzero(own_counts))
         return {"words": n_words, "words_taken": n_taken, "words_kept": len(rows) - n_taken}
 
+    def _start_rows_from(self, source: Embeddings, rows: NDArray[np.int64], source_rows: NDArray[np.int64]) -> None:
+        """Set each row of V to the mean of the rows that its word and its buckets have in ``source``.
+
+        Args:
+            source: the given embeddings.
+            rows: words that both have, as rows of U here.
+            source_rows: the same words as rows of ``source``.
+        """
+        assert self.composition is not None
+        if source.subwords is None or source.subwords.ngrams != self.ngrams:
+            has = "no n-grams" if source.subwords is None else f"{source.subwords.ngrams}"
+            raise ConfigError(
+                f"{option('init_from')} has {has}, but this run has {self.ngrams}: make them equal, or train without "
+                f"n-grams ({option('max_n', 0)})"
+            )
+        V, columns = self.model.V, self.model.vector_size
+        here, there = self.composition, source.subwords
+        _, ours, theirs = np.intersect1d(here.buckets, there.buckets, assume_unique=True, return_indices=True)
+        targets = np.concatenate([rows, here.bucket_rows[ours].astype(np.int64)])
+        sources = np.concatenate([source_rows, there.bucket_rows[theirs].astype(np.int64)])
+        counts = np.bincount(targets, minlength=len(V))
+        V[counts > 0] = 0
+        for start in range(0, len(targets), COPIED_ROWS):
+            block = slice(start, start + COPIED_ROWS)
+            np.add.at(V[:, :columns], targets[block], there.rows[sources[block]])
+        V /= np.maximum(counts, 1)[:, None].astype(np.float32)
+
     def restore(self, saved: Embeddings, streams: NDArray[np.uint64] | None = None) -> None:
         """Put the matrices and random streams of a run in place.
 
         If there are more workers than the run had, the additional ones keep their initial streams.
         """
-        V, U, columns = self.model
-        V[:, :columns] = saved.vectors
+        V, U, columns = self.model.V, self.model.U, self.model.vector_size
+        V[:, :columns] = saved.vectors if saved.subwords is None else saved.subwords.rows
         U[:, :columns] = saved.outside
         if streams is not None:
             count = min(len(self.rng), len(streams))
@@ -199,8 +269,22 @@ class Replica:
 
     def embeddings(self, vocab: Vocab, metadata: dict[str, Any], metrics: Any = ()) -> Embeddings:
         """Return embeddings that are views of V and U: training changes them."""
-        V, U, columns = self.model
-        return Embeddings.live(vocab, V[:, :columns], U[:, :columns], metadata, metrics)
+        columns = self.model.vector_size
+        V, U, *rows = (matrix[:, :columns] for matrix in self.matrices())
+        return Embeddings.live(vocab, V, U, metadata, metrics, self._subwords(*rows))
+
+    def _subwords(self, rows: NDArray[np.float32] | None = None) -> Subwords | None:
+        if self.composition is None or self.ngrams is None or rows is None:
+            return None
+        return Subwords(self.ngrams, read_only(rows), self.composition.buckets, self.composition.bucket_rows)
+
+    def matrices(self) -> tuple[NDArray[np.float32], ...]:
+        """Return the vectors of the words and U, padded, and with subwords V; composed vectors are made anew."""
+        V, U = self.model.V, self.model.U
+        if self.composition is None:
+            return V, U
+        compose(self.model, np.arange(len(U), dtype=np.int32), self._composed)
+        return self._composed, U, V
 
     def result(self, live: Embeddings, seen: bool) -> Embeddings:
         """Return the embeddings of a run that is over, with contiguous matrices.
@@ -208,9 +292,9 @@ class Replica:
         Rows move together within the memory of V and U, because a copy may not fit. Views of V and U would then show
         other rows, so if callbacks have ``seen`` views, the result is a copy if that fits.
         """
-        V, U, columns = self.model
-        V, U = (contiguous(padded, columns, copied=seen) for padded in (V, U))
-        return Embeddings.live(live.vocab, V, U, live.metadata, live.metrics)
+        columns = self.model.vector_size
+        V, U, *rows = (contiguous(padded, columns, copied=seen) for padded in self.matrices())
+        return Embeddings.live(live.vocab, V, U, live.metadata, live.metrics, self._subwords(*rows))
 
 
 def contiguous(padded: NDArray[np.float32], columns: int, copied: bool) -> NDArray[np.float32]:

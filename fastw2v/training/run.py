@@ -27,6 +27,7 @@ from ..kernels.records import LOSS, LOSS_PAIRS
 from ..kernels.simd import features_digest, host_cpu
 from ..machine import available_memory, usable_cores, versions
 from ..screen import counted, printable, say
+from ..subwords.composition import Composition
 from ..text.corpus import Corpus
 from .callbacks import Callback, Hook, Progress, hooks_of
 from .checkpoint import (
@@ -292,7 +293,14 @@ def checkpoint_named(checkpoints: Checkpoints | None) -> Iterator[None]:
         raise DivergedError(error.epoch, error.token, error.alpha, saved) from None
 
 
-def check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool = False, names: bool = False) -> None:
+def check_memory(
+    n_words: int,
+    config: TrainConfig,
+    progress: bool,
+    saved: bool = False,
+    names: bool = False,
+    composition: Composition | None = None,
+) -> None:
     """Report the memory that a training will take, and raise if less is free; see `memory_bill`.
 
     A run that is ``saved`` copies V and U while a checkpoint is written, but only if they are large
@@ -301,11 +309,18 @@ def check_memory(n_words: int, config: TrainConfig, progress: bool, saved: bool 
     Raises:
         ConfigError: less is free.
     """
-    matrices, words, scratch = memory_bill(n_words, config, names)
+    matrices, words, scratch = memory_bill(n_words, config, names, composition)
     need, free = matrices + words + scratch, available_memory()
+    rows = f"V and U take 2 x {n_words:,}"
+    if composition is not None:
+        rows = (
+            f"n-grams reach {len(composition.buckets):,} of {config.bucket:,} buckets; V and U take "
+            f"({composition.n_rows:,} + 2 x {n_words:,})"
+        )
+    n_rows = 2 * n_words + (0 if composition is None else composition.n_rows)
     bill = (
-        f"V and U take 2 x {n_words:,} x {matrices // (8 * n_words)} x 4 bytes, {matrices / 1e6:,.0f} MB, tables and "
-        f"vocabulary {words / 1e6:,.0f} MB, scratch of workers {scratch / 1e6:,.0f} MB: {need / 1e6:,.0f} MB in all"
+        f"{rows} x {matrices // (4 * n_rows)} x 4 bytes, {matrices / 1e6:,.0f} MB, tables and vocabulary "
+        f"{words / 1e6:,.0f} MB, scratch of workers {scratch / 1e6:,.0f} MB: {need / 1e6:,.0f} MB in all"
     )
     if free is not None and need > free:
         raise ConfigError(
@@ -328,7 +343,9 @@ def _check_threads(workers: int, progress: bool) -> None:
         )
 
 
-def announce(corpus: Corpus, config: TrainConfig, progress: bool, saved: bool) -> None:
+def announce(
+    corpus: Corpus, config: TrainConfig, progress: bool, saved: bool, composition: Composition | None = None
+) -> None:
     """Report the corpus, the workers and the memory they will take; raises as `check_memory`."""
     say(
         progress,
@@ -341,7 +358,7 @@ def announce(corpus: Corpus, config: TrainConfig, progress: bool, saved: bool) -
             f"raise {option('max_vocab')}, lower {option('min_count')}"
         )
     _check_threads(config.workers, progress)
-    check_memory(len(corpus.vocab), config, progress, saved)
+    check_memory(len(corpus.vocab), config, progress, saved, composition=composition)
 
 
 @contextmanager
