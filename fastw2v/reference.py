@@ -63,6 +63,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .graphs.walks import Bias, Graph
+from .kernels.composed import ROW_BUCKETS
 from .kernels.records import (
     LOSS,
     LOSS_PAIRS,
@@ -345,6 +346,18 @@ def spread(model: Model, words: NDArray[np.int32], H: Array, before: Array) -> N
         np.add.at(V[:, :d], model.part_rows[parts], H[i, :d] - before[i, :d])
 
 
+def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: NDArray[np.float32]) -> int:
+    """Twin of `composed.fitting_centres`."""
+    counted: Counter[int] = Counter()
+    for n, word in enumerate(words):
+        parts = slice(*model.part_offsets[word : word + 2])
+        rows = (model.part_rows[parts] % ROW_BUCKETS).tolist()
+        if sum(share * counted[row] for share, row in zip(model.part_shares[parts], rows, strict=True)) > copies - 0.5:
+            return n
+        counted.update(rows)
+    return len(words)
+
+
 def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampling, rate: Rate, worker: Worker) -> None:
     """Twin of `pair.train_span`."""
     (ids, offsets), V, U = text, model.V, model.U
@@ -555,7 +568,9 @@ def tile_span(
         c = window
         while c < n:
             T, seen = 0, [0] * BUCKETS
-            for word in tokens[c : min(c + centres, n)]:
+            if len(model.part_offsets):
+                T = fitting_centres(model, tokens[c : min(c + centres, n)], copies, floats)
+            for word in tokens[c : min(c + centres, n)] if T == 0 else []:
                 if seen[word % BUCKETS] == copies:
                     break
                 seen[word % BUCKETS] += 1

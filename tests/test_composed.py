@@ -323,6 +323,25 @@ def test_the_crowd_of_words_that_never_occur_allows_no_tile():
     assert crowd_of(composition, np.zeros(30)) == 1
 
 
+@pytest.mark.parametrize("name", VOCABULARIES)
+def test_a_tile_ends_before_its_words_move_one_too_far(name):
+    composition = composition_of(*VOCABULARIES[name])
+    K = moves(composition, 30)
+    model = Model(filled(composition.n_rows, 1), filled(30, 1), 1, *parts_of(composition))
+    rng, met, lengths = np.random.default_rng(0), np.zeros(composed.ROW_BUCKETS, np.float32), set()
+    for copies in (1, 2, 5):
+        for _ in range(50):
+            words = rng.choice(rng.permutation(30)[: rng.integers(1, 31)], 16).astype(np.int32)
+            pulls = [K[words[i], words[:i]].sum() for i in range(16)]
+            if min(abs(pull - copies + 0.5) for pull in pulls) > 1e-3:
+                expected = next((i for i, pull in enumerate(pulls) if pull > copies - 0.5), 16)
+                assert composed.fitting_centres(model, words, copies, met) == expected
+                assert reference.fitting_centres(model, words, copies, met) == expected
+                assert not met.any()
+                lengths.add(expected)
+    assert len(lengths) > (1 if name == "shared" else 5)
+
+
 # ----------------------------------------------------------------------------------------------------- the mathematics
 
 

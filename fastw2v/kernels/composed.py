@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from ._jit import jit
 from .records import Model
-from .simd import LANES, Picked, Rows, spread_row, sum_rows
+from .simd import LANES, Picked, Rows, at, put, spread_row, sum_rows
+
+#: `fitting_centres` counts rows of V by their number modulo this.
+ROW_BUCKETS = 4096
 
 
 @jit(borrows=True)
@@ -50,3 +53,35 @@ def spread(model: Model, words: NDArray[np.int32], H: NDArray[np.float32], befor
         begin, end = model.part_offsets[words[i]], model.part_offsets[words[i] + 1]
         picked = Picked(model.part_rows, begin, end - begin)
         spread_row(Rows(Vs, 0, width), picked, Rows(Hs, i * width, width), Rows(olds, i * width, width), chunks)
+
+
+@jit(borrows=True)
+def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: NDArray[np.float32]) -> int:
+    """Return how many of these words, from the first on, may be the centres of one tile.
+
+    Each moves the vector of every other by the share of its parts that both have. A word fits if those before it move
+    its vector by less than ``copies - 1/2`` gradients. So at most ``copies`` of them are one word, or many words that
+    are nearly the same one. The measurements behind this are in ``bench/NOTES.md``.
+
+    Args:
+        model: the parts of all words.
+        words: int32 ``(n,)``, n >= 1.
+        copies: see `records.Tiling`.
+        met: float32 ``(ROW_BUCKETS,)``, zeros, and zeros again at the end.
+    """
+    most, n = np.float32(copies) - np.float32(0.5), 0
+    for i in range(len(words)):
+        begin, end = model.part_offsets[words[i]], model.part_offsets[words[i] + 1]
+        moved = np.float32(0)
+        for k in range(begin, end):
+            moved += at(model.part_shares, k) * at(met, np.int64(at(model.part_rows, k)) % ROW_BUCKETS)
+        if moved > most:
+            break
+        for k in range(begin, end):
+            row = np.int64(at(model.part_rows, k)) % ROW_BUCKETS
+            put(met, row, at(met, row) + np.float32(1))
+        n += 1
+    for i in range(n):
+        for k in range(model.part_offsets[words[i]], model.part_offsets[words[i] + 1]):
+            put(met, np.int64(at(model.part_rows, k)) % ROW_BUCKETS, np.float32(0))
+    return n
