@@ -346,7 +346,7 @@ def spread(model: Model, words: NDArray[np.int32], H: Array, before: Array) -> N
         np.add.at(V[:, :d], model.part_rows[parts], H[i, :d] - before[i, :d])
 
 
-def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: NDArray[np.float32]) -> int:
+def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: NDArray[np.int32], base: int) -> int:
     """Twin of `composed.fitting_centres`."""
     counted: Counter[int] = Counter()
     for n, word in enumerate(words):
@@ -569,7 +569,7 @@ def tile_span(
         while c < n:
             T, seen = 0, [0] * BUCKETS
             if len(model.part_offsets):
-                T = fitting_centres(model, tokens[c : min(c + centres, n)], copies, floats)
+                T = fitting_centres(model, tokens[c : min(c + centres, n)], copies, integers, 0)
             for word in tokens[c : min(c + centres, n)] if T == 0 else []:
                 if seen[word % BUCKETS] == copies:
                     break

@@ -5,6 +5,8 @@ centre, not once per pair, train it as if it were a row of V, and then add its c
 change goes to every part, as in fastText, where its share of the gradient would be the true one; see `reference`.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,7 @@ from ._jit import jit
 from .records import Model
 from .simd import LANES, Picked, Rows, at, put, spread_row, sum_rows
 
-#: `fitting_centres` counts rows of V by their number modulo this.
+#: `fitting_centres` counts rows of V by their number modulo this, a power of 2.
 ROW_BUCKETS = 4096
 
 
@@ -56,7 +58,7 @@ def spread(model: Model, words: NDArray[np.int32], H: NDArray[np.float32], befor
 
 
 @jit(borrows=True)
-def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: NDArray[np.float32]) -> int:
+def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: NDArray[np.int32], base: int) -> int:
     """Return how many of these words, from the first on, may be the centres of one tile.
 
     Each moves the vector of every other by the share of its parts that both have. A word fits if those before it move
@@ -67,21 +69,17 @@ def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: ND
         model: the parts of all words.
         words: int32 ``(n,)``, n >= 1.
         copies: see `records.Tiling`.
-        met: float32 ``(ROW_BUCKETS,)``, zeros, and zeros again at the end.
+        met: int32 ``(ROW_BUCKETS,)``, no element above ``base``; afterwards none is above ``base + n``.
+        base: an element that is this or less counts as 0. So nothing has to be cleared between tiles.
     """
-    most, n = np.float32(copies) - np.float32(0.5), 0
+    most = np.float32(copies) - np.float32(0.5)
     for i in range(len(words)):
-        begin, end = model.part_offsets[words[i]], model.part_offsets[words[i] + 1]
         moved = np.float32(0)
-        for k in range(begin, end):
-            moved += at(model.part_shares, k) * at(met, np.int64(at(model.part_rows, k)) % ROW_BUCKETS)
-        if moved > most:
-            break
-        for k in range(begin, end):
-            row = np.int64(at(model.part_rows, k)) % ROW_BUCKETS
-            put(met, row, at(met, row) + np.float32(1))
-        n += 1
-    for i in range(n):
         for k in range(model.part_offsets[words[i]], model.part_offsets[words[i] + 1]):
-            put(met, np.int64(at(model.part_rows, k)) % ROW_BUCKETS, np.float32(0))
-    return n
+            bucket = np.int64(at(model.part_rows, k)) & (ROW_BUCKETS - 1)
+            before: Any = max(np.int64(at(met, bucket)), np.int64(base))
+            put(met, bucket, before + 1)
+            moved += at(model.part_shares, k) * np.float32(before - base)
+        if moved > most:
+            return i
+    return len(words)

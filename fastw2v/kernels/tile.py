@@ -70,6 +70,7 @@ LOSS_EVERY = 16
 SPARE = 32  # Vectors may read or write this many elements past the last one in use.
 AT_ONCE = 8
 GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # The pairs of this many centres are one block of the band.
+MOST_BASE = 2**30  # See `composed.fitting_centres`.
 BUCKETS = 1024  # Words whose ids are equal modulo this may be the same word; only those are compared.
 
 
@@ -154,8 +155,8 @@ def span_scratch(tiling: Tiling, window: int, width: int) -> tuple[int, int, int
     centres, shared = tiling.centres, tiling.shared
     floats, integers = tile_scratch(centres, centres + 2 * window, shared, width)
     room = 2 * PIECE + 2 * window + SPARE
-    floats += (centres + 1) * shared + 2 * SPARE + centres * width + ROW_BUCKETS
-    return room, 2 * room + 3 * centres + BUCKETS + integers, floats
+    floats += (centres + 1) * shared + 2 * SPARE + centres * width
+    return room, 2 * room + 3 * centres + BUCKETS + ROW_BUCKETS + integers, floats
 
 
 @jit(borrows=True)
@@ -411,18 +412,16 @@ def tile_span(
     step_floats = floats[(centres + 1) * shared + 2 * SPARE :]
     # Composed centre vectors are the rows of a small matrix H of their own, which a step updates in place of V.
     width, composed = model.V.shape[1], len(model.part_offsets) > 0
-    met = floats[len(floats) - ROW_BUCKETS :]
-    H = floats[len(floats) - ROW_BUCKETS - centres * width : len(floats) - ROW_BUCKETS].reshape(centres, width)
+    H = floats[len(floats) - centres * width :].reshape(centres, width)
     before = step_floats[: centres * width].reshape(centres, width)
     composed_model = Model(H, model.U, model.vector_size, model.part_offsets, model.part_rows, model.part_shares)
-    own_rows = integers[len(integers) - centres :]
+    own_rows, met = integers[len(integers) - centres :], integers[len(integers) - centres - ROW_BUCKETS :]
     for k in range(centres):
         put(own_rows, k, k)
     per_pair = np.float32(sampling.negative) / np.float32(shared)
     for k in range(BUCKETS):
         put(seen, k, 0)
-    for k in range(ROW_BUCKETS):
-        put(met, k, np.float32(0))
+    base: Any = np.int64(MOST_BASE)
 
     sentence = sentence_of(text.offsets, start)
     position = start
@@ -442,7 +441,12 @@ def tile_span(
             # The tile has as many centres as fit, before a word comes too often.
             T: Any = 0
             if composed:
-                T = fitting_centres(model, tokens[c : min(c + centres, n)], copies, met)
+                base += centres
+                if base > MOST_BASE:
+                    base = np.int64(0)
+                    for k in range(ROW_BUCKETS):
+                        put(met, k, 0)
+                T = fitting_centres(model, tokens[c : min(c + centres, n)], copies, met, base)
             else:
                 for k in range(c, min(c + centres, n)):
                     bucket = np.int64(at(tokens, k)) % BUCKETS
