@@ -58,6 +58,15 @@ _NAMES = {
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
+_ELSEWHERE = {
+    "gensim": "import fastw2v.gensim",
+    "sklearn": "import fastw2v.sklearn",
+    "Word2VecVectorizer": "from fastw2v.sklearn import Word2VecVectorizer",
+} | {
+    name: f"from fastw2v.gensim import {name}"
+    for name in ("CallbackAny2Vec", "KeyedVectors", "LineSentence", "Word2Vec")
+}  # What stays out, because few programs need it, and how to get it.
+
 __all__ = ["__version__", "distributed", "kernels", "reference", *_MODULE_OF]
 
 
@@ -69,7 +78,8 @@ if not TYPE_CHECKING:  # Otherwise a type checker would accept a misspelt name.
         elif name in __all__:
             value = import_module(f".{name}", __name__)
         else:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            hint = f"; write: {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
         globals()[name] = value
         return value
 

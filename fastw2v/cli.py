@@ -1,4 +1,4 @@
-"""The command line.
+"""The command line. Each command imports what it needs, so that help and wrong options need no kernels.
 
 Every user error is one line on standard error and exit code 2. After Ctrl-C the exit code is 130, after SIGTERM 143.
 """
@@ -10,18 +10,15 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._version import __version__
+from .choices import FORMATS, METHODS, SCORINGS
 from .config import CHOICES, TrainConfig
-from .embeddings import MODEL_MANIFEST, Embeddings, load
 from .errors import (
     ConfigError,
     FastW2VError,
@@ -31,27 +28,16 @@ from .errors import (
     Terminated,
     UnknownWordError,
     doubt,
+    flags_of_load,
     options_as_flags,
 )
-from .evaluate import AnalogyScore, as_record, evaluate_analogies, evaluate_similarity
-from .files.arrays import npy_blocks
-from .files.manifest import read_manifest
 from .files.places import local_path
-from .files.replacing import STANDARD_OUTPUT, replacing
-from .foreign_options import hint, is_foreign
-from .graphs.node2vec import train_graph
-from .pictures.picture import checked_place
-from .pictures.points import METHODS
+from .foreign_options import command_hint, hint, is_foreign
 from .screen import counted, escaped, printable, readings, unescaped
-from .spellings import close_to
-from .text.joining import SCORINGS
-from .text.phrases import ENGLISH_CONNECTOR_WORDS
-from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared, prepare
-from .training.driver import train
-from .vectors.decimals import text_of_rows
-from .vectors.encode import TEXTS_AT_ONCE, row_weights
-from .vectors.source import open_lines
-from .vectors.writer import FORMATS, format_of
+
+if TYPE_CHECKING:
+    from .embeddings import Embeddings
+    from .evaluate import AnalogyScore
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
 
@@ -72,21 +58,26 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("min_n", int, "least number of characters of an n-gram"),
     ("max_n", int, "largest number of characters of an n-gram, such as 6; 0 turns subwords off"),
     ("bucket", int, "buckets that n-grams are hashed to"),
+    ("mode", str, "fasttext; or floret: compact tables for spaCy, such as 50000 buckets that words and n-grams share"),
+    ("hash_count", int, "buckets per word and n-gram with --mode floret, 1 to 4"),
 )
 MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe or fastText's .vec, compressed or not; or .npz"
 FILE_HELP = (
-    "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, each also with .gz, .bz2, .xz "
-    "or .zst after it; - is standard output"
+    "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, .floret, each also with .gz, "
+    ".bz2, .xz or .zst after it; - is standard output"
 )
 FORMAT_HELP = (
     "word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; glove: "
     "text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
-    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers "
+    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers; floret: for spacy init vectors "
+    "--mode floret "
     "(default: by suffix; without one, word2vec-bin)"
 )
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 _OF_PHRASES = ("phrases", "phrase_min_count", "phrase_threshold", "phrase_scoring", "connector_words")
-_OF_GRAPH = {name for name, _, _ in _OPTIONS} - {"min_count", "max_vocab", "min_n", "max_n", "bucket"}
+_OF_GRAPH = {name for name, _, _ in _OPTIONS} - {
+    *("min_count", "max_vocab", "min_n", "max_n", "bucket", "mode", "hash_count")
+}
 _OF_WALKS: tuple[tuple[str, type, Any, str], ...] = (
     ("p", float, 1.0, "return parameter: below 1 a walk goes back more often, above 1 less often"),
     ("q", float, 1.0, "in-out parameter: below 1 a walk moves away from where it came from, above 1 it stays near"),
@@ -96,24 +87,56 @@ _OF_WALKS: tuple[tuple[str, type, Any, str], ...] = (
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like all errors here, and name the option that may have been meant."""
+    """A parser whose errors are one line, like all errors here, and name the option that may have been meant.
+
+    Attributes:
+        commands: the commands of a parser that has some.
+    """
+
+    commands: Collection[str] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and raise `ConfigError` for an argument that this command does not know."""
         given = list(sys.argv[1:] if args is None else args)
-        leaf = self._subparsers is None
-        for argument in given[: given.index("--") if "--" in given else None] if leaf else ():
-            if is_foreign(argument):
-                self._refuse(argument)
+        given = given[: given.index("--") if "--" in given else None]
+        if self.commands:
+            self._check_command(given)
+        elif self._subparsers is None:
+            for argument in given:  # Here, because argparse looks for arguments that are missing first.
+                if is_foreign(argument) or self._is_unknown(argument):
+                    self._refuse(argument)
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self._refuse(unknown[0])
         return parsed, unknown
 
+    def _check_command(self, given: list[str]) -> None:
+        """Raise `ConfigError` if the first argument is not a command."""
+        first = next((argument for argument in given if argument not in self._option_string_actions), None)
+        if first is None or first in self.commands:
+            return
+        if first.startswith("-"):
+            self.error(
+                f"there is no option {first!r:.60} before a command: begin with one, as in fastw2v train TEXT -o MODEL"
+            )
+        meant = command_hint(first, self.commands)
+        self.error(f"there is no command {first!r:.60}; {meant}")
+
+    def _is_unknown(self, argument: str) -> bool:
+        """Return whether argparse would take an argument for an option that this command does not have."""
+        known = self._option_string_actions
+        if not argument.startswith("-") or argument == "-" or " " in argument or argument.split("=")[0] in known:
+            return False
+        with suppress(ValueError):
+            return math.isnan(float(argument))  # No option is a number.
+        return argument.startswith("--") or argument[:2] not in known
+
     def _refuse(self, argument: str) -> NoReturn:
         if not argument.startswith("-"):
             self.error(f"unexpected argument {argument!r:.60}")
         meant = hint(argument, self._option_string_actions)
+        if not meant and any(action.dest == "words" for action in self._get_positional_actions()):
+            meant = f"if it is a word, give it after --, as in -- {argument:.60}"
         self.error(f"there is no option {argument!r:.60}" + (f"; {meant}" if meant else ""))
 
     def error(self, message: str) -> NoReturn:
@@ -387,15 +410,20 @@ def build_parser() -> argparse.ArgumentParser:
         _demo,
         "train on Python's own documentation into ./fastw2v-demo and print neighbours; no download, no argument",
     )
+    parser.commands = commands.choices
     return parser
 
 
 def _words(text: str) -> frozenset[str]:
     """Return the words of an argument."""
+    from .text.phrases import ENGLISH_CONNECTOR_WORDS
+
     return ENGLISH_CONNECTOR_WORDS if text == "english" else frozenset(text.replace(",", " ").split())
 
 
 def _corpus(paths: list[str]) -> str | list[str]:
+    from .text.prepared import is_prepared
+
     if len(paths) == 1:
         return paths[0]
     for path in paths:
@@ -405,12 +433,27 @@ def _corpus(paths: list[str]) -> str | list[str]:
 
 
 def _output(arguments: argparse.Namespace) -> Path:
+    from .files.replacing import STANDARD_OUTPUT
+
     if not arguments.output:
         raise ConfigError("-o is an empty string: give a folder")
+    if arguments.output == STANDARD_OUTPUT:
+        raise ConfigError("-o is '-', standard output, but the result is a folder: give its name (./- for this one)")
     return Path(local_path(arguments.output, FolderError, output=True))
 
 
+def _report_model(output: Path, size: str, embeddings: "Embeddings") -> None:
+    """Print what was trained; tell those who expected a file, as of word2vec.c, how to get it."""
+    from .vectors.writer import SUFFIXES
+
+    _print(f"{output}: {size}, vector_size {embeddings.vector_size}")
+    if output.suffix in SUFFIXES and output.suffix:
+        _remark(f"{output} is a model folder, whatever its name; for a file: fastw2v export {output} FILE")
+
+
 def _train(arguments: argparse.Namespace) -> None:
+    from .training.driver import train
+
     options = {name: vars(arguments)[name] for name, _, _ in _OPTIONS if name in arguments}
     output = _output(arguments)
     of_run = {name: getattr(arguments, name) for name in ("resume", "checkpoint_every", "init_from")}
@@ -435,10 +478,12 @@ def _train(arguments: argparse.Namespace) -> None:
             )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
-    _print(f"{output}: {counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}")
+    _report_model(output, counted(len(embeddings), "word"), embeddings)
 
 
 def _graph(arguments: argparse.Namespace) -> None:
+    from .graphs.node2vec import train_graph
+
     given = vars(arguments)
     names = [*_OF_GRAPH, *(name for name, *_ in _OF_WALKS), "resume", "checkpoint_every", "init_from"]
     output = _output(arguments)
@@ -452,10 +497,12 @@ def _graph(arguments: argparse.Namespace) -> None:
         )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(str(interrupt) or "nothing was written") from None
-    _print(f"{output}: {counted(len(embeddings), 'node')}, vector_size {embeddings.vector_size}")
+    _report_model(output, counted(len(embeddings), "node"), embeddings)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
+    from .text.prepared import prepare
+
     options = {name: vars(arguments)[name] for name in (*_OF_PREPARE, *_OF_PHRASES) if name in arguments}
     output = _output(arguments)
     corpus = prepare(_corpus(arguments.corpus), output, **options)
@@ -466,6 +513,9 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 def _eval(arguments: argparse.Namespace) -> None:
+    from .embeddings import load
+    from .evaluate import as_record, evaluate_analogies, evaluate_similarity
+
     if not arguments.analogies and not arguments.similarity:
         raise ConfigError("nothing to evaluate: give --analogies FILE or --similarity FILE")
     if arguments.restrict_vocab < 1:
@@ -508,24 +558,26 @@ def _hundredfold(share: float | None) -> str:
     return "none" if share is None else f"{100 * share:.1f}"
 
 
-def _analogy_line(score: AnalogyScore) -> str:
+def _analogy_line(score: "AnalogyScore") -> str:
     accuracy = "none" if score.accuracy is None else f"{100 * score.accuracy:.1f} %"
     unknown = "" if score.unknown is None else f" ({100 * score.unknown:.1f} % unknown)"
     return f"{printable(score.section):<28} {score.correct}/{score.attempted}/{score.total}  {accuracy}{unknown}"
 
 
-def _known(embeddings: Embeddings, texts: list[str]) -> dict[str, str | None]:
+def _known(embeddings: "Embeddings", texts: list[str]) -> dict[str, str | None]:
     """Return the word that each text means, given as it is or as `neighbors` shows it on a screen; None if unknown."""
     return {text: next((word for word in readings(text) if word in embeddings), None) for text in texts}
 
 
-def _check_known(embeddings: Embeddings, given: dict[str, str | None]) -> None:
+def _check_known(embeddings: "Embeddings", given: dict[str, str | None]) -> None:
     unknown = [_unknown(embeddings, text) for text, word in given.items() if word is None]
     if unknown:
         raise UnknownWordError("; and ".join(unknown))
 
 
 def _neighbors(arguments: argparse.Namespace) -> None:
+    from .embeddings import load
+
     if arguments.n < 1:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
@@ -545,6 +597,8 @@ def _neighbors(arguments: argparse.Namespace) -> None:
 
 
 def _similarity(arguments: argparse.Namespace) -> None:
+    from .embeddings import load
+
     if len(arguments.words) % 2:
         raise ConfigError(f"WORD: {counted(len(arguments.words), 'word')}: give two, or several pairs")
     embeddings = load(arguments.model)
@@ -559,6 +613,8 @@ def _similarity(arguments: argparse.Namespace) -> None:
 
 
 def _analogy(arguments: argparse.Namespace) -> None:
+    from .embeddings import load
+
     if arguments.n < 1:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
@@ -572,7 +628,7 @@ def _analogy(arguments: argparse.Namespace) -> None:
         print(f"{cosine:7.4f}  {show(word)}")
 
 
-def _word(embeddings: Embeddings, text: str) -> str:
+def _word(embeddings: "Embeddings", text: str) -> str:
     """Return the word that a person means: as it is, or as `neighbors` shows it on a screen."""
     word = next((word for word in readings(text) if word in embeddings), None)
     if word is None:
@@ -580,7 +636,9 @@ def _word(embeddings: Embeddings, text: str) -> str:
     return word
 
 
-def _unknown(embeddings: Embeddings, text: str) -> str:
+def _unknown(embeddings: "Embeddings", text: str) -> str:
+    from .spellings import close_to
+
     hint = close_to(unescaped(text), embeddings.words, embeddings)
     return f"the word '{escaped(text):.60}' is not in the vocabulary" + (f"; {hint}" if hint else "")
 
@@ -595,12 +653,21 @@ def _word_writer() -> Callable[[str], str]:
 
 
 def _encode(arguments: argparse.Namespace) -> None:
+    import numpy as np
+
+    from .embeddings import load
+    from .files.arrays import npy_blocks
+    from .files.replacing import replacing
+    from .vectors.decimals import text_of_rows
+    from .vectors.encode import TEXTS_AT_ONCE, row_weights
+    from .vectors.source import open_lines
+
     output = None if arguments.output is None else local_path(arguments.output, FormatError, output=True)
     if output is not None and not output.endswith(".npy"):
         raise ConfigError(f"-o is {output!r:.60}: give a name that ends in .npy, or omit -o for text")
     embeddings = load(arguments.model)
     row_weights(embeddings, arguments.weights)  # It raises before anything is read.
-    blocks: list[NDArray[np.float32]] = []
+    blocks = []
     n_texts = n_unknown = 0
     with open_lines(arguments.texts) as (lines, _):
         at_once = 1 if arguments.texts == "-" and sys.stdin.isatty() else TEXTS_AT_ONCE
@@ -627,18 +694,28 @@ def _encode(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    embeddings = load(arguments.model, limit=arguments.limit, encoding=arguments.encoding)
+    from .embeddings import load
+    from .files.replacing import STANDARD_OUTPUT
+    from .vectors.writer import format_of
+
+    with flags_of_load("limit", "encoding"):
+        embeddings = load(arguments.model, limit=arguments.limit, encoding=arguments.encoding)
     target = local_path(arguments.file, FormatError, output=True)
     written = format_of(target, arguments.format)
     embeddings.export(target, arguments.format, space=arguments.space)
     # In a pipe this line would follow the vectors.
     if target != STANDARD_OUTPUT and (os.path.isfile(target) or os.path.isdir(target)):
-        size = f"{counted(len(embeddings), 'word')}, vector_size {embeddings.vector_size}"
-        _print(f"{target}: {size}, {written}")
+        size = counted(len(embeddings), "word")
+        if written == "floret" and embeddings.subwords is not None:
+            size = counted(embeddings.subwords.ngrams.bucket, "row")
+        _print(f"{target}: {size}, vector_size {embeddings.vector_size}, {written}")
 
 
 def _plot(arguments: argparse.Namespace) -> None:
-    if sys.modules.get("scipy", np) is None:  # `__main__` hides SciPy from Numba, but scikit-learn needs it.
+    from .embeddings import load
+    from .pictures.picture import checked_place
+
+    if sys.modules.get("scipy", sys) is None:  # `__main__` hides SciPy from Numba, but scikit-learn needs it.
         del sys.modules["scipy"]
     checked_place(arguments.output)  # It raises before anything is read.
     embeddings = load(arguments.model)
@@ -657,6 +734,10 @@ def _plot(arguments: argparse.Namespace) -> None:
 
 
 def _info(arguments: argparse.Namespace) -> None:
+    from .embeddings import MODEL_MANIFEST, load
+    from .files.manifest import read_manifest
+    from .text.prepared import PREPARED_MANIFEST, is_prepared, open_prepared
+
     folder = Path(local_path(arguments.folder, FolderError))
     if is_prepared(folder):
         open_prepared(folder)  # It raises if the folder is damaged.

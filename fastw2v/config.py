@@ -20,6 +20,7 @@ _INTEGERS: dict[str, tuple[int, int]] = {
     "min_n": (1, 50),
     "max_n": (0, 50),
     "bucket": (1, 100_000_000),
+    "hash_count": (1, 4),
 }
 # lowest, highest, and whether the lowest itself is allowed
 _REALS: dict[str, tuple[float, float, bool]] = {
@@ -28,7 +29,7 @@ _REALS: dict[str, tuple[float, float, bool]] = {
     "alpha": (0.0, 100.0, False),
     "min_alpha": (0.0, 100.0, True),
 }
-CHOICES: dict[str, tuple[str, ...]] = {"kernel": ("tile", "pair")}
+CHOICES: dict[str, tuple[str, ...]] = {"kernel": ("tile", "pair"), "mode": ("fasttext", "floret")}
 
 
 class IdOptions(TypedDict, total=False):
@@ -55,6 +56,8 @@ class TrainOptions(IdOptions, total=False):
     min_n: int
     max_n: int
     bucket: int
+    mode: str
+    hash_count: int
 
 
 class _Workers:
@@ -94,6 +97,9 @@ class TrainConfig:
         max_n: largest number of characters of an n-gram. 0 turns subwords off: a word has one row of V. Otherwise its
             vector is the mean of its own row and those of its n-grams, as in fastText.
         bucket: n-grams are hashed to this many buckets.
+        mode: ``"fasttext"``; or ``"floret"``, compact tables for spaCy: words share the buckets with n-grams, and some
+            50,000 buckets do.
+        hash_count: buckets per word and n-gram, for ``mode="floret"``.
     """
 
     vector_size: int = 100
@@ -112,6 +118,8 @@ class TrainConfig:
     min_n: int = 3
     max_n: int = 0
     bucket: int = 2_000_000
+    mode: str = "fasttext"
+    hash_count: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -130,6 +138,15 @@ class TrainConfig:
         if 0 < self.max_n < self.min_n:
             raise ConfigError(
                 f"{option('min_n')} is {self.min_n}, above the {option('max_n')} of {self.max_n}: give at most that"
+            )
+        if self.mode == "floret" and not self.max_n:
+            raise ConfigError(
+                f"{option('mode')} is 'floret', which is for vectors made of n-grams: give {option('max_n', 5)}"
+            )
+        if self.mode != "floret" and self.hash_count > 1:
+            raise ConfigError(
+                f"{option('hash_count')} is {self.hash_count}, but fastText has one bucket per n-gram: give "
+                f"{option('mode', 'floret')}, or omit it"
             )
 
 

@@ -28,9 +28,8 @@ from .subwords.table import Subwords
 from .vectors.encode import Weights, encode, split_words
 from .vectors.exchange import Exchange
 from .vectors.lookup import Key, checked_matrix, read_only
-from .vectors.matrix import VectorsFile
+from .vectors.matrix import VectorsFile, check_limit
 from .vectors.nearest import check_topn
-from .vectors.reader import check_limit, read_counts, read_vectors
 from .vocab import Vocab, checked_vocab
 
 MODEL_MANIFEST = "model.json"
@@ -285,6 +284,8 @@ def load(
     of_file = {"binary": binary, "no_header": no_header}
     rest = {"encoding": encoding, "errors": errors, "duplicates": duplicates}
     if place == "-" or os.path.isfile(place) or (os.path.exists(place) and not os.path.isdir(place)):
+        from .vectors.reader import read_vectors  # Its kernels are for files of vectors only.
+
         options: dict[str, Any] = of_file | rest
         return _of_file(read_vectors(place, limit=limit, **options))
     if not os.path.lexists(place):
@@ -365,7 +366,7 @@ def read_subwords(folder: Path, manifest: dict[str, Any], shape: tuple[Any, Any]
     except (TypeError, ConfigError) as error:
         raise FolderError(f"{folder / MODEL_MANIFEST} has no valid subwords: {printable(str(error)):.200}") from None
     rows, table = load_array(folder / "subwords.npy", np.float32), load_array(folder / "buckets.npy", np.int32)
-    if rows.ndim != 2 or rows.shape[1] != shape[1] or len(rows) < shape[0]:
+    if rows.ndim != 2 or rows.shape[1] != shape[1] or len(rows) < shape[0] * ngrams.own_rows:
         raise FolderError(
             f"{folder / 'subwords.npy'} has shape {rows.shape}, but {MODEL_MANIFEST} gives {shape!s:.60}: train again"
         )
@@ -401,6 +402,8 @@ def load_word2vec_format(
     Raises:
         FormatError, ConfigError: see `load`; or a line of ``fvocab`` is not a word and a count.
     """
+    from .vectors.reader import read_counts, read_vectors
+
     options: dict[str, Any] = {"binary": binary, "no_header": no_header, "limit": limit, "encoding": encoding}
     embeddings = _of_file(read_vectors(path, errors=unicode_errors, **options))
     if fvocab is None:

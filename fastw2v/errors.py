@@ -23,6 +23,18 @@ from collections.abc import Callable, Iterator
 #: A context manager of this package is entered through `contextlib`.
 _OWN_CODE = (os.path.dirname(os.path.abspath(__file__)) + os.sep, contextlib.__file__)
 _names_are_flags = False
+_flags_of_load: tuple[str, ...] = ()  # Options of `load` that the command which runs has.
+
+
+@contextlib.contextmanager
+def flags_of_load(*names: str) -> Iterator[None]:
+    """Make `python_option` name these options of `load` as the command line does: the command has them, too."""
+    global _flags_of_load
+    before, _flags_of_load = _flags_of_load, names
+    try:
+        yield
+    finally:
+        _flags_of_load = before
 
 
 @contextlib.contextmanager
@@ -47,7 +59,9 @@ def option(name: str, value: object = None) -> str:
 
 
 def python_option(name: str, value: object = None) -> str:
-    """Return an option of `load` as Python has it. The command line lacks it, so there the text names the function."""
+    """Return an option of `load` as Python has it. Most commands lack it, so there the text names the function."""
+    if name in _flags_of_load:
+        return option(name, value)
     shown = name if value is None else f"{name}={value!r}"
     return f"fastw2v.load(..., {shown}) in Python" if _names_are_flags else shown
 

@@ -8,50 +8,79 @@ need not be installed, and is never imported. Training is that of `fastw2v.train
 - ``batch_words``, ``hashfxn``, ``sorted_vocab``, ``cbow_mean``, ``max_vocab_size``, ``queue_factor`` and the like are
   accepted and have no effect: there are no batches and no hashes, and words are counted exactly.
 - `Word2Vec.save` writes a model folder of fastw2v, not a pickle; `Word2Vec.load` reads it.
+- ``import fastw2v.gensim as gensim`` serves a program that writes ``gensim.models.Word2Vec``: ``models``, ``utils`` and
+  gensim's names of modules in them are this module.
 """
 
+import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from numbers import Integral, Real
 from os import PathLike
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .config import TrainConfig
-from .embeddings import Embeddings, load
+from .embeddings import Embeddings, load, load_word2vec_format
 from .errors import ConfigError, CorpusError, FolderError, doubt
 from .files.places import local_path
+from .foreign_options import hint
 from .screen import printable
 from .text.corpus import Corpus
 from .text.lines import LineSentence, PathLineSentences, Text8Corpus, simple_preprocess
-from .text.phrases import Phrases
 from .text.prepared import opened
-from .text.unions import renumbered, rows_in, union_of
+from .text.unions import doubt_numbers, renumbered, rows_in, union_of
 from .training.callbacks import Progress
 from .training.driver import train_corpus
 from .training.replica import initial_matrices
 from .training.run import Run
-from .vectors.lookup import Key
+from .vectors.lookup import Key, is_key, read_only
 from .vocab import Vocab, checked_vocab
 
+if TYPE_CHECKING:
+    from .text.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
+    from .text.phrases import FrozenPhrases as Phraser
+else:
+    _OF_PHRASES = {
+        "ENGLISH_CONNECTOR_WORDS": "ENGLISH_CONNECTOR_WORDS",
+        "FrozenPhrases": "FrozenPhrases",
+        "Phraser": "FrozenPhrases",  # gensim 4 keeps the name from gensim 3.
+        "Phrases": "Phrases",
+    }
+
+    def __getattr__(name: str) -> object:
+        """Load phrases when they are first used: their kernels are a quarter of all that a training would load."""
+        if name not in _OF_PHRASES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .text import phrases
+
+        return globals().setdefault(name, getattr(phrases, _OF_PHRASES[name]))
+
+
 __all__ = [
+    "ENGLISH_CONNECTOR_WORDS",
     "RULE_DEFAULT",
     "RULE_DISCARD",
     "RULE_KEEP",
     "CallbackAny2Vec",
+    "FrozenPhrases",
     "KeyedVectors",
     "LineSentence",
     "PathLineSentences",
+    "Phraser",
     "Phrases",
     "Text8Corpus",
     "Word2Vec",
     "simple_preprocess",
 ]
 
+# The modules of gensim that programs write before a name, as in gensim.models.word2vec.LineSentence.
+models = utils = word2vec = keyedvectors = phrases = callbacks = sys.modules[__name__]
 RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # What a trim_rule returns.
 TrimRule = Callable[[str, int, int], int]
 _HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
@@ -75,14 +104,46 @@ def _checked_source(sentences: Any, corpus_file: Any) -> Any:
         return corpus_file
     if isinstance(sentences, (str, bytes)):
         raise CorpusError(f"the sentences are one string, {sentences!r:.60}: give lists of words, or corpus_file=path")
-    if isinstance(sentences, LineSentence):
+    if type(sentences) in (LineSentence, PathLineSentences, Text8Corpus):  # A subclass may give other words.
         return sentences.whole_files() or iter(sentences)
     if isinstance(sentences, Sequence) and len(sentences) and isinstance(sentences[0], (str, PathLike)):
         return iter(sentences)  # Elsewhere in this package, a list of strings is a list of paths.
     return sentences
 
 
+def _refuse(function: str, unknown: Iterable[str]) -> None:
+    """Raise TypeError for an unknown keyword: a misspelt one would mean nothing without a word."""
+    of_model = list(inspect.signature(Word2Vec).parameters)[:-1]
+    known = (
+        of_model if function == "Word2Vec" else list(inspect.signature(getattr(Word2Vec, function)).parameters)[1:-1]
+    )
+    for name in unknown:
+        if name == "sentences":
+            meant = "did you mean corpus_iterable?"
+        elif name in of_model:
+            meant = "give it to Word2Vec"
+        else:
+            meant = hint(f"--{name}", [f"--{each}" for each in known]) or f"its arguments are {', '.join(known)}"
+        raise TypeError(f"{function}() has no argument {name!r}: {meant.replace('--', '')}")
+
+
 # ------------------------------------------------------------------------------------------------------ vectors
+
+
+class _NumberKeys(dict[str, int]):
+    """Word -> row, where all words are whole numbers: the integer 28 finds the word "28", as in `Lookup.row`."""
+
+    def __missing__(self, key: object) -> int:
+        if is_key(key) and not isinstance(key, str) and (row := super().get(str(key))) is not None:
+            return row
+        raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(str(key) if is_key(key) else key)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return the row of a word or a whole number, or ``default``."""
+        return super().get(str(key) if is_key(key) else key, default)
 
 
 class KeyedVectors(Embeddings):
@@ -105,6 +166,23 @@ class KeyedVectors(Embeddings):
         )
         vars(self).update(vars(empty))
 
+    _numbers: tuple[Vocab, _NumberKeys] | None = None  # Made by `key_to_index`.
+    _writable: NDArray[np.float32] | None = None  # The matrix behind ``vectors``, once a vector is set.
+
+    @property
+    def key_to_index(self) -> dict[str, int]:
+        """Word -> row; do not change it. If all words are whole numbers, integers are found too."""
+        if not len(self) or not self.vocab.all_integers:
+            return self.vocab.index
+        if self._numbers is None or self._numbers[0] is not self.vocab:
+            self._numbers = self.vocab, _NumberKeys(self.vocab.index)
+        return self._numbers[1]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("vectors_lockf", "vectors_vocab_lockf") and not np.all(np.asarray(value) == 1):
+            raise ConfigError(f"{name} can't keep rows as they are here: all words are trained; omit it")
+        super().__setattr__(name, value)
+
     @classmethod
     def of(cls, embeddings: Embeddings) -> Self:
         """Return the same embeddings under gensim's name."""
@@ -117,10 +195,58 @@ class KeyedVectors(Embeddings):
         return cls.of(load(path))
 
     @classmethod
-    def load_word2vec_format(cls, *arguments: Any, **options: Any) -> Self:
-        """Read a file of vectors, with gensim's arguments; see `fastw2v.load_word2vec_format`."""
-        options.pop("datatype", None)  # Vectors are float32 here.
-        return cls.of(Embeddings.load_word2vec_format(*arguments, **options))
+    def load_word2vec_format(
+        cls,
+        fname: str | PathLike[str],
+        fvocab: str | PathLike[str] | None = None,
+        binary: bool | None = None,
+        encoding: str = "utf-8",
+        unicode_errors: str = "surrogateescape",
+        limit: int | None = None,
+        datatype: Any = np.float32,
+        no_header: bool | None = False,
+    ) -> Self:
+        """Read a file of vectors; see `fastw2v.load_word2vec_format`. ``datatype`` has no effect: it is float32."""
+        return cls.of(load_word2vec_format(fname, fvocab, binary, encoding, unicode_errors, limit, no_header))
+
+    def save_word2vec_format(  # type: ignore[override]
+        self,
+        fname: str | PathLike[str],
+        fvocab: str | PathLike[str] | None = None,
+        binary: bool = False,
+        total_vec: int | None = None,
+        write_header: bool = True,
+        prefix: str = "",
+        append: bool = False,
+        sort_attr: str = "count",
+    ) -> None:
+        """Write a file of vectors; see `Embeddings.save_word2vec_format`.
+
+        Raises:
+            ConfigError: one of gensim's arguments for writing a part of a file is given.
+            FormatError, ValueError: see there.
+        """
+        given = {"prefix": prefix, "append": append, "sort_attr": None if sort_attr == "count" else sort_attr}
+        given["total_vec"] = None if total_vec == len(self) else total_vec
+        for name, value in given.items():
+            if value:
+                raise ConfigError(f"{name} is {value!r:.60}, but files are written whole here, by count: omit it")
+        super().save_word2vec_format(fname, fvocab, binary, write_header)
+
+    def sort_by_descending_frequency(self) -> None:
+        """Put the most frequent word first, as trained vectors already are."""
+        order = np.argsort(-self.vocab.counts, kind="stable")
+        vocab = Vocab([self.words[row] for row in order.tolist()], self.vocab.counts[order], self.vocab.checked)
+        outside = None if self.outside is None else self.outside[order]
+        vars(self).update(vars(self.live(vocab, self.vectors[order], outside, self.metadata, self.metrics)))
+
+    def fill_norms(self, force: bool = False) -> None:
+        """Compute the lengths of the vectors; with ``force``, once more."""
+        self.init_sims()
+
+    def unit_normalize_all(self) -> None:
+        """Keep only vectors of length 1."""
+        self.init_sims(replace=True)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if len(state["vocab"]):
@@ -143,7 +269,20 @@ class KeyedVectors(Embeddings):
         super().add_vectors(keys, weights, replace)
 
     def __setitem__(self, keys: Key | Sequence[Key], weights: ArrayLike) -> None:
-        self.add_vectors(keys, weights, replace=True)
+        row = self.vocab.index.get(str(keys)) if is_key(keys) else None
+        vector = np.asarray(weights)
+        if row is None or vector.dtype.kind not in "fiu" or vector.shape != (self.vector_size,):
+            self.add_vectors(keys, weights, replace=True)
+            return
+        with np.errstate(over="ignore"):
+            vector = vector.astype(np.float32)
+        if not np.isfinite(vector).all():
+            self.add_vectors(keys, weights, replace=True)  # It raises.
+        matrix: Any = self._writable
+        if matrix is None or self.vectors.base is not matrix:
+            matrix = self.vectors.copy()  # Once, and not for each word of a loop.
+            self._writable, self.vectors = matrix, read_only(matrix)
+        matrix[row], self._norms = vector, None
 
 
 class CallbackAny2Vec:
@@ -233,7 +372,7 @@ class Counted:
 
     def _take(self, corpus: Corpus) -> None:
         """Take over the vocabulary of a corpus, without vectors."""
-        self._vocab, self._wv = corpus.vocab, None
+        self._vocab, self._wv = corpus.vocab, None  # Its random vectors are made when they are asked for.
         self.corpus_count, self.corpus_total_words = len(corpus.offsets) - 1, corpus.tokens_read
 
     def build_vocab(
@@ -244,7 +383,7 @@ class Counted:
         progress_per: int = 10_000,
         keep_raw_vocab: bool = False,
         trim_rule: TrimRule | None = None,
-        **_: Any,
+        **_unknown: Any,
     ) -> None:
         """Count the words of a text, and choose the vocabulary.
 
@@ -258,9 +397,10 @@ class Counted:
             trim_rule: see `Word2Vec`.
 
         Raises:
-            TypeError: neither text nor file is given, or both are.
+            TypeError: neither text nor file is given, or both are; or an argument is unknown.
             CorpusError: see `fastw2v.train`; or ``trim_rule`` keeps no word.
         """
+        _refuse("build_vocab", _unknown)
         if not update or self._vocabulary is None:
             with self._counted(corpus_iterable, corpus_file, trim_rule) as corpus:
                 self._take(corpus)
@@ -310,13 +450,22 @@ class Counted:
         rows = np.flatnonzero(known | frequent)
         chosen = Vocab([found.words[row] for row in rows.tolist()], found.counts[rows], found.checked)
         vocab = union_of(before.vocab, chosen)
+        doubt_numbers(before.vocab, vocab)
         V, U = initial_matrices(len(vocab), self.vector_size, self._seed)
         V, U = V[:, : self.vector_size], U[:, : self.vector_size]
         places = rows_in(before.vocab, vocab)
         V[places] = before.vectors
         if before.outside is not None:
             U[places] = before.outside
-        self._vocab, self._wv = vocab, KeyedVectors.live(vocab, V, U, before.metadata, before.metrics)
+        self._show(Embeddings.live(vocab, V, U, before.metadata, before.metrics))
+
+    def _show(self, embeddings: Embeddings) -> None:
+        """Let ``wv`` show other embeddings; it stays the same object, which a program may hold."""
+        self._vocab, wv = embeddings.vocab, KeyedVectors.of(embeddings)
+        if self._wv is None:
+            self._wv = wv
+        else:
+            vars(self._wv).update(vars(wv), _writable=None)
 
     @property
     def _seed(self) -> int:
@@ -354,7 +503,8 @@ class Word2Vec(Counted):
         hs: must be 0.
         trim_rule: ``rule(word, count, min_count)`` returns RULE_KEEP, RULE_DISCARD or RULE_DEFAULT for each word.
         compute_loss: no effect: the loss is always computed, see `get_latest_training_loss`.
-        callbacks: objects with any of the methods of `CallbackAny2Vec`.
+        callbacks: objects with any of the methods of `CallbackAny2Vec`. As in gensim, they are for the training on
+            ``sentences`` or ``corpus_file``; give `train` its own.
         max_final_vocab: keep only this many of the most frequent words.
         comment: a text that is saved with the model.
 
@@ -398,7 +548,9 @@ class Word2Vec(Counted):
         comment: str | None = None,
         max_final_vocab: int | None = None,
         shrink_windows: bool = True,
+        **_unknown: Any,
     ) -> None:
+        _refuse("Word2Vec", _unknown)
         self.vector_size, self.window, self.min_count, self.sample = vector_size, window, min_count, sample
         self.alpha, self.min_alpha, self.epochs, self.seed, self.workers = alpha, min_alpha, epochs, seed, workers
         self.negative, self.ns_exponent, self.max_final_vocab = negative, ns_exponent, max_final_vocab
@@ -415,9 +567,20 @@ class Word2Vec(Counted):
         if not sg:
             _warn_once("sg=0 asks for CBOW, but fastw2v trains skip-gram: give sg=1 to silence this")
         if sentences is not None or corpus_file is not None:
+            callbacks = _checked_callbacks(callbacks)
             with self._counted(sentences, corpus_file, trim_rule) as corpus:
                 self._take(corpus)
                 self._fit(corpus, callbacks)
+        else:
+            for name, given, method in (("callbacks", callbacks, "train"), ("trim_rule", trim_rule, "build_vocab")):
+                if given:
+                    doubt(f"{name} has no effect without sentences: give it to {method}")
+
+    if not TYPE_CHECKING:  # Otherwise a type checker would accept a misspelt name.
+
+        def __getattr__(self, name: str) -> Any:
+            hint = f": use wv.{name}" if name[:1] != "_" and hasattr(KeyedVectors, name) else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}<vocab={len(self.wv)}, vector_size={self.vector_size}, alpha={self.alpha}>"
@@ -438,7 +601,7 @@ class Word2Vec(Counted):
         report_delay: float = 1.0,
         compute_loss: bool = False,
         callbacks: Sequence[Any] = (),
-        **_: Any,
+        **_unknown: Any,
     ) -> tuple[int, int]:
         """Train further, from the vectors as they are; words that are not in the vocabulary are left out.
 
@@ -447,13 +610,14 @@ class Word2Vec(Counted):
             corpus_file: see `Word2Vec`.
             total_examples: no effect: sentences are counted.
             total_words: no effect: words are counted.
-            epochs: passes over the text; by default ``epochs`` of the model.
+            epochs: passes over the text; by default ``epochs`` of the model. As with gensim, the model keeps this and
+                the two rates.
             start_alpha: learning rate at the start; by default ``alpha``.
-            end_alpha: learning rate at the end; by default ``min_alpha``.
+            end_alpha: learning rate at the end; by default ``min_alpha``. The rate never rises.
             word_count: no effect.
             queue_factor: no effect.
             report_delay: no effect.
-            compute_loss: no effect: the loss is always computed.
+            compute_loss: an attribute of the model, as with gensim; the loss is always computed.
             callbacks: objects with any of the methods of `CallbackAny2Vec`.
 
         Returns:
@@ -463,10 +627,12 @@ class Word2Vec(Counted):
             FastW2VWarning: no word of the text is in the vocabulary, so nothing is trained.
 
         Raises:
-            TypeError: neither text nor file is given, or both are.
+            TypeError: neither text nor file is given, or both are; or an argument is unknown.
             ConfigError: there is no vocabulary, or an option is out of range.
             CorpusError: see `fastw2v.train`.
         """
+        _refuse("train", _unknown)
+        callbacks = _checked_callbacks(callbacks)
         vocab = self._vocabulary
         if vocab is None:
             raise ConfigError("the model has no vocabulary: call build_vocab first")
@@ -480,6 +646,7 @@ class Word2Vec(Counted):
                 passes = self.epochs if epochs is None else epochs
                 return 0, everything.tokens_read * passes
             corpus = stack.enter_context(renumbered(everything, vocab, None))
+            self.compute_loss = bool(compute_loss)
             return self._fit(corpus, callbacks, epochs, start_alpha, end_alpha)
 
     def _fit(
@@ -495,10 +662,17 @@ class Word2Vec(Counted):
         start = self.alpha if start_alpha is None else start_alpha
         end = self.min_alpha if end_alpha is None else end_alpha
         config = self._config(start, end, self.epochs if epochs is None else epochs)
+        if config.min_alpha < end:
+            doubt(f"the learning rate never rises here: it stays at {start:g}, although its end is {end:g}")
+        self.alpha, self.min_alpha, self.epochs = start, end, config.epochs
         self.running_training_loss = 0.0
-        run = Run(None, False, 10.0, self._wv, [self._followed(callbacks)], progress=False)
+        # Without callbacks, nothing sees the matrices before the end, and no copy of them is made.
+        followed = [self._followed(callbacks)] if callbacks else []
+        run = Run(None, False, 10.0, self._wv, followed, progress=False)
         trained = train_corpus(corpus, config, None, None, run)
-        self._wv = KeyedVectors.of(trained)
+        self._show(trained)
+        if not callbacks:
+            self.running_training_loss = sum((record["loss"] or 0.0) * record["pairs"] for record in trained.metrics)
         self.train_count += 1
         self.min_alpha_yet_reached = config.min_alpha
         progress = trained.metadata["progress"]
@@ -507,14 +681,18 @@ class Word2Vec(Counted):
 
     def _followed(self, callbacks: Sequence[Any]) -> SimpleNamespace:
         """Return a callback for `fastw2v.train` that keeps the model up to date and calls gensim's callbacks."""
-        if not isinstance(callbacks, Iterable):
-            raise ConfigError(f"callbacks is {callbacks!r:.60}: give a list of objects like CallbackAny2Vec")
 
         def told(name: str) -> Callable[[Progress, Embeddings], None]:
             def hook(progress: Progress, embeddings: Embeddings) -> None:
-                self._wv = KeyedVectors.of(embeddings)
+                self._show(embeddings)
+                self.min_alpha_yet_reached = progress.alpha
+                rates, vectors = (self.alpha, self.min_alpha), self.wv.vectors
                 for callback in callbacks:
                     getattr(callback, name, lambda model: None)(self)
+                if (self.alpha, self.min_alpha) != rates and name != "on_train_end":
+                    doubt("a callback changed alpha or min_alpha, which has no effect on the training that runs")
+                if self.wv.vectors is not vectors:
+                    doubt("a callback changed vectors of the model, and the change is lost: make it after the training")
 
             return hook
 
@@ -538,9 +716,15 @@ class Word2Vec(Counted):
         """The outside rows U, float32 ``(n_words, vector_size)``."""
         return self.wv.outside
 
-    def predict_output_word(self, context_words_list: Sequence[Key], topn: int | None = 10) -> list[tuple[str, float]]:
-        """Return the words that most probably occur with the given ones; see `Embeddings.predict_output_word`."""
-        return self.wv.predict_output_word(context_words_list, topn)
+    def predict_output_word(
+        self, context_words_list: Sequence[Key], topn: int | None = 10
+    ) -> list[tuple[str, float]] | None:
+        """Return the words that most probably occur with the given ones; see `Embeddings.predict_output_word`.
+
+        As with gensim, the result is None if no word is known.
+        """
+        found = self.wv.predict_output_word(context_words_list, topn)
+        return found if found or any(word in self.wv for word in context_words_list) else None
 
     def init_sims(self, replace: bool = False) -> None:
         """Compute the lengths of the vectors; with ``replace``, keep only vectors of length 1."""
@@ -565,6 +749,7 @@ class Word2Vec(Counted):
         if self._vocabulary is None:
             raise ConfigError("the model has no vocabulary, so there is nothing to save: call build_vocab first")
         stored = {name: getattr(self, name) for name in (*_OPTIONS, *_COUNTED, *_SUMMED)}
+        stored = {name: value.item() if isinstance(value, np.generic) else value for name, value in stored.items()}
         stored["comment"] = None if self.comment is None else str(self.comment)
         wv = self.wv
         metadata = wv.metadata | {"gensim": stored}
@@ -610,6 +795,24 @@ _OPTIONS = (
     *("hs", "negative", "ns_exponent", "cbow_mean", "epochs", "null_word", "sorted_vocab", "batch_words"),
     *("compute_loss", "comment", "max_final_vocab", "shrink_windows"),
 )
+
+
+def _checked_callbacks(callbacks: Any) -> list[Any]:
+    """Return the callbacks as a list.
+
+    Raises:
+        ConfigError: this is no list, or something in it has none of gensim's methods, or is a class.
+    """
+    remedy = "give a list of objects like CallbackAny2Vec"
+    if not isinstance(callbacks, Iterable):
+        raise ConfigError(f"callbacks is {callbacks!r:.60}: {remedy}")
+    found = list(callbacks)
+    for callback in found:
+        if isinstance(callback, type):
+            raise ConfigError(f"callbacks holds {callback.__name__:.60}, which is a class: give an object of it")
+        if not any(callable(getattr(callback, name, None)) for name in _HOOKS):
+            raise ConfigError(f"callbacks holds {callback!r:.60}, which has none of {', '.join(_HOOKS)}: {remedy}")
+    return found
 
 
 def _warn_once(text: str) -> None:

@@ -109,10 +109,11 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
     Raises:
         FormatError: a file can't be read, has no question, or has a malformed line, which the message names.
     """
+    place = local_path(path, FormatError)
     sections: dict[str, list[Question]] = {}
-    if not os.path.isdir(path):
-        sections = _read_questions(path)
-    for file, section in _files_below(local_path(path, FormatError)):
+    if not os.path.isdir(place):
+        sections = _read_questions(place)
+    for file, section in _files_below(place):
         for name, questions in _read_questions(file).items():
             own = name == section.rpartition("/")[2]
             sections.setdefault(section if own else f"{section}/{name}", []).extend(questions)

@@ -9,17 +9,16 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numba
-import numpy as np
-
 from ._version import __version__
 
 PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
-_numba_config: Any = numba.config
 
 
 def usable_cores() -> int:
     """Return how many cores this process may use: its affinity mask, capped by cgroup quotas and NUMBA_NUM_THREADS."""
+    import numba  # Here, because options are needed without kernels, as by ``fastw2v --help``.
+
+    config: Any = numba.config  # Its attributes are made at run time.
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
@@ -30,7 +29,7 @@ def usable_cores() -> int:
                 quota, period = map(int, " ".join((folder / name).read_text() for name in names).split())
                 if quota > 0 and period > 0:
                     cores = min(cores, math.ceil(quota / period))
-    return max(1, min(cores, int(_numba_config.NUMBA_NUM_THREADS)))
+    return max(1, min(cores, int(config.NUMBA_NUM_THREADS)))
 
 
 def available_memory() -> int | None:
@@ -87,6 +86,9 @@ def _cgroups(controller: str) -> Iterator[Path]:
 
 def versions() -> dict[str, str]:
     """Return the versions that decide what a training computes."""
+    import numba
+    import numpy as np
+
     return {
         "fastw2v": __version__,
         "numba": numba.__version__,

@@ -81,7 +81,7 @@ from .kernels.records import (
 )
 from .kernels.spans import PIECE
 from .kernels.tile import BUCKETS, LOSS_EVERY
-from .subwords.ngrams import Ngrams
+from .subwords.ngrams import FLORET_SEED, Ngrams
 
 Array = NDArray[np.floating]
 
@@ -639,24 +639,103 @@ def hash_bytes(letters: NDArray[np.uint8], start: int, stop: int) -> int:
     return h
 
 
+def rotated(x: int, n: int) -> int:
+    """Twin of `ngrams.rotated`."""
+    return (x << n | x >> 64 - n) & _MASK_64
+
+
+def finished(x: int) -> int:
+    """Twin of `ngrams.finished`."""
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        x = (x ^ x >> 33) * factor & _MASK_64
+    return x ^ x >> 33
+
+
+def little_endian(letters: NDArray[np.uint8], start: int, stop: int) -> int:
+    """Twin of `ngrams.little_endian`."""
+    return int.from_bytes(letters[start:stop].tobytes(), "little")
+
+
+def murmur(letters: NDArray[np.uint8], start: int, stop: int, seed: int) -> tuple[int, int]:
+    """Return the two halves of the MurmurHash3 of some bytes, x64, 128 bits, by Austin Appleby.
+
+    Both halves start as the seed. Each block of 16 bytes is two numbers; each is turned and added to a half, and the
+    halves stir each other. What is left of a last block is added without stirring.
+    """
+    data = letters[start:stop].tobytes()
+    c, d = 0x87C37B91114253D5, 0x4CF5AD432745937F
+    a = b = seed
+    for i in range(0, len(data), 16):
+        block = data[i : i + 16]
+        low, high = int.from_bytes(block[:8], "little"), int.from_bytes(block[8:], "little")
+        a ^= rotated(low * c & _MASK_64, 31) * d & _MASK_64
+        if len(block) == 16:
+            a = (rotated(a, 27) + b) * 5 + 0x52DCE729 & _MASK_64
+        b ^= rotated(high * d & _MASK_64, 33) * c & _MASK_64
+        if len(block) == 16:
+            b = (rotated(b, 31) + a) * 5 + 0x38495AB5 & _MASK_64
+    a, b = a ^ len(data), b ^ len(data)
+    a = a + b & _MASK_64
+    b = b + a & _MASK_64
+    a, b = finished(a), finished(b)
+    return a + b & _MASK_64, a + 2 * b & _MASK_64
+
+
+def put_buckets(
+    letters: NDArray[np.uint8], start: int, stop: int, ngrams: Ngrams, rows: NDArray[np.int64], n: int
+) -> None:
+    """Twin of `ngrams.put_buckets`."""
+    raw = b"".join(half.to_bytes(8, "little") for half in murmur(letters, start, stop, FLORET_SEED))
+    words = np.frombuffer(raw, "<u4").astype(np.int64)
+    rows[n : n + ngrams.hash_count] = words[: ngrams.hash_count] % ngrams.bucket
+
+
 def ngram_buckets(
     letters: NDArray[np.uint8], offsets: NDArray[np.int64], ngrams: Ngrams, starts: NDArray[np.int64], own_rows: bool
 ) -> NDArray[np.int64]:
     """Twin of `ngrams.ngram_buckets`, which cuts each word into characters first."""
     rows: list[int] = []
-    n_words = len(offsets) - 1
+    n_own = len(offsets) - 1 if own_rows and ngrams.own_rows else 0
+
+    def put(ngram: bytes) -> None:
+        raw, buckets = np.frombuffer(ngram, np.uint8), np.zeros(ngrams.hash_count, np.int64)
+        put_buckets(raw, 0, len(raw), ngrams, buckets, 0)
+        rows.extend(buckets.tolist() or [n_own + hash_bytes(raw, 0, len(raw)) % ngrams.bucket])
+
     for w, (first, last) in enumerate(pairwise(offsets)):
         starts[w] = len(rows)
         characters = re.findall(rb"[^\x80-\xbf][\x80-\xbf]*", letters[first:last].tobytes())
-        rows += [w] * own_rows
+        if ngrams.hash_count and last - first <= 2:
+            continue
+        if ngrams.hash_count:
+            put(b"".join(characters))
+        rows += [w] * (n_own > 0)
         for i in range(len(characters)):
-            for length in range(ngrams.min_n, ngrams.max_n + 1):
-                ngram = characters[i : i + length]
-                if len(ngram) == length and not (length == 1 and i in (0, len(characters) - 1)):
-                    joined = np.frombuffer(b"".join(ngram), np.uint8)
-                    rows.append(n_words * own_rows + hash_bytes(joined, 0, len(joined)) % ngrams.bucket)
-    starts[n_words] = len(rows)
+            for length in range(ngrams.min_n, min(ngrams.max_n, len(characters) - i) + 1):
+                if ngrams.hash_count or length > 1 or i not in (0, len(characters) - 1):
+                    put(b"".join(characters[i : i + length]))
+    starts[len(offsets) - 1] = len(rows)
     return np.array(rows, np.int64)
+
+
+def floret_buckets(word: str, ngrams: Ngrams) -> list[int]:
+    """Return the buckets of a word in floret's way: those of ``<word>``, then those of each of its n-grams.
+
+    Each has the first ``hash_count`` 32-bit words of its hash as buckets. The vector of the word, in the vocabulary or
+    not, is the mean of the rows of all of them.
+    """
+    letters = f"<{word}>"
+    found = [letters] if word else []
+    for start in range(len(letters) if word else 0):
+        stops = range(start + ngrams.min_n, min(start + ngrams.max_n, len(letters)) + 1)
+        found += [letters[start:stop] for stop in stops]
+    buckets = []
+    for ngram in found:
+        raw = np.frombuffer(ngram.encode(), np.uint8)
+        halves = murmur(raw, 0, len(raw), FLORET_SEED)
+        words = [part for half in halves for part in (half % 2**32, half >> 32)]
+        buckets += [part % ngrams.bucket for part in words[: ngrams.hash_count]]
+    return buckets
 
 
 def sign_rows(starts: NDArray[np.int64], rows: NDArray[np.int64], signs: NDArray[np.uint64]) -> None:
@@ -686,7 +765,7 @@ def merge_rows(
     n = 0
     for w, (start, stop) in enumerate(pairwise(starts)):
         offsets[w] = n
-        for row, times in sorted(Counter(row_of[rows[start:stop]].tolist()).items()):
+        for row, times in Counter(row_of[rows[start:stop]].tolist()).items():  # In the order of their first places.
             rows[n], shares[n] = row, times / (stop - start)
             n += 1
     offsets[len(starts) - 1] = n

@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 
-from tqdm import tqdm
-
 NOTEBOOK_COLUMNS = 100  # of a bar of text
 
 _JOINERS = "\u200c\u200d"  # Zero-width non-joiner and joiner.
@@ -159,11 +157,14 @@ def bar(total: int | None, unit: str, what: str | None, progress: bool, done: in
         "maxinterval": interval + 10,
     }
     if notebook and progress and find_spec("ipywidgets") is not None:
-        from tqdm.notebook import tqdm as widget  # Elsewhere it would import IPython.
+        with suppress(ImportError):  # ipywidgets is damaged, and a bar is no reason to fail.
+            from tqdm.notebook import tqdm as widget  # Elsewhere it would import IPython.
 
-        return widget(**options)
+            return widget(**options)
     if notebook:
         options |= {"dynamic_ncols": False, "ncols": NOTEBOOK_COLUMNS}  # No terminal tells the width.
+    from tqdm import tqdm  # Many commands show no bar.
+
     return tqdm(file=screen, **options)
 
 

@@ -10,18 +10,22 @@ from numpy.typing import NDArray
 from .embeddings import Embeddings, load
 from .errors import from_extra
 from .training.driver import train
-from .vectors.encode import Weights, split_words
+from .vectors.encode import Weights, check_weights, row_weights, split_words
+from .vectors.lookup import is_key
 
 with from_extra("sklearn", "scikit-learn"):
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     from sklearn.utils.validation import check_is_fitted
+
+_GIVE = "give Embeddings, or the path of a model folder or a file of vectors"
 
 
 class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn texts into the weighted means of the vectors of their words; `fit` trains the vectors.
 
     It can replace a ``TfidfVectorizer``. A text is a string or a list of tokens. Unknown tokens are skipped, and a text
-    without any known token becomes zeros.
+    without any known token becomes zeros. Put a ``StandardScaler`` between it and a linear model: the numbers are
+    small, so a penalty would hide their differences.
 
     Args:
         vector_size: columns of the vectors; see `TrainConfig` for this and the next seven.
@@ -85,15 +89,21 @@ class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             y: ignored.
 
         Raises:
-            TypeError: ``X`` is one string, or a text is neither a string nor a list of tokens.
-            ConfigError, CorpusError: see `train`; both are ValueErrors.
+            TypeError: ``X`` is one string or a table, or a text is neither a string nor a list of tokens, or
+                ``embeddings`` or ``tokenizer`` is of another type.
+            ConfigError, CorpusError: see `train` and `Embeddings.encode`; both are ValueErrors.
             FolderError, FormatError: see `load`.
         """
         texts = self._tokens(X)
-        if isinstance(self.embeddings, Embeddings):
-            self.embeddings_ = self.embeddings
-        elif self.embeddings is not None:
-            self.embeddings_ = load(self.embeddings)
+        check_weights(self.weights)
+        given: Any = self.embeddings
+        if isinstance(given, Embeddings):
+            self.embeddings_ = given
+        elif isinstance(given, (str, PathLike)):
+            self.embeddings_ = load(given)
+        elif given is not None:
+            remedy = "give its .wv" if isinstance(getattr(given, "wv", None), Embeddings) else _GIVE
+            raise TypeError(f"embeddings is {given!r:.60}: {remedy}")
         else:
             self.embeddings_ = train(
                 texts,
@@ -107,6 +117,7 @@ class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 seed=self.seed,
                 progress=False,
             )
+        row_weights(self.embeddings_, self.weights)  # It raises here, and not only in `transform`.
         return self
 
     def fit_transform(self, X: Iterable[str | Sequence[str]], y: object = None) -> NDArray[np.float32]:
@@ -144,20 +155,26 @@ class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             raise TypeError(f"X is a {type(X).__name__}: give a list of texts")
         if hasattr(X, "columns"):  # Iterating over a data frame gives the names of its columns.
             raise TypeError(f"X is a {type(X).__name__}: give one column of texts, such as X['text']")
+        shape: tuple[int, ...] = getattr(X, "shape", ())
+        if len(shape) == 2 and shape[1] == 1:  # A column, not texts of one token.
+            raise TypeError(f"X is a {type(X).__name__} of shape {tuple(shape)}: give one column of texts, as X[:, 0]")
+        if not (self.tokenizer is None or callable(self.tokenizer)):
+            raise TypeError(f"tokenizer is {self.tokenizer!r:.60}: give a function, or None")
         return (self._split(text, number) for number, text in enumerate(X))
 
     def _split(self, text: object, number: int) -> list[str]:
         if isinstance(text, str):
             tokens = (self.tokenizer or split_words)(text.lower() if self.lowercase else text)
-            if isinstance(tokens, str):
-                raise TypeError(f"tokenizer returned one string, {tokens!r:.60}: it must return a list of words")
+            if isinstance(tokens, (str, bytes)) or not isinstance(tokens, Iterable):
+                what = "one string, " * isinstance(tokens, str)
+                raise TypeError(f"tokenizer returned {what}{tokens!r:.60}: it must return a list of words")
             return list(tokens)
         if not isinstance(text, Iterable) or isinstance(text, (bytes, bytearray, Mapping)):
             raise TypeError(
                 f"text {number} is {text!r:.60}, a {type(text).__name__}: give a string or a list of tokens"
             )
         # `train` takes whole numbers, whose words are their digits.
-        return [str(token) if isinstance(token, (int, np.integer)) else token for token in text]
+        return [str(token) if is_key(token) and not isinstance(token, str) else token for token in text]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

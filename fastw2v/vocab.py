@@ -43,7 +43,7 @@ class Vocab:
     @cached_property
     def all_integers(self) -> bool:
         """Whether every word is a whole number, as after training on integers."""
-        return all(word.removeprefix("-").isdigit() and str(int(word)) == word for word in self.words)
+        return all(map(is_whole_number, self.words))
 
     def __len__(self) -> int:
         return len(self.words)
@@ -106,6 +106,11 @@ class Vocab:
         if len(vocab.index) != len(words):
             raise FolderError(f"{path} holds the same word twice")
         return vocab
+
+
+def is_whole_number(word: str) -> bool:
+    """Return whether a word is what `str` makes of an integer."""
+    return word.removeprefix("-").isdigit() and str(int(word)) == word
 
 
 def check_storable(word: str) -> None:

@@ -69,6 +69,16 @@ def model(planted_file, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def pydocs_file(tmp_path_factory):
+    """Python's documentation, as `corpora` writes it."""
+    from corpora import cli
+
+    path = tmp_path_factory.mktemp("pydocs") / "docs.txt"
+    assert cli.main(["pydocs", str(path)]) == 0
+    return path
+
+
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     """The folder that results of bench go to, and its tables come from."""

@@ -57,6 +57,7 @@ def test_vectorised_steps_are_seen_when_wrong(monkeypatch):
         vectorised.validate(20)
 
 
+@pytest.mark.slow
 def test_vectorised_forms_the_pairs_of_the_kernel():
     config = TrainConfig(vector_size=4, epochs=1)
     corpus = timing.synthetic(100_000, 1000)
@@ -120,6 +121,7 @@ def test_head_ends_where_a_cut_may_stand(corpus):
     assert first.n_words == corpus.n_words
 
 
+@pytest.mark.slow
 def test_ladder_runs_and_its_table_renders(corpus, results):
     rungs = ladder.rungs(3000, SMALL, quick=True)
     assert [rung.tokens for rung in rungs] == [500] * len(rungs)
@@ -228,6 +230,7 @@ def test_systems_take_turns_and_each_run_is_a_line(results, tmp_path):
     assert {(line["vectors"], line["seen"]) for line in written} == {(4, 1)}
 
 
+@pytest.mark.slow
 def test_ours_is_run_as_a_user_would_and_scored(planted_file, tmp_path):
     with peers.text_of(planted_file, 5000) as (text, corpus, sizes):
         assert (sizes["name"], sizes["tokens"], sizes["kept"]) == (planted_file.name, 5000, len(corpus.ids))
@@ -295,6 +298,7 @@ def test_words_are_read_as_they_stand_in_vectors_files(tmp_path):
     assert parity.words_in(binary) == parity.words_in(text) == words
 
 
+@pytest.mark.slow
 def test_ingest_measures_everything_in_turn_and_reports_it(planted_file, results, capsys):
     ingest.run(argparse.Namespace(corpus=planted_file, tokens=5000, rounds=2, quick=False))
     (written,) = report.records("ingest")
@@ -357,6 +361,7 @@ def test_auc_is_the_share_of_right_comparisons():
     assert graph.auc(["0", "1", "2", "3"], vectors, held, others) == pytest.approx((0 + 0.5 + 1 + 1) / 4)
 
 
+@pytest.mark.slow
 def test_graph_measures_everything_in_turn_and_reports_it(results, monkeypatch, capsys):
     monkeypatch.setattr(graph, "QUICK_NODES", 100)
     monkeypatch.setattr(graph, "version", lambda package: "1.0")
@@ -381,6 +386,7 @@ def test_graph_measures_everything_in_turn_and_reports_it(results, monkeypatch, 
     assert "| PecanPy with tables, p 1, q 1 |" not in shown
 
 
+@pytest.mark.slow
 def test_peak_memory_is_the_commands_own(planted_file, tmp_path):
     large = np.ones(60_000_000)  # the process that starts the command is larger than it will be
     found = command.cost("prepare", planted_file, "-o", tmp_path / "prepared", "--min-count=1")

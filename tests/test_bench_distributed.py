@@ -68,6 +68,7 @@ def test_the_rate_falls_with_what_all_nodes_have_done(corpus, monkeypatch):
             assert alpha + step * start == pytest.approx(0.03 + whole * epoch / epochs)
 
 
+@pytest.mark.slow
 def test_replicas_learn(corpus):
     from conftest import topic_purity
 
@@ -151,6 +152,7 @@ def test_the_passes_of_a_node_are_reported(results):
     assert "400 rows of 5 columns" in table
 
 
+@pytest.mark.slow
 def test_the_command_runs_and_records(results, capsys):
     parser = argparse.ArgumentParser()
     distributed.add_arguments(parser)

@@ -91,6 +91,7 @@ def test_workers_are_compared_within_a_repeat(monkeypatch):
         assert up == pytest.approx(both / alone, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_scaling_finds_what_is_planted_at_every_length(results, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(scaling, "WORKERS_TOKENS", {"pair": 2000})
     monkeypatch.setattr(scaling, "VECTOR_SIZES", (20,))
@@ -132,6 +133,7 @@ def test_workers_of_each_machine_are_reported(results):
     assert scaling.figures() == {}
 
 
+@pytest.mark.slow
 def test_scores_stand_side_by_side_by_workers(planted_file, results, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(scaling, "usable_cores", lambda: 2)
     words = [line.split()[0] for line in planted_file.read_text().splitlines()[:4]]
@@ -150,6 +152,7 @@ def test_scores_stand_side_by_side_by_workers(planted_file, results, tmp_path, m
     assert scaling.figures() == {}
 
 
+@pytest.mark.slow
 def test_memory_is_the_commands_and_its_bill_is_read(results, monkeypatch, capsys):
     monkeypatch.setattr(memory, "QUICK_POINTS", ((50, 10), (20_000, 100)))
     memory.run(argparse.Namespace(quick=True))

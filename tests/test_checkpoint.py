@@ -247,9 +247,9 @@ def test_saved_at_the_end_of_each_epoch_and_after_the_time(planted_file, tmp_pat
     saved = []
     real = checkpoint.Checkpoints._write
 
-    def write(self, still, V, U):
+    def write(self, still, matrices):
         saved.append(still.metadata["progress"]["tokens"])
-        real(self, still, V, U)
+        real(self, still, matrices)
 
     monkeypatch.setattr(checkpoint.Checkpoints, "_write", write)
     monkeypatch.setattr(checkpoint, "available_memory", lambda: 0)  # at once, so that none is put off
@@ -267,13 +267,13 @@ def test_training_goes_on_while_a_checkpoint_is_written(planted_file, tmp_path, 
     writing, may_end, chunks, copies = threading.Event(), threading.Event(), [], []
     real = checkpoint.Checkpoints._write
 
-    def write(self, still, V, U):
+    def write(self, still, matrices):
         if threading.current_thread() is not threading.main_thread():
-            copies.append((still.metadata["progress"]["tokens"], V.copy()))
+            copies.append((still.metadata["progress"]["tokens"], matrices[0].copy()))
             writing.set()
             assert may_end.wait(60)
-            np.testing.assert_array_equal(V, copies[-1][1])
-        real(self, still, V, U)
+            np.testing.assert_array_equal(matrices[0], copies[-1][1])
+        real(self, still, matrices)
 
     def watch(progress, embeddings):
         chunks.append(progress.tokens)
@@ -295,10 +295,10 @@ def test_a_small_checkpoint_is_not_copied_in_memory(planted_file, tmp_path, monk
     threads = []
     real_parts, real_publish = checkpoint.Checkpoints._write_parts, checkpoint.publish
 
-    def write_parts(self, still, V, U):
+    def write_parts(self, still, matrices):
         threads.append(threading.current_thread())
-        assert np.shares_memory(V, still.vectors)
-        real_parts(self, still, V, U)
+        assert np.shares_memory(matrices[0], still.vectors)
+        real_parts(self, still, matrices)
 
     def publish(*arguments):
         if threading.current_thread() is not threading.main_thread():
@@ -352,10 +352,10 @@ def test_no_memory_for_a_copy(planted_file, tmp_path, monkeypatch):
     threads = []
     real = checkpoint.Checkpoints._write
 
-    def write(self, still, V, U):
+    def write(self, still, matrices):
         threads.append(threading.current_thread())
-        assert np.shares_memory(V, still.vectors)
-        real(self, still, V, U)
+        assert np.shares_memory(matrices[0], still.vectors)
+        real(self, still, matrices)
 
     monkeypatch.setattr(checkpoint.Checkpoints, "_write", write)
     whole = fastw2v.train(planted_file, output=tmp_path, **QUICK)
@@ -597,7 +597,12 @@ checkpoint.publish = publish
 
 @pytest.mark.parametrize(
     ("had", "every"),
-    [(True, 17), pytest.param(True, 1, marks=pytest.mark.long), pytest.param(False, 1, marks=pytest.mark.long)],
+    [
+        (True, 41),
+        pytest.param(True, 17, marks=pytest.mark.slow),
+        pytest.param(True, 1, marks=pytest.mark.long),
+        pytest.param(False, 1, marks=pytest.mark.long),
+    ],
 )
 def test_killed_at_any_step_of_saving(tmp_path, had, every):
     """A finished model stays in its place or in `previous` until the run that replaces it is finished."""
@@ -768,7 +773,7 @@ def test_a_model_of_a_version_without_checkpoints(two_checkpoints, planted_file,
 
 
 @pytest.mark.parametrize("had", ["a finished model", "an unfinished run", "nothing"])
-@pytest.mark.parametrize("given", [[], ["--epochs=4"]])
+@pytest.mark.parametrize("given", [[], pytest.param(["--epochs=4"], marks=pytest.mark.slow)])
 def test_killed_before_the_first_checkpoint_it_begins_anew(planted_file, tmp_path, capsys, had, given):
     """And the model that stood there is not taken for it, and trained further."""
     folder = tmp_path / "m"
@@ -817,6 +822,33 @@ def test_given_vectors_must_be_given_again_where_nothing_was_saved(planted_file,
     assert subprocess.run(run).returncode == 9
     with pytest.raises(ConfigError, match="started from given vectors: give init_from again"):
         fastw2v.train(planted_file, output=tmp_path / "m", resume=True)
+    again = fastw2v.train(planted_file, output=tmp_path / "m", resume=True, init_from=model, progress=False)
+    assert again.metadata["config"]["min_count"] == 1  # as the killed run was told
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_run_that_fails_leaves_the_note_of_one_that_was_killed(planted_file, tmp_path, capsys, resume):
+    folder = tmp_path / "m"
+    fastw2v.train(planted_file, output=folder, **QUICK)
+    kill = "\ndriver.Checkpoints.after_chunk = lambda *rest, **more: os._exit(9)"
+    assert subprocess.run(command(planted_file, folder, "--epochs=4", "--seed=7", before=kill)).returncode == 9
+    (folder / ".partial" / "left-over").mkdir()
+    with pytest.raises(CorpusError, match="mistyped: No such file"):
+        fastw2v.train(tmp_path / "mistyped", output=folder, resume=resume, seed=8, progress=False)
+    assert [path.name for path in (folder / ".partial").iterdir()] == ["new-run.json"]
+    fastw2v.train(planted_file, output=folder, resume=True)
+    assert "ended before its first checkpoint: it starts again" in capsys.readouterr().err
+    assert_same_run(fastw2v.load(folder), fastw2v.train(planted_file, **QUICK | {"epochs": 4, "seed": 7}))
+    assert not (folder / ".partial").exists()
+
+
+def test_no_note_is_left_where_a_run_that_fails_has_saved_something(planted_file, tmp_path):
+    (tmp_path / "m" / ".partial").mkdir(parents=True)
+    (tmp_path / "m" / ".partial" / "new-run.json").write_text("{}")
+    with pytest.raises(ZeroDivisionError):
+        fastw2v.train(planted_file, output=tmp_path / "m", callbacks=[lambda *_: 1 // 0], **QUICK)
+    assert fastw2v.load(tmp_path / "m").metadata["progress"]["tokens"] > 0
+    assert not (tmp_path / "m" / ".partial").exists()
 
 
 def test_init_from_of_a_run_that_goes_on_is_left_aside(planted_file, model, tmp_path, capsys):
@@ -866,8 +898,8 @@ def test_a_callback_that_raises_leaves_a_run_to_go_on_with(planted_file, tmp_pat
 LIMITED = """
 real = checkpoint.Checkpoints.after_chunk
 
-def after_chunk(self, live, V, U, *, epoch_ended):
-    real(self, live, V, U, epoch_ended=epoch_ended)
+def after_chunk(self, live, matrices, *, epoch_ended):
+    real(self, live, matrices, epoch_ended=epoch_ended)
     if len(live.metrics) == 4:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
@@ -1095,6 +1127,16 @@ def test_a_run_with_given_vectors_goes_on(planted_file, model, tmp_path):
     resumed = fastw2v.train(planted_file, init_from=model, output=tmp_path, resume=True, **options)
     assert_same_run(resumed, whole)
     assert resumed.metadata["init_from"] == whole.metadata["init_from"]
+
+
+def test_given_vectors_give_the_size(planted_file, model, tmp_path):
+    options = {name: value for name, value in QUICK.items() if name != "vector_size"}
+    assert fastw2v.train(planted_file, init_from=model, **options).vector_size == 20
+    stopped = fastw2v.train(planted_file, init_from=model, output=tmp_path, callbacks=[stop_at(2)], **options)
+    assert not stopped.metadata["progress"]["complete"]
+    resumed = fastw2v.train(planted_file, output=tmp_path, resume=True, **options)
+    assert resumed.vector_size == 20
+    assert resumed.metadata["progress"]["complete"]
 
 
 @pytest.mark.parametrize(

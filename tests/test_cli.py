@@ -144,25 +144,22 @@ def test_encode_turns_lines_into_vectors(model, tmp_path):
     assert encoded(model, text=b"").stdout == b""
 
 
-def test_encode_refuses_in_one_line(model, tmp_path):
+def test_encode_refuses_in_one_line(model, tmp_path, capsys):
     done = encoded(model, text=b"t0w1\nT0W1\n")
     assert b"warning: 1 of 2 texts have no known word" in done.stderr
     (tmp_path / "texts").write_bytes(b"t0w1\n")
     assert encoded(model, tmp_path / "texts", text=b"t0w2\n").stdout == encoded(model, text=b"t0w1\n").stdout
-    for arguments, said in (
-        (["-o", tmp_path / "v.txt"], b"give a name that ends in .npy"),
-        (["-o", tmp_path / "nowhere" / "v.npy"], b"cannot write"),
-        (["--weights=tfidf"], b"invalid choice: 'tfidf'"),
-    ):
-        done = encoded(model, *arguments, text=b"t0w1\n")
-        assert done.returncode == 2
-        assert said in done.stderr
-        assert done.stderr.count(b"\n") == 1
     fastw2v.load(model).export(tmp_path / "v.bin")
-    done = encoded(tmp_path / "v.bin", "--weights=sif", text=b"t0w1\n")
-    assert done.returncode == 2
-    assert b"needs the counts of the words" in done.stderr
-    assert done.stderr.count(b"\n") == 1
+    for vectors, *arguments, said in (
+        (model, "-o", tmp_path / "v.txt", "give a name that ends in .npy"),
+        (model, "-o", tmp_path / "nowhere" / "v.npy", "cannot write"),
+        (model, "--weights=tfidf", "invalid choice: 'tfidf'"),
+        (tmp_path / "v.bin", "--weights=sif", "needs the counts of the words"),
+    ):
+        code, _, err = run(capsys, "encode", vectors, tmp_path / "texts", *arguments)
+        assert code == 2
+        assert said in err
+        assert err.count("\n") == 1
 
 
 def test_prepare_then_train_equals_train(capsys, planted_file, in_empty_folder):
@@ -420,7 +417,14 @@ def test_closed_pipe_is_no_error(model):
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("redirection", ["2>&1 >/dev/null | true", "2>/dev/full", "2>&-", ">&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize(
+    "redirection",
+    [
+        "2>&1 >/dev/null | true",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("2>/dev/full", "2>&-", ">&-")),
+        ">&- 2>&- <&-",
+    ],
+)
 def test_training_outlives_its_screen(planted_file, tmp_path, redirection):
     command = f"{sys.executable} -m fastw2v train {planted_file} -o {tmp_path / 'm'} {' '.join(QUICK)} {redirection}"
     subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], check=True, timeout=120)
@@ -489,16 +493,64 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
         ("train x -o m --widow 3", "did you mean --window?"),
         ("train x -o m -cbow 1", "fastw2v trains skip-gram only"),
         ("train x -o m -hs 1", "fastw2v trains with negative sampling only"),
-        ("train -train x -output m", "give the text without an option"),
+        ("train -train x -output m", "give the file without an option"),
+        ("train --input x --output m", "there is no option '--input'; give the file without an option"),
+        ("train x --out m", "there is no option '--out'; did you mean --output?"),
+        ("train x -o m -saveOutput 1", "the model folder has all vectors"),
+        ("train x -o m -label y", "fastw2v trains no classifier of texts"),
+        ("graph x -o m --dimensions 8", "did you mean --vector-size?"),
+        ("graph x -o m --extend", "there is no option '--extend' (see fastw2v graph --help)"),
+        ("convert m --output v.txt", "there is no option '--output'; give the file without an option"),
+        ("convert m -o v.txt", "there is no option '-o'; give the file without an option"),
+        ("convert m v -binary 1", "did you mean --format?"),
+        ("train x -o m -binary 1", "choose the format with fastw2v export"),
+        ("neighbors m king -k 3", "did you mean -n?"),
+        ("neighbors m -lrb-", "there is no option '-lrb-'; if it is a word, give it after --, as in -- -lrb- (see"),
+        ("analogy m a --- c", "give it after --"),
+        ("train x -window 5", "there is no option '-window'; did you mean --window?"),
+        ("train x -o m --alpha -1", "--alpha is -1.0"),
+        ("plot m -o x.png --topn 3", "did you mean --top?"),
         ("train x -o m --xyzzy 1", "there is no option '--xyzzy' (see"),
         ("info m more", "unexpected argument 'more' (see"),
         ("neighbors m king --topn 3", "did you mean -n?"),
-        ("neighbours m king", "invalid choice: 'neighbours'"),
+        ("neighbours m king", "there is no command 'neighbours'; did you mean neighbors? (see fastw2v --help)"),
+        ("nn m", "there is no command 'nn'; did you mean neighbors?"),
+        ("skipgram -input x -dim 100", "there is no command 'skipgram'; did you mean train?"),
+        ("cbow -input x", "fastw2v trains skip-gram only"),
+        ("supervised -input x", "there is no command 'supervised'; fastw2v trains no classifier"),
+        ("word2phrase -train x", "did you mean prepare --phrases 1?"),
+        ("print_word_vectors m", "did you mean export?"),
+        ("xyzzy", "there is no command 'xyzzy'; the commands are train, prepare, "),
+        (
+            "-train x -size 100",
+            "there is no option '-train' before a command: begin with one, as in fastw2v train TEXT",
+        ),
+        ("--version=2", "there is no option '--version=2' before a command"),
+        ("train x -o -", "-o is '-', standard output, but the result is a folder: give its name"),
+        ("graph x -o -", "-o is '-', standard output"),
+        ("prepare x -o -", "-o is '-', standard output"),
+        ("train x -o m --phrases 1", "fastw2v prepare joins phrases: prepare the text, then train on"),
+        ("train x -o m --patience 2", "in Python, a callback can stop a run"),
+        ("graph x -o m --undirected", "a file of edges is undirected unless you give --directed"),
     ],
 )
 def test_options_of_other_programs_are_answered_with_ours(capsys, in_empty_folder, arguments, said):
     assert_refused(capsys, *arguments.split(), said=said)
     assert not list(in_empty_folder.iterdir())
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("m.bin", True), ("m.v1", False), ("m", False)])
+def test_a_folder_with_the_name_of_a_file_is_told(capsys, planted_file, in_empty_folder, name, is_told):
+    code, _, err = run(capsys, "train", planted_file, "-o", name, "--epochs", "1", "--vector-size", "4")
+    assert code == 0
+    said = f"{name} is a model folder, whatever its name; for a file: fastw2v export {name} FILE"
+    assert (said in err) is is_told
+
+
+def test_a_prepared_folder_is_no_model(capsys, planted_file, in_empty_folder):
+    run(capsys, "prepare", planted_file, "-o", "p")
+    said = "p is not a model folder: it has no model.json but prepared.json: it is a prepared folder; train on it first"
+    assert_refused(capsys, "neighbors", "p", "king", said=said)
 
 
 def test_similarity_and_analogy(capsys, model):
@@ -530,7 +582,8 @@ def test_convert_reads_and_writes_files_of_vectors(capsys, in_empty_folder):
     assert code == 0
     assert "v.vec.gz: 2 words, vector_size 2, word2vec-text" in out
     assert list(fastw2v.load("v.vec.gz").words) == ["caf\xe9", "king"]
-    assert_refused(capsys, "convert", "latin.txt", "w.vec", "--limit", "0", said="limit")
+    assert_refused(capsys, "convert", "latin.txt", "w.vec", "--limit", "0", said="error: --limit is 0: give a whole")
+    assert_refused(capsys, "export", "latin.txt", "w.vec", "--encoding", "x", said="error: --encoding is 'x': give the")
     assert_refused(capsys, "convert", "latin.txt", "w.vec", "--encoding", "nonsense", said="nonsense")
 
 

@@ -12,6 +12,7 @@ import zipfile
 from collections import Counter
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from corpora import cli, download, fetch, synthetic
 from corpora.strip_markup import paragraphs, strip_markup
 from fastw2v.errors import ConfigError, CorpusError
 from fastw2v.evaluate import evaluate_analogies, evaluate_similarity, read_analogies, read_similarity
+from fastw2v.text import pydocs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -578,10 +580,17 @@ def test_wrong_commands_end_with_one_line(arguments, capsys, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pydocs(tmp_path):
-    assert cli.main(["pydocs", str(tmp_path / "docs.txt")]) == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["docs.txt"]
-    text = (tmp_path / "docs.txt").read_text()
+def test_pydocs_begin_with_the_topics_of_help():
+    words = [word for sentence in islice(pydocs.sentences(), 500) for word in sentence]
+    assert len(words) > 10_000
+    assert set("".join(words)) <= set("abcdefghijklmnopqrstuvwxyz")
+    assert {"assignment", "expression"} <= set(words)
+
+
+@pytest.mark.slow
+def test_pydocs(pydocs_file):
+    assert [path.name for path in pydocs_file.parent.iterdir()] == ["docs.txt"]
+    text = pydocs_file.read_text()
     assert len(text.split()) > 100_000
     assert set(text) <= set("abcdefghijklmnopqrstuvwxyz \n")
 

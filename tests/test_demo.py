@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 import fastw2v
 
 
+@pytest.mark.slow
 def test_demo_in_an_empty_folder(tmp_path):
     command = [sys.executable, "-m", "fastw2v", "demo"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"COLUMNS": "80"})

@@ -120,7 +120,7 @@ def test_validity_is_pythons(tmp_path):
             expected = True
         except UnicodeDecodeError:
             expected = False
-        padded = np.frombuffer(b"x" + sample + b"\x80" * wordtable.PADDING, np.uint8)
+        padded = np.frombuffer(bytearray(b"x" + sample + b"\x80" * wordtable.PADDING), np.uint8)
         assert doubts.is_utf8(padded, 1, 1 + len(sample)) == expected, sample
         valid += expected
     assert valid > 1000
@@ -132,7 +132,7 @@ def test_words_of_letters_are_skipped_whatever_follows_them(tmp_path):
     letters = "".join(words).encode() + b"<" * wordtable.PADDING
     starts = np.cumsum([0, *map(len, words)])
     tally = np.zeros(doubts.N_SIGNS, np.int64)
-    doubts.tally_words(starts, np.frombuffer(letters, np.uint8), np.arange(1, len(words) + 1), tally)
+    doubts.tally_words(starts, np.frombuffer(bytearray(letters), np.uint8), np.arange(1, len(words) + 1), tally)
     assert tally[doubts.TAG_END] == sum(range(7, 16))
     assert tally[doubts.INVALID] == 0
 

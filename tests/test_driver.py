@@ -98,7 +98,14 @@ CHANGES = {
     "seed": 2,
     "max_vocab": 20,
     "kernel": "pair",
+    "max_n": 4,
+    "min_n": 2,
+    "bucket": 7,
+    "mode": "floret",
+    "hash_count": 2,
 }
+OF_SUBWORDS = {"min_n": {"max_n": 3}, "bucket": {"max_n": 3}, "mode": {"max_n": 3}}
+OF_SUBWORDS["hash_count"] = {"max_n": 3, "mode": "floret"}
 
 
 def test_every_option_is_tried():
@@ -107,7 +114,7 @@ def test_every_option_is_tried():
 
 @pytest.mark.parametrize("option", CHANGES)
 def test_every_option_changes_the_result(planted_file, option):
-    base = {**QUICK, "min_count": 1}
+    base = {**QUICK, "min_count": 1} | OF_SUBWORDS.get(option, {})
     a = fastw2v.train(planted_file, **base)
     b = fastw2v.train(planted_file, **base | {option: CHANGES[option]})
     assert a.vectors.shape != b.vectors.shape or not np.array_equal(a.vectors, b.vectors)
@@ -629,6 +636,10 @@ def test_unknown_options_are_named():
         fastw2v.train([["a", "b"]], size=20)
     with pytest.raises(TypeError, match=r"train\(\) has no option 'xyz': its options are vector_size, window"):
         fastw2v.train([["a", "b"]], xyz=20)
+    with pytest.raises(TypeError, match=r"its options are .*, output, resume, .*callbacks"):
+        fastw2v.train([["a", "b"]], xyz=20)
+    with pytest.raises(TypeError, match=r"train\(\) has no option 'phrases': fastw2v prepare joins phrases"):
+        fastw2v.train([["a", "b"]], phrases=1)
     with pytest.raises(TypeError, match=r"train_ids\(\) has no option 'iter'"):
         fastw2v.train_ids([0], [0, 1], n_words=1, iter=3)
 
@@ -773,3 +784,15 @@ class OfGensim:
 def test_a_callback_that_could_not_be_called_is_refused(planted_file, callback, said):
     with pytest.raises(ConfigError, match=said):
         fastw2v.train(planted_file, callbacks=[callback], **QUICK)
+
+
+class Misspelt(Recorder):
+    def on_epoch_ended(self, progress, embeddings):
+        raise AssertionError
+
+
+def test_a_method_that_is_never_called_is_doubted(planted_file):
+    with pytest.warns(
+        FastW2VWarning, match="the method on_epoch_ended of the callback Misspelt is never called: train c"
+    ):
+        fastw2v.train(planted_file, callbacks=[Misspelt()], **QUICK)

@@ -1,7 +1,8 @@
 """Bytes from strangers: whatever a file or a folder holds, it is read right, or refused by an error of this package.
 
-Each property has two lengths: 200 examples in every run, the same ones each time, and 20,000 with ``-m long``, others
-each time (``--hypothesis-seed`` repeats them). No example may hang, or take memory beyond what its size explains.
+Each property has three lengths: 40 examples in every run and 200 with ``-m slow``, the same ones each time, and 20,000
+with ``-m long``, others each time (``--hypothesis-seed`` repeats them). No example may hang, or take memory beyond what
+its size explains.
 """
 
 import bz2
@@ -42,15 +43,17 @@ from fastw2v.vectors.reader import read_vectors
 from fastw2v.vectors.writer import Format, write
 from fastw2v.vocab import Vocab, check_storable
 
-NORMAL, LONG = 200, 20_000
+QUICK, SLOW, LONG = 40, 200, 20_000
 SECONDS, MEGABYTES = 60, 1024  # of one example; of address space beyond what the process has
-lengths = pytest.mark.parametrize("examples", [NORMAL, pytest.param(LONG, marks=pytest.mark.long)])
+lengths = pytest.mark.parametrize(
+    "examples", [QUICK, pytest.param(SLOW, marks=pytest.mark.slow), pytest.param(LONG, marks=pytest.mark.long)]
+)
 
 
 def fuzz(examples, check, *strategies):
     chosen = settings(
         max_examples=examples,
-        derandomize=examples == NORMAL,
+        derandomize=examples != LONG,
         deadline=None,
         database=None,
         print_blob=True,

@@ -1,5 +1,6 @@
 """gensim's face: programs that run with only the import line changed, and what each name means."""
 
+import gzip
 import inspect
 import json
 import pickle
@@ -93,6 +94,13 @@ def test_there_are_ten_programs():
     assert len(PROGRAMS) == 10
 
 
+@pytest.mark.parametrize("name", ["load_word2vec_format", "save_word2vec_format"])
+def test_positions_of_files_are_those_of_gensim(name):
+    models = pytest.importorskip("gensim.models")
+    ours, theirs = (signature(getattr(kind, name)) for kind in (KeyedVectors, models.KeyedVectors))
+    assert [argument for argument, _ in ours] == [argument for argument, _ in theirs]
+
+
 def signature(function):
     """Names, kinds and defaults of the arguments."""
     parameters = inspect.signature(function).parameters.values()
@@ -161,8 +169,6 @@ def test_readers_give_what_gensim_gives(tmp_path, limit):
 
 
 def test_readers_of_packed_and_missing_files(tmp_path):
-    import gzip
-
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"a b\nc\n"))
     assert list(LineSentence(tmp_path / "a.gz")) == [["a", "b"], ["c"]]
     assert list(Text8Corpus(tmp_path / "a.gz")) == [["a", "b", "c"]]
@@ -175,6 +181,17 @@ def test_readers_of_packed_and_missing_files(tmp_path):
         PathLineSentences(tmp_path / "empty")
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_lines_of_text8_are_no_sentences(tmp_path, pack):
+    (tmp_path / "lines").write_bytes(pack(b"a b\nc d\n" * 30))
+    (tmp_path / "line").write_bytes(pack(b"a b c d " * 30 + b"\n \n"))
+    for name in ("lines", "line"):
+        model = Word2Vec(Text8Corpus(tmp_path / name), **QUICK, sample=0)
+        assert (model.corpus_count, model.corpus_total_words) == (1, 120)
+    assert Text8Corpus(tmp_path / "lines").whole_files() is None
+    assert Text8Corpus(tmp_path / "line").whole_files() == [str(tmp_path / "line")]
+
+
 def test_a_reader_is_read_by_the_fast_way_if_that_is_the_same(workplace):
     models = [Word2Vec(of, **QUICK) for of in (LineSentence("corpus.txt"), list(LineSentence("corpus.txt")))]
     np.testing.assert_array_equal(models[0].wv.vectors, models[1].wv.vectors)
@@ -182,6 +199,16 @@ def test_a_reader_is_read_by_the_fast_way_if_that_is_the_same(workplace):
     with open("corpus.txt") as file:
         for slow in (LineSentence("corpus.txt", limit=3), LineSentence("corpus.txt", 5), LineSentence(file)):
             assert not isinstance(face._checked_source(slow, None), list)
+
+
+def test_a_subclass_of_a_reader_is_iterated(workplace):
+    class Upper(LineSentence):
+        def __iter__(self):
+            return ([word.upper() for word in sentence] for sentence in super().__iter__())
+
+    model = Word2Vec(Upper("corpus.txt"), **QUICK)
+    assert "T0W0" in model.wv
+    assert "t0w0" not in model.wv
 
 
 # ------------------------------------------------------------------------------------------------------ training
@@ -232,6 +259,12 @@ def test_cbow_warns_once(sentences, monkeypatch):
         ({"shrink_windows": False}, "shrink_windows is False, and windows always shrink"),
         ({"vector_size": 0}, "vector_size is 0: give a whole number"),
         ({"callbacks": 3}, "callbacks is 3: give a list of objects"),
+        (
+            {"callbacks": [3]},
+            "callbacks holds 3, which has none of on_train_begin, on_epoch_begin, on_epoch_end, on_tr",
+        ),
+        ({"callbacks": [print]}, "callbacks holds <built-in function print>, which has none of"),
+        ({"callbacks": [CallbackAny2Vec]}, "callbacks holds CallbackAny2Vec, which is a class: give an object of it"),
     ],
 )
 def test_what_does_not_exist_is_refused(sentences, options, said):
@@ -304,14 +337,126 @@ def test_the_rate_of_a_call(sentences):
     model.train(sentences, total_examples=1, epochs=1, start_alpha=0.01, end_alpha=0.004)
     assert model.wv.metrics[-1]["alpha"] == pytest.approx(0.004)
     assert model.min_alpha_yet_reached == pytest.approx(0.004)
+    # As with gensim, the model keeps what a call was given.
+    assert (model.alpha, model.min_alpha, model.epochs) == (0.01, 0.004, 1)
+    model.train(sentences, total_examples=1)
+    assert model.wv.metrics[-1]["tokens_total"] == 24_000
+    assert model.wv.metrics[-1]["alpha"] == pytest.approx(0.004)
     model.alpha = 1e-5  # below min_alpha, as in old loops
-    model.train(sentences, total_examples=1, epochs=1)
+    with pytest.warns(FastW2VWarning, match="never rises here: it stays at 1e-05, although its end is 0.004"):
+        model.train(sentences, total_examples=1, epochs=1)
     assert model.wv.metrics[-1]["alpha"] == pytest.approx(1e-5)
+
+
+def test_a_model_keeps_what_train_was_given_as_with_gensim(sentences):
+    models = pytest.importorskip("gensim.models")
+    kept = []
+    for kind in (models.Word2Vec, Word2Vec):
+        model = kind(**QUICK)
+        model.build_vocab(sentences)
+        model.train(sentences, total_examples=3000, epochs=3, start_alpha=0.05, end_alpha=0.01, compute_loss=True)
+        kept.append((model.alpha, model.min_alpha, model.epochs, model.compute_loss))
+    assert kept[0] == kept[1] == (0.05, 0.01, 3, True)
+
+
+def test_wv_stays_the_same_object(sentences):
+    model = Word2Vec(**QUICK)
+    model.build_vocab(sentences)
+    held = model.wv
+    before = held["t0w0"].copy()
+    model.train(sentences, total_examples=1, epochs=1)
+    assert held is model.wv
+    assert not np.array_equal(held["t0w0"], before)
+    assert held.most_similar("t0w0") == KeyedVectors.of(model.wv).most_similar("t0w0")  # No norms of before.
+    model.build_vocab([["new"] * 30], update=True)
+    assert "new" in held
+    assert held.vectors.shape == (57, 20)
+
+
+def test_a_changed_vector_is_where_training_starts(sentences):
+    model = Word2Vec(**QUICK)
+    model.build_vocab(sentences)
+    model.wv["t0w0"] = np.full(20, 3.0)
+    model.train(sentences, total_examples=1, epochs=1, start_alpha=1e-6, end_alpha=1e-6)
+    np.testing.assert_allclose(model.wv["t0w0"], 3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["vectors_lockf", "vectors_vocab_lockf"])
+def test_rows_are_not_locked(sentences, name):
+    model = Word2Vec(sentences, **QUICK)
+    setattr(model.wv, name, np.ones(len(model.wv)))
+    with pytest.raises(ConfigError, match=f"{name} can't keep rows as they are here"):
+        setattr(model.wv, name, np.zeros(len(model.wv)))
+    with pytest.raises(AttributeError, match=r"no attribute 'intersect_word2vec_format': use wv\[words\] = vectors"):
+        model.wv.intersect_word2vec_format("v.txt")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda text: Word2Vec(text, size=50), r"Word2Vec\(\) has no argument 'size': did you mean vector_size\?"),
+        (lambda text: Word2Vec(text, iter=5), r"Word2Vec\(\) has no argument 'iter': did you mean epochs\?"),
+        (lambda text: Word2Vec(text, nothing=5), r"'nothing': its arguments are sentences, corpus_file, vector_size,"),
+        (lambda text: Word2Vec(**QUICK).build_vocab(sentences=text), "'sentences': did you mean corpus_iterable"),
+        (lambda text: Word2Vec(**QUICK).build_vocab(text, min_count=3), "'min_count': give it to Word2Vec"),
+        (
+            lambda text: Word2Vec(**QUICK).train(text, epoch=3),
+            r"train\(\) has no argument 'epoch': did you mean epochs",
+        ),
+        (
+            lambda text: Word2Vec(**QUICK).train(text, alpha=3),
+            r"train\(\) has no argument 'alpha': give it to Word2Vec",
+        ),
+    ],
+)
+def test_unknown_arguments_are_refused(sentences, call, said):
+    with pytest.raises(TypeError, match=said):
+        call(sentences)
+
+
+def test_what_needs_sentences_is_doubted_without():
+    with pytest.warns(FastW2VWarning, match="callbacks has no effect without sentences: give it to train"):
+        Word2Vec(**QUICK, callbacks=[CallbackAny2Vec()])
+    with pytest.warns(FastW2VWarning, match="trim_rule has no effect without sentences: give it to build_vocab"):
+        Word2Vec(**QUICK, trim_rule=lambda *word: face.RULE_KEEP)
+
+
+def test_a_rate_that_would_rise_is_doubted(sentences):
+    with pytest.warns(FastW2VWarning, match="never rises here: it stays at 0.01, although its end is 0.05"):
+        Word2Vec(sentences, **QUICK, alpha=0.01, min_alpha=0.05)
+
+
+def test_whole_numbers_are_found_as_keys():
+    model = Word2Vec([[3, 1, 2], [3, 4]] * 20, **QUICK, sample=0)
+    rows = model.wv.key_to_index
+    assert rows == {"3": 0, "1": 1, "2": 2, "4": 3}
+    assert [key for key in (1, 2, 9, "4", 0, True, None) if key in rows] == [1, 2, "4"]
+    assert (rows[4], rows["4"], rows[np.int64(4)], rows.get(4), rows.get(9), rows.get(9, -1)) == (3, 3, 3, 3, None, -1)
+    assert model.wv.key_to_index is rows
+    for wrong in (9, "9", True):
+        with pytest.raises(KeyError, match=str(wrong)):
+            rows[wrong]
+    with pytest.warns(FastW2VWarning, match=r"all words were whole numbers, and now there is 'a': an integer such as"):
+        model.build_vocab([["a", "3"]], update=True)
+    assert 3 not in model.wv.key_to_index
+    assert model.wv.key_to_index["a"] == 4
+
+
+def test_gensims_modules_are_names_here():
+    import fastw2v.gensim as gensim
+
+    assert gensim.models.Word2Vec is gensim.models.word2vec.Word2Vec is Word2Vec
+    assert gensim.models.KeyedVectors is gensim.models.keyedvectors.KeyedVectors is KeyedVectors
+    assert gensim.models.word2vec.LineSentence is LineSentence
+    assert gensim.models.callbacks.CallbackAny2Vec is CallbackAny2Vec
+    assert gensim.utils.simple_preprocess is simple_preprocess
+    assert gensim.models.phrases.Phraser is fastw2v.FrozenPhrases
+    assert gensim.models.phrases.ENGLISH_CONNECTOR_WORDS is fastw2v.ENGLISH_CONNECTOR_WORDS
 
 
 def test_updating_keeps_words_and_adds_counts(sentences):
     model = Word2Vec(sentences, **QUICK)
-    before, outside = model.wv, model.syn1neg
+    before, outside = KeyedVectors.of(model.wv), model.syn1neg
     model.min_count = 2
     model.build_vocab([["t0w0", "new", "new", "newer"]], update=True)
     assert set(model.wv.index_to_key) == {*before.index_to_key, "new"}
@@ -371,7 +516,7 @@ def test_callbacks_see_the_model_at_that_moment(sentences):
             self.seen.append(("end", np.abs(model.syn1neg).sum(), model.get_latest_training_loss()))
 
     watch = Watch()
-    model = Word2Vec(sentences, **QUICK | {"epochs": 3}, callbacks=[watch, object()], compute_loss=True)
+    model = Word2Vec(sentences, **QUICK | {"epochs": 3}, callbacks=iter([watch]), compute_loss=True)
     assert [name for name, *_ in watch.seen] == ["begin", "epoch", "epoch", "epoch", "end"]
     moved, losses = ([entry[i] for entry in watch.seen] for i in (1, 2))
     assert moved[0] == losses[0] == 0
@@ -381,6 +526,38 @@ def test_callbacks_see_the_model_at_that_moment(sentences):
     assert model.get_latest_training_loss() == pytest.approx(expected)
     model.train(sentences, total_examples=1, epochs=1)
     assert model.get_latest_training_loss() < expected  # It starts from 0 again.
+
+
+def test_callbacks_see_the_rate_and_may_not_change_it(sentences):
+    class Slower(CallbackAny2Vec):
+        def __init__(self):
+            self.rates = []
+
+        def on_epoch_end(self, model):
+            self.rates.append(model.min_alpha_yet_reached)
+            model.alpha /= 2
+
+    slower = Slower()
+    with pytest.warns(FastW2VWarning, match="a callback changed alpha or min_alpha, which has no effect on the train"):
+        Word2Vec(sentences, **QUICK, callbacks=[slower])
+    assert slower.rates == pytest.approx([0.01255, 0.0001])
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_end", "on_train_end"])
+def test_callbacks_may_not_change_vectors(sentences, hook):
+    callback = CallbackAny2Vec()
+    setattr(callback, hook, lambda model: model.init_sims(replace=True))
+    with pytest.warns(FastW2VWarning, match="a callback changed vectors of the model, and the change is lost"):
+        model = Word2Vec(sentences, **QUICK, callbacks=[callback])
+    np.testing.assert_array_equal(model.wv.vectors, Word2Vec(sentences, **QUICK).wv.vectors)
+
+
+def test_the_loss_is_the_same_with_and_without_callbacks(sentences):
+    models = [Word2Vec(sentences, **QUICK, callbacks=callbacks) for callbacks in ([], [CallbackAny2Vec()])]
+    losses = [model.get_latest_training_loss() for model in models]
+    assert losses[0] == pytest.approx(losses[1])
+    assert losses[0] > 1000
+    np.testing.assert_array_equal(models[0].wv.vectors, models[1].wv.vectors)
 
 
 def test_a_callback_that_raises_leaves_the_vectors_of_that_moment(sentences):
@@ -417,6 +594,14 @@ def test_save_and_load(sentences, tmp_path):
     assert not [
         path for path in (tmp_path / "my.model").iterdir() if path.suffix not in (".npy", ".json", ".jsonl", ".tsv")
     ]
+
+
+def test_numbers_of_numpy_are_saved(sentences, tmp_path):
+    numbers = {"vector_size": np.int64(20), "alpha": np.float32(0.25), "seed": np.int32(3)}
+    model = Word2Vec(sentences, **QUICK | numbers)
+    model.save(tmp_path / "m")
+    loaded = Word2Vec.load(tmp_path / "m")
+    assert (loaded.vector_size, loaded.alpha, loaded.seed) == (20, 0.25, 3)
 
 
 def test_a_model_of_train_is_opened(planted_file, tmp_path):
@@ -519,14 +704,73 @@ def test_kinds_stay(tmp_path):
         assert same["b"].tolist() == [0, 1]
 
 
+def test_files_are_written_and_read_with_gensims_positions(tmp_path):
+    own = KeyedVectors(2)
+    own.add_vectors(["a", "b"], [[1, 0], [0, 1]])
+    own.save_word2vec_format(tmp_path / "v", None, False, 2, False)
+    assert (tmp_path / "v").read_text() == "a 1.0 0.0\nb 0.0 1.0\n"
+    read = KeyedVectors.load_word2vec_format(tmp_path / "v", None, False, "utf8", "strict", 1, np.float16, True)
+    assert (list(read.index_to_key), read.vectors.dtype) == (["a"], np.float32)
+    assert len(KeyedVectors.load_word2vec_format(fname=tmp_path / "v", no_header=True)) == 2
+    for name, value in (("total_vec", 7), ("prefix", "*"), ("append", True), ("sort_attr", "rank")):
+        with pytest.raises(ConfigError, match=f"{name} is .*, but files are written whole here, by count: omit it"):
+            own.save_word2vec_format(tmp_path / "v", **{name: value})
+
+
+def test_vectors_are_set_without_a_copy_for_each():
+    given = np.arange(6, dtype=np.float32).reshape(3, 2) + 1
+    own = KeyedVectors.from_vectors(["a", "b", "7"], given)
+    before = own.vectors
+    own.most_similar("a")  # It computes the norms.
+    own["a"] = [0, 5]
+    matrix = own.vectors
+    assert before[0].tolist() == [1, 2]
+    own["b"], own[7] = np.array([3.5, 0]), np.float32([8, 9])
+    assert own.vectors is matrix
+    assert own.vectors.tolist() == [[0, 5], [3.5, 0], [8, 9]]
+    assert not own.vectors.flags.writeable
+    assert own.norms.tolist() == pytest.approx([5, 3.5, np.hypot(8, 9)])
+    own["new"] = [1, 1]
+    own["a"] = [6, 6]
+    assert own.vectors.tolist() == [[6, 6], [3.5, 0], [8, 9], [1, 1]]
+    for wrong, said in (([1, np.nan], "is not finite"), ([1, 2, 3], "3 columns"), (["a", "b"], "give float32 numbers")):
+        with pytest.raises((TypeError, ValueError), match=said):
+            own["a"] = wrong
+    assert own["a"].tolist() == [6, 6]
+
+
+def test_vectors_are_sorted_by_count():
+    own = KeyedVectors.from_vectors(["a", "b", "c"], [[1, 0], [0, 1], [1, 1]], [2, 5, 2])
+    own.outside = own.vectors * 2
+    own.sort_by_descending_frequency()
+    assert list(own.index_to_key) == ["b", "a", "c"]
+    assert own.vectors.tolist() == [[0, 1], [1, 0], [1, 1]]
+    assert own.outside.tolist() == [[0, 2], [2, 0], [2, 2]]
+    assert own.get_vecattr("b", "count") == 5
+    own.fill_norms()
+    own.unit_normalize_all()
+    np.testing.assert_allclose(own["c"], np.sqrt([0.5, 0.5]), rtol=1e-6)
+
+
 def test_small_methods(sentences):
     model = Word2Vec(sentences, **QUICK | {"epochs": 15})
     assert model.predict_output_word(["t0w1", "t0w2"], topn=1)[0][0].startswith("t0")
+    assert model.predict_output_word(["unheard"]) is None
+    assert model.predict_output_word(["t0w1"], topn=0) == []
     assert model.estimate_memory(10) == {"vocab": 5000, "vectors": 800, "syn1neg": 800, "total": 6600}
     model.init_sims(replace=True)
     np.testing.assert_allclose(np.linalg.norm(model.wv.vectors, axis=1), 1, rtol=1e-5)
-    with pytest.raises(AttributeError, match="has no attribute 'most_similar'"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'most_similar': use wv\.most_similar"):
         model.most_similar("t0w0")
+    with pytest.raises(AttributeError, match=r"has no attribute 'nothing'$"):
+        model.nothing  # noqa: B018
+
+
+def test_names_of_gensim_that_are_elsewhere_are_told():
+    with pytest.raises(AttributeError, match=r"no attribute 'Word2Vec'; write: from fastw2v\.gensim import Word2Vec"):
+        fastw2v.Word2Vec  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'train': use fastw2v\.train\(text, init_from=embeddings"):
+        face.KeyedVectors(3).train  # noqa: B018
 
 
 def test_gensim_is_not_loaded():

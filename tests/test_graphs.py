@@ -208,6 +208,26 @@ def test_edges_that_occur_twice_are_added():
         assert len(graph.shares) == 0
 
 
+@pytest.mark.parametrize(
+    ("index", "directed", "said"),
+    [
+        ([[0, 0, 1, 1, 2], [1, 1, 0, 2, 0]], True, "1 edge listed again: weights are added"),
+        ([[0, 0, 1, 1, 2], [1, 1, 0, 2, 0]], False, "2 edges listed again: weights are added"),
+        ([[0, 1, 1, 2], [1, 0, 2, 1]], False, None),  # Both directions of each.
+    ],
+)
+def test_edges_that_are_listed_again_are_reported(capsys, index, directed, said):
+    adjacency.read_graph((np.array(index), 3), True, directed, True)
+    err = capsys.readouterr().err
+    assert said in err if said else "listed again" not in err
+
+
+def test_both_directions_may_differ_by_rounding(tmp_path):
+    path = write(tmp_path, "a b 0.3\nb a 0.30000000000000004\na a 0.3\n")
+    graph, _ = adjacency.read_graph(path, True, None, False)
+    np.testing.assert_allclose(graph.shares, [0.5, 0.5, 1])
+
+
 class Sparse:
     """What the reader uses of a sparse array of SciPy."""
 
@@ -290,6 +310,8 @@ def test_real_networkx_and_scipy():
         (7, r"graph is 7: give a networkx graph"),
         (np.eye(3), r"graph is array"),
         ((np.array([[0, 1]]), 2), r"edge_index is int64 with shape \(1, 2\): give a 2 x E array of integers"),
+        ([("ann", "bob"), ("bob", "eve")], r"edge_index is .* networkx\.from_edgelist and networkx\.from_pandas"),
+        ([(0, 1), (1, 2), (2, 0)], r"graph is .* networkx\.from_edgelist and"),
         ((np.array([[0.0], [1.0]]), 2), r"edge_index is float64"),
         (([[0, 1], [1]], 2), r"edge_index"),
         ((np.array([[0], [2]]), 2), r"edge_index has 2: with num_nodes 2, give numbers from 0 to 1"),
@@ -378,6 +400,47 @@ def test_labels_in_the_third_column_are_no_titles(tmp_path):
     with pytest.raises(CorpusError, match=r"line 1 of .* has the weight 'likes', not a number"):
         edges.read_edges(path, True, False)
     assert edges.read_edges(write(tmp_path, "a b likes\nb c 1\n"), True, False).names == ["b", "c"]
+
+
+def test_quotes_of_csv_are_no_part_of_a_name(tmp_path, capsys):
+    found = edges.read_edges(
+        write(tmp_path, '"from","to","weight"\r\n"a, b","c",2\r\nd, "say ""e""",3\r\n'), True, True
+    )
+    assert found.names == ["a, b", "c", "d", 'say "e"']
+    assert found.weights.tolist() == [2, 3]
+    assert "line 1 is a header" in capsys.readouterr().err
+    found = edges.read_edges(write(tmp_path, '5" disk,c\nd,"e\n'), True, False)
+    assert found.names == ['5" disk', "c", "d", '"e']
+    assert edges.read_edges(write(tmp_path, '"a" "b"\n'), True, False).names == ['"a"', '"b"']
+
+
+@pytest.mark.parametrize(
+    ("titles", "row"),
+    [
+        (",source,target", "0,1,2"),
+        ("id,source,target", "0,ann,bob"),
+        ('"","from","to"', '"1","ann","bob"'),
+        (",user,item", "0,1,2"),
+        ("row,user,dst", "0,1,2"),
+        ("weight,src,dst", "0,ann,bob"),
+    ],
+)
+def test_a_column_of_row_numbers_is_refused(tmp_path, titles, row):
+    with pytest.raises(
+        CorpusError, match=r"line 2 of .* is a header with .* put the names of the nodes into the first two"
+    ):
+        edges.read_edges(write(tmp_path, f"# c\n{titles}\n{row}\n"), True, False)
+
+
+def test_comments_are_counted_and_doubted_below_the_top(tmp_path, capsys):
+    found = edges.read_edges(write(tmp_path, "#cat dog\n\n% x\ny z\n"), True, True)
+    assert found.names == ["y", "z"]
+    assert "2 comments at the top skipped" in capsys.readouterr().err
+    with pytest.warns(
+        fastw2v.FastW2VWarning, match="has a node with the name '#': comments are skipped at the top only"
+    ):
+        found = edges.read_edges(write(tmp_path, "a b\n# more\nb c\n"), True, False)
+    assert found.names == ["a", "b", "#", "more", "c"]
 
 
 def test_names_are_any_text(tmp_path):
@@ -489,6 +552,22 @@ def test_options_out_of_range_are_refused_before_the_graph_is_read(options, said
 def test_an_unknown_option_is_named():
     with pytest.raises(TypeError, match=r"train_graph\(\) has no option 'min_count'"):
         fastw2v.train_graph("nowhere", min_count=2)
+    for option, meant in (
+        ("dimensions", "vector_size"),
+        ("walks_length", "walk_length"),
+        ("number_walks", "num_walks"),
+        ("weight", "weighted"),
+    ):
+        with pytest.raises(TypeError, match=rf"has no option '{option}': did you mean {meant}\?"):
+            fastw2v.train_graph("nowhere", **{option: 2})
+
+
+@pytest.mark.parametrize(("sample", "is_told"), [(0.001, True), (0.2, False), (0, False)])
+def test_subsampling_of_few_nodes_is_told(capsys, sample, is_told):
+    ring = np.array([np.arange(30), (np.arange(30) + 1) % 30])
+    fastw2v.train_graph((ring, 30), sample=sample, vector_size=4, epochs=1, workers=1)
+    said = "sample=0.001 keeps 20% of the tokens, because there are few different words; sample=0 keeps all"
+    assert (said in capsys.readouterr().err) is is_told
 
 
 def test_walks_that_do_not_fit_are_refused(monkeypatch):

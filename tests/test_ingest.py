@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastw2v.errors import CorpusError
-from fastw2v.text import ingest, pydocs, wordtable
+from fastw2v.text import ingest, wordtable
 from fastw2v.text.wordtable import SENTENCE_END
 
 SPACE = re.compile(rb"[ \t\n\r\v\f]+")
@@ -137,7 +137,9 @@ def test_last_space():
     for _ in range(300):
         content = rng.choice(np.frombuffer(b"abcdefgh\x01\xff \n", np.uint8), rng.integers(1, 60)).tobytes()
         found = [match.end() for match in SPACE.finditer(content)]
-        assert ingest.last_space(np.frombuffer(content, np.uint8), len(content)) == (found[-1] if found else 0)
+        assert ingest.last_space(np.frombuffer(bytearray(content), np.uint8), len(content)) == (
+            found[-1] if found else 0
+        )
 
 
 @pytest.mark.parametrize("share_of_letters", [0.02, 0.5, 0.9, 0.999])
@@ -152,7 +154,7 @@ def test_words_and_breaks_as_bits(share_of_letters):
         letters = rng.choice(np.frombuffer(b"a\0\x08\x0e\x1f!\x80\xff", np.uint8), stop)
         spaces = rng.choice(np.frombuffer(b" \t\n\v\f\r", np.uint8), stop)
         content = np.where(of_letters, letters, spaces).tobytes()
-        text = np.frombuffer(content + b" " * wordtable.PADDING, np.uint8)
+        text = np.frombuffer(bytearray(content + b" " * wordtable.PADDING), np.uint8)
         position = int(rng.integers(0, stop + 1))
         position -= len(content[:position]) - len(content[:position].rstrip(b"a\0\x08\x0e\x1f!\x80\xff"))
         words, lines = [], set()
@@ -372,7 +374,7 @@ def empty_table(words):
 
 
 def scan(content, table):
-    text = np.frombuffer(content + b" " * wordtable.PADDING, np.uint8)
+    text = np.frombuffer(bytearray(content + b" " * wordtable.PADDING), np.uint8)
     ids = np.zeros(len(content) + 1, np.int32)
     table.state[wordtable.N_IDS] = table.state[wordtable.POSITION] = 0
     assert wordtable.scan_words(table, text, len(content), 0, ids) == wordtable.DONE
@@ -417,7 +419,7 @@ def test_merge_and_find():
         words = [b"w%d%s" % (i, b"-" * (i % 13)) for i in rng.zipf(1.3, 3000) % 5000]
         content = b" ".join(words)
         table = wordtable.WordTable()
-        table.scan(np.frombuffer(content + b" " * wordtable.PADDING, np.uint8), len(content), base, True)
+        table.scan(np.frombuffer(bytearray(content + b" " * wordtable.PADDING), np.uint8), len(content), base, True)
         tables.append(table)
         counted += Counter(word.decode() for word in words)
         for i, word in enumerate(words):
@@ -442,7 +444,7 @@ def test_merge_and_find():
 def test_a_run_on_disk_and_a_selection(tmp_path):
     table = wordtable.WordTable()
     content = b"one two three-and-more four one"
-    table.scan(np.frombuffer(content + b" " * wordtable.PADDING, np.uint8), len(content), 0, True)
+    table.scan(np.frombuffer(bytearray(content + b" " * wordtable.PADDING), np.uint8), len(content), 0, True)
     stored = table.run().store(tmp_path, "r")
     assert isinstance(stored.letters, np.memmap)
     again = wordtable.WordTable()
@@ -455,13 +457,12 @@ def test_a_run_on_disk_and_a_selection(tmp_path):
     assert words.take(np.zeros(0, np.int64)) == []
 
 
-@pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.real_text)])
+@pytest.mark.parametrize(
+    "real", [pytest.param(False, marks=pytest.mark.slow), pytest.param(True, marks=pytest.mark.real_text)]
+)
 def test_equal_to_counter_on_real_text(tmp_path, real, request):
-    if real:
-        content = request.getfixturevalue("real_text").read_bytes()
-    else:
-        content = "\n".join(" ".join(words) for words in pydocs.sentences()).encode()
-    assert_like_python(tmp_path, content)
+    path = request.getfixturevalue("real_text" if real else "pydocs_file")
+    assert_like_python(tmp_path, path.read_bytes())
 
 
 def test_renumber_drops_and_maps():

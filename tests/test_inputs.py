@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import fastw2v
+from fastw2v.cli import main
 from fastw2v.errors import CorpusError
 from fastw2v.files import archives
 from fastw2v.text import ingest, inputs
@@ -210,11 +212,19 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, how, kind):
 
 
 @pytest.mark.parametrize("kind", [None, *KIND_NAMES])
-def test_standard_input_may_be_compressed(tmp_path, kind):
+def test_standard_input_may_be_compressed(tmp_path, kind, monkeypatch, capsys):
     content = COMPRESS[kind](TEXT) if kind else TEXT
-    command = [sys.executable, "-m", "fastw2v", "prepare", "-", "-o", tmp_path / "p", "--min-count=1"]
-    done = subprocess.run(command, input=content, capture_output=True)
-    assert b"100,000 tokens read" in done.stdout, done.stderr
+    read_end, write_end = os.pipe()
+
+    def write():
+        with open(write_end, "wb") as file:
+            file.write(content)
+
+    with ThreadPoolExecutor(1) as pool, open(read_end) as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        pool.submit(write)
+        assert main(["prepare", "-", "-o", str(tmp_path / "p"), "--min-count=1"]) == 0
+    assert "100,000 tokens read" in capsys.readouterr().out
 
 
 def test_a_named_pipe(tmp_path):

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from bench.systems import CACHE
 from fastw2v import reference
 from fastw2v.errors import ConfigError
-from fastw2v.subwords.ngrams import Ngrams, check_ngrams, hash_bytes, ngram_buckets, rows_of_words
+from fastw2v.subwords.ngrams import (
+    Ngrams,
+    check_ngrams,
+    finished,
+    hash_bytes,
+    little_endian,
+    ngram_buckets,
+    put_buckets,
+    rotated,
+    rows_of_words,
+)
 
 #: Words of one to four bytes per character, combined ones, repeated n-grams, and bytes that are no UTF-8.
 WORDS = [
@@ -79,17 +89,32 @@ def test_bytes_from_128_on_have_their_sign_extended(raw):
     st.sampled_from(SIZES),
     st.booleans(),
     st.sampled_from([1, 7, 2_000_000]),
+    st.integers(0, 4),
 )
-def test_buckets_equal_their_twins(words, sizes, own_rows, bucket):
+def test_buckets_equal_their_twins(words, sizes, own_rows, bucket, hash_count):
     letters, offsets = letters_of([raw.decode("utf-8", "surrogateescape") for raw in words])
     both = []
     for kernel in (ngram_buckets, reference.ngram_buckets):
         starts = np.full(len(offsets), -1, np.int64)
-        both.append((kernel(letters, offsets, Ngrams(*sizes, bucket), starts, own_rows), starts))
+        both.append((kernel(letters, offsets, Ngrams(*sizes, bucket, hash_count), starts, own_rows), starts))
     for got, expected in zip(*both, strict=True):
         np.testing.assert_array_equal(got, expected)
     for start, stop in pairwise(offsets):
         assert reference.hash_bytes(letters, start, stop) == hash_bytes(letters, start, stop)
+
+
+def test_steps_of_murmur_equal_their_twins():
+    letters, rows = np.random.default_rng(0).integers(0, 256, 40).astype(np.uint8), [np.full(6, -1), np.full(6, -1)]
+    for start, stop in [(0, 0), (0, 1), (3, 11), (5, 10)]:
+        x = reference.little_endian(letters, start, stop)
+        assert little_endian(letters, start, stop) == x
+        assert finished(np.uint64(x)) == reference.finished(x)
+        assert [rotated(np.uint64(x), np.uint64(n)) for n in (1, 33)] == [reference.rotated(x, n) for n in (1, 33)]
+    for hash_count in range(1, 5):
+        for side, put in zip(rows, (put_buckets, reference.put_buckets), strict=True):
+            put(letters, 2, 23, Ngrams(1, 2, 1000, hash_count), side, 1)
+        np.testing.assert_array_equal(*rows)
+        assert (rows[0] >= 0).tolist() == [1 <= k <= hash_count for k in range(6)]
 
 
 def test_n_grams_of_a_word_in_order():

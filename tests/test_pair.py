@@ -361,6 +361,7 @@ for window in (1, 40):
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_read_or_written_out_of_bounds(tmp_path):
     import os
     import subprocess

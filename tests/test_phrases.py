@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastw2v
+import fastw2v.gensim as face
 from fastw2v import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
 from fastw2v.cli import main
 from fastw2v.errors import ConfigError, CorpusError, FastW2VWarning, FolderError
@@ -174,7 +175,7 @@ def test_phrases_of_real_text_equal_those_of_gensim(real_text, options):
     assert as_sentences(corpus) == list(twice[joined])
 
 
-@pytest.mark.parametrize("passes", [1, 2, 3])
+@pytest.mark.parametrize("passes", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("kind", ALPHABETS)
 @pytest.mark.filterwarnings("ignore:no two words are a phrase")
 def test_prepare_joins_as_the_twin_does_pass_after_pass(kind, passes, tmp_path, small_limits):
@@ -268,6 +269,34 @@ def test_what_phrases_take_and_give():
     assert Phrases()[["new", "york"]] == ["new", "york"]
     assert (phrases.min_count, phrases.threshold, phrases.scoring, phrases.delimiter) == (1, 0.5, "default", "_")
     assert phrases.connector_words == frozenset()
+    assert Phrases(min_count=5.0).min_count == 5  # gensim's default is a float.
+
+
+def test_each_token_of_a_sentence_has_its_score():
+    phrases = Phrases(SENTENCES, **LOOSE, connector_words=ENGLISH_CONNECTOR_WORDS)
+    scores = phrases.export_phrases()
+    for joiner in (phrases, phrases.freeze()):
+        assert list(joiner.analyze_sentence(["the", "bank", "of", "america", "new", "york", "of", "x"])) == [
+            ("the", None),
+            ("bank_of_america", scores["bank_of_america"]),
+            ("new_york", scores["new_york"]),
+            ("of", None),
+            ("x", None),
+        ]
+        assert list(joiner.analyze_sentence(["new_york", "new", "york"])) == [
+            ("new_york", None),
+            ("new_york", scores["new_york"]),
+        ]
+    with pytest.raises(CorpusError, match="the sentence is one string, 'new york'"):
+        phrases.analyze_sentence("new york")
+
+
+def test_the_names_of_gensim():
+    assert face.Phrases is Phrases
+    assert face.Phraser is face.FrozenPhrases is fastw2v.FrozenPhrases
+    assert face.ENGLISH_CONNECTOR_WORDS is ENGLISH_CONNECTOR_WORDS
+    phraser = face.Phraser(face.Phrases(SENTENCES, **LOOSE))
+    assert phraser[["is", "new", "york"]][-1] == "new_york"
 
 
 def test_connector_words_stand_inside_a_phrase():
@@ -358,6 +387,8 @@ def test_damaged_phrases_are_refused(tmp_path, damage):
     [
         ({"min_count": 0}, "min_count is 0: give a whole number of at least 1"),
         ({"min_count": True}, "min_count is True"),
+        ({"min_count": 1.5}, "min_count is 1.5: give a whole number"),
+        ({"min_count": math.inf}, "min_count is inf"),
         ({"threshold": 0}, "threshold is 0: give a number above 0"),
         ({"threshold": "high"}, "threshold is 'high'"),
         ({"threshold": 1.5, "scoring": "npmi"}, "threshold is 1.5: give a number from -1 to 1"),

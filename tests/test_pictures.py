@@ -117,6 +117,18 @@ class TestPlot:
         x = data_of(tmp_path / "m.html")["x"]
         assert x == sorted(x) or x == sorted(x, reverse=True)
 
+    def test_the_nearest_words_are_those_of_a_sort(self):
+        from fastw2v.pictures.points import _nearest
+
+        unit = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        unit[20:30] = unit[0]  # Among equal cosines the first word comes first.
+        for rows in (1, 2, 3, 40):
+            cosines = unit[:rows] @ unit[:rows].T
+            np.fill_diagonal(cosines, -np.inf)
+            expected = np.argsort(-cosines, axis=1, kind="stable")[:, : min(5, rows - 1)]
+            np.testing.assert_array_equal(_nearest(unit[:rows]), expected)
+
     def test_words_are_chosen(self, planted, tmp_path):
         path = tmp_path / "m.html"
         planted.plot(["t0w1", "t1w1", "t0w1", 0], method="pca", path=path)
@@ -172,6 +184,17 @@ class TestPlot:
             assert len(axes.collections[0].get_offsets()) == len(embeddings)
             pyplot.close(axes.figure)
         assert len(boxes) < 600
+
+    def test_words_that_fill_the_picture_have_no_label(self, planted, monkeypatch):
+        from matplotlib import pyplot
+
+        from fastw2v.pictures import drawing
+
+        monkeypatch.setattr(drawing, "LONGEST_LABEL", 3)
+        axes = random_embeddings(["four", "one", "two"]).plot(method="pca")
+        assert {text.get_text() for text in axes.texts} <= {"one", "two"}
+        assert axes.texts
+        pyplot.close(axes.figure)
 
     def test_a_font_is_found_for_every_character(self, tmp_path):
         """matplotlib would warn of a glyph that is missing, and warnings are errors here."""

@@ -7,7 +7,7 @@ import pytest
 
 import fastw2v
 from fastw2v.cli import main
-from fastw2v.errors import CorpusError, FolderError
+from fastw2v.errors import CorpusError, FastW2VError, FolderError
 from fastw2v.files.places import expand_home, local_path
 from fastw2v.text import inputs
 from fastw2v.text.prepared import as_paths, is_prepared, open_prepared
@@ -119,3 +119,30 @@ def test_an_unknown_user(tmp_path, monkeypatch):
     with pytest.raises(CorpusError, match="no file matches"):
         inputs.expand(["~*.txt"])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", [None, 5.5, ["model"]])
+def test_what_is_no_path(path, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    embeddings = fastw2v.load(model)
+    for call in (
+        fastw2v.load,
+        fastw2v.load_word2vec_format,
+        fastw2v.Phrases.load,
+        embeddings.save,
+        embeddings.export,
+        lambda path: fastw2v.prepare([["a"]], path, min_count=1),
+        lambda path: fastw2v.evaluate_similarity(embeddings, path),
+        lambda path: fastw2v.evaluate_analogies(embeddings, path),
+    ):
+        with pytest.raises(FastW2VError, match="path"):
+            call(path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_home_folder_of_analogies(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "bats").mkdir()
+    (tmp_path / "bats" / "a.txt").write_text("t0w1 t0w2 t0w3 t0w4\n")
+    (score, *_) = fastw2v.evaluate_analogies(fastw2v.load(model), "~/bats")
+    assert score.total == 1

@@ -13,6 +13,7 @@ import pytest
 
 import fastw2v
 from fastw2v.errors import ConfigError, CorpusError, FastW2VWarning, FolderError
+from fastw2v.files.arrays import load_array
 from fastw2v.files.staging import staged
 from fastw2v.text.corpus import check_ids
 from fastw2v.text.prepared import open_prepared, opened
@@ -301,8 +302,15 @@ with staging.staged(folder, "model.json", "model") as partial:
 """
 
 
-@pytest.mark.parametrize("keep", ["keep", "drop"])
-@pytest.mark.parametrize("had", [True, False])
+@pytest.mark.parametrize(
+    ("had", "keep"),
+    [
+        (True, "keep"),
+        pytest.param(True, "drop", marks=pytest.mark.slow),
+        pytest.param(False, "keep", marks=pytest.mark.slow),
+        pytest.param(False, "drop", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_killed_at_any_step_of_publishing_leaves_one_whole_model(tmp_path, keep, had):
     whole = {"old": {"V.npy": "old", "vocab.tsv": "old", "model.json": "old"} if had else {}}
     whole["new"] = {"V.npy": "new", "U.npy": "new", "model.json": "new"}
@@ -630,7 +638,7 @@ KILLED_WITH_CACHE = KILLED.replace(
 )
 
 
-@pytest.mark.parametrize("had", [True, False])
+@pytest.mark.parametrize("had", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_run_killed_at_any_step_leaves_a_whole_cache_or_none(tmp_path, had):
     assert KILLED_WITH_CACHE != KILLED
     seen = []
@@ -690,11 +698,10 @@ NEAR = 2**31 // 10_000 * 10_000 - 20_000  # a multiple of spans.PIECE
 HUGE = NEAR + 50_000
 
 
-@pytest.fixture
-def huge(tmp_path):
+@pytest.fixture(scope="module")
+def huge(tmp_path_factory):
     """A prepared folder of more than 2^31 ids; one sentence of almost all, then sentences of 1,000 on both sides."""
-    folder = tmp_path / "huge"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("huge")
     ends = np.arange(NEAR, HUGE + 1, 1000)
     tail = np.random.default_rng(0).integers(0, 5000, 50_000)
     sparse(folder / "ids.npy", np.int32, HUGE, tail)
@@ -708,6 +715,15 @@ def huge(tmp_path):
     return folder, tail
 
 
+@pytest.mark.slow
+def test_more_than_2_31_ids_are_checked(huge):
+    folder, _ = huge
+    corpus = open_prepared(folder)
+    assert len(corpus.ids) == HUGE
+    with pytest.raises(CorpusError, match=r"holds 4999 \(id \d+ of sequence \d+\): every id must be from 0 to 4998"):
+        check_ids(corpus.ids, corpus.offsets, 4999)
+
+
 def test_more_than_2_31_ids(huge):
     from fastw2v import TrainConfig
     from fastw2v.kernels import spans
@@ -716,17 +732,14 @@ def test_more_than_2_31_ids(huge):
     from fastw2v.training.replica import Replica, initial_matrices
 
     folder, tail = huge
-    corpus = open_prepared(folder)
-    assert len(corpus.ids) == HUGE
-    with pytest.raises(CorpusError, match=r"holds 4999 \(id \d+ of sequence \d+\): every id must be from 0 to 4998"):
-        check_ids(corpus.ids, corpus.offsets, 4999)
-    cuts = spans.cut(corpus.offsets, NEAR, HUGE, 3)
+    far_ids, far_offsets = load_array(folder / "ids.npy", np.int32), load_array(folder / "offsets.npy", np.int64)
+    cuts = spans.cut(far_offsets, NEAR, HUGE, 3)
     assert cuts[0] == NEAR
     assert cuts[-1] == HUGE
     assert (np.diff(cuts) >= 10_000).all()
     grid = -(-(2**31 + 500) // spans.PIECE) * spans.PIECE
-    assert spans.next_cut(corpus.offsets, 2**31 + 500) == grid
-    assert spans.sentence_of(corpus.offsets, 2**31 + 500) == 1 + (2**31 + 500 - NEAR) // 1000
+    assert spans.next_cut(far_offsets, 2**31 + 500) == grid
+    assert spans.sentence_of(far_offsets, 2**31 + 500) == 1 + (2**31 + 500 - NEAR) // 1000
     counts = 1000 * np.bincount(tail, minlength=5000)
     chosen = Replica(counts, TrainConfig(sample=0, vector_size=16, workers=1))
     tiling = chosen.tiling
@@ -734,7 +747,7 @@ def test_more_than_2_31_ids(huge):
     near_ids, near_offsets = tail.astype(np.int32), np.arange(0, 50_001, 1000)
     for tiles in (None, tiling):
         found = []
-        for ids, offsets, shift in ((corpus.ids, corpus.offsets, 0), (near_ids, near_offsets, NEAR)):
+        for ids, offsets, shift in ((far_ids, far_offsets, 0), (near_ids, near_offsets, NEAR)):
             V, U = initial_matrices(5000, 16, 1)
             workers = Workers.create(1, 1, 5, 5, V.shape[1], tiles)
             ends = np.array([NEAR - shift, HUGE - shift])

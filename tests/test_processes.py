@@ -10,6 +10,7 @@ import tomllib
 import tracemalloc
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from conftest import at_once, planted_sentences, topic_purity
@@ -123,7 +124,9 @@ print("fine")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize("layer", ["default", "workqueue", "tbb"])
+@pytest.mark.parametrize(
+    "layer", ["default", *(pytest.param(name, marks=pytest.mark.slow) for name in ("workqueue", "tbb"))]
+)
 def test_forked_children_and_threads_under_every_threading_layer(layer):
     """Entered by two threads workqueue aborts, in a child GNU OpenMP ends the process, and tbb may not be there."""
     assert run_python(FORKS, NUMBA_THREADING_LAYER=layer).stdout == "fine\n"
@@ -229,7 +232,7 @@ def pretended(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "PROC", tmp_path / "proc")
     monkeypatch.setattr(machine, "CGROUP", tmp_path / "cgroup")
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    monkeypatch.setattr(machine._numba_config, "NUMBA_NUM_THREADS", 8)
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 8)
 
     def write(files):
         for name, content in files.items():
@@ -270,7 +273,7 @@ def test_cores_respect_the_cgroup(pretended, files, expected):
 
 
 def test_cores_respect_numbas_limit(pretended, monkeypatch):
-    monkeypatch.setattr(machine._numba_config, "NUMBA_NUM_THREADS", 2)
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 2)
     assert machine.usable_cores() == 2
 
 
@@ -500,20 +503,22 @@ def test_a_tally_is_right_after_a_billion_pairs(tiling):
 
 NOT_LOADED = """
 import sys
+module = sys.argv.pop(1)
 class Interrupts:
     def find_spec(self, name, path=None, target=None):
-        if name == "numba":
+        if name == module:
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Interrupts())
 import fastw2v
-sys.argv = ["fastw2v", "--version"]
+sys.argv += ["info", "nowhere"]
 from fastw2v.__main__ import main
 sys.exit(main())
 """
 
 
-def test_ctrl_c_while_numba_is_loaded_is_one_line():
-    assert run_python(NOT_LOADED, status=130).stderr == "fastw2v: interrupted\n"
+@pytest.mark.parametrize("module", ["fastw2v.cli", "numba", "numba.core.dispatcher"])
+def test_ctrl_c_while_modules_are_loaded_is_one_line(module):
+    assert run_python(NOT_LOADED, module, status=130).stderr == "fastw2v: interrupted\n"
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"fastw2v": "fastw2v.__main__:main"}
 

@@ -362,7 +362,7 @@ def test_numbers_equal_those_of_python(spelled):
     with np.errstate(over="ignore"):
         expected = np.array([float(number) for number in spelled]).astype(np.float32)
     vectors, words = np.empty((1, len(spelled)), np.float32), np.empty((1, 3), np.int64)
-    row, at = parse_rows(np.frombuffer(line, np.uint8), 0, len(line), vectors, words, 0)
+    row, at = parse_rows(np.frombuffer(bytearray(line), np.uint8), 0, len(line), vectors, words, 0)
     if row:
         assert at == len(line)
         np.testing.assert_array_equal(vectors[0].view(np.int32), expected.view(np.int32))
@@ -383,7 +383,10 @@ def test_most_numbers_are_read_by_the_kernel():
     for spelling in ("{!r}", "{:f}", "{:.5g}", "{:.25e}"):
         lines = "".join(f"w {spelling.format(value)}\n" for value in values.tolist()).encode()
         vectors, words = np.empty((2000, 1), np.float32), np.empty((2000, 3), np.int64)
-        assert parse_rows(np.frombuffer(lines, np.uint8), 0, len(lines), vectors, words, 0) == (2000, len(lines))
+        assert parse_rows(np.frombuffer(bytearray(lines), np.uint8), 0, len(lines), vectors, words, 0) == (
+            2000,
+            len(lines),
+        )
 
 
 parts = st.sampled_from(
@@ -396,7 +399,7 @@ parts = st.sampled_from(
 def test_the_kernel_agrees_with_its_twin(lines, size):
     text = b"".join(line + b"\n" for line in lines)
     vectors, words = np.full((len(lines) + 1, size), np.nan, np.float32), np.empty((len(lines) + 1, 3), np.int64)
-    row, at = parse_rows(np.frombuffer(text, np.uint8), 0, len(text), vectors, words, 0)
+    row, at = parse_rows(np.frombuffer(bytearray(text), np.uint8), 0, len(text), vectors, words, 0)
     expected = []
     for line in text[:at].split(b"\n")[:-1]:
         if line.strip():

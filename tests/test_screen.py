@@ -163,6 +163,18 @@ def test_a_bar_in_a_notebook_moves(shell, capsys):
     assert "10.0/10.0" in capsys.readouterr().err
 
 
+def test_a_bar_where_ipywidgets_is_damaged_is_text(shell, monkeypatch):
+    shell(KERNEL, widgets=True)
+
+    def damaged(**options):
+        raise ImportError("IProgress not found")  # As tqdm reports it.
+
+    sys.modules["tqdm.notebook"].tqdm = damaged
+    with screen.bar(10, " tokens", None, True) as bar:
+        assert type(bar) is tqdm.tqdm
+        assert bar.mininterval < 1
+
+
 def test_an_ipython_that_is_still_loading_is_no_notebook(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
     assert not screen.in_notebook()

@@ -384,7 +384,7 @@ def check_call_by_address(jit):
 CHECKS = [check for name, check in sorted(globals().items()) if name.startswith("check_")]
 
 
-@pytest.mark.parametrize("jit", [plain, ours], ids=["plain", "ours"])
+@pytest.mark.parametrize("jit", [pytest.param(plain, marks=pytest.mark.slow), ours], ids=["plain", "ours"])
 @pytest.mark.parametrize("check", CHECKS)
 def test_intrinsics(check, jit):
     """For a user's ``@njit`` and with this package's flags: ``reassoc`` is allowed to break what relies on rounding."""
@@ -461,11 +461,13 @@ def run_target(folder, code, cpu=None, features=None):
     return done.stdout
 
 
+@pytest.mark.slow
 @x86_only
 def test_sse2(tmp_path):
     run_target(tmp_path, "import test_simd; test_simd.check_target(4, 16)", "generic", "+sse2")
 
 
+@pytest.mark.slow
 @x86_only
 @pytest.mark.skipif(not {"avx2", "fma"} <= HOST, reason="this processor has no AVX2")
 @pytest.mark.skipif("avx512f" not in HOST, reason="AVX2 is this processor's own: what the other tests compile for")
@@ -473,12 +475,14 @@ def test_avx2(tmp_path):
     run_target(tmp_path, "import test_simd; test_simd.check_target(8, 16)", "haswell", AVX2)
 
 
+@pytest.mark.slow
 @x86_only
 @pytest.mark.skipif(not {"avx512f", "avx512vl", "avx512bw"} <= HOST, reason="this processor has no AVX-512")
 def test_avx512(tmp_path):
     run_target(tmp_path, "import test_simd; test_simd.check_target(16, 32)", "skylake-avx512", AVX512)
 
 
+@pytest.mark.slow
 @x86_only
 def test_sixteen_lanes_on_any_processor(tmp_path):
     """The code generated for AVX-512, compiled for this processor."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastw2v
+import fastw2v.gensim
 from fastw2v.errors import ConfigError, CorpusError, MissingExtraError
 
 QUICK = {"vector_size": 16, "min_count": 1, "epochs": 3, "workers": 1, "sample": 0}
@@ -159,6 +160,8 @@ def test_clone_copy_and_pickle(vectorizer):
         ({"a": 1}, TypeError, "X is a dict: give a list of texts"),
         (["a", None], TypeError, "text 1 is None, a NoneType: give a string or a list of tokens"),
         ([b"a"], TypeError, "text 0 is b'a', a bytes: give a string or a list of tokens"),
+        (np.array([["a b"], ["c d"]]), TypeError, r"X is a ndarray of shape \(2, 1\): give one column of texts, as X"),
+        ([[True, "b"]], (TypeError, CorpusError), "True"),
         (np.ones(3), TypeError, r"text 0 is .*1.0.*, a float64: give a string"),
     ],
 )
@@ -169,7 +172,7 @@ def test_what_is_no_text(vectorizer, X, error, text):
             call(X)
 
 
-def test_bad_options(vectorizer):
+def test_bad_options(vectorizer, monkeypatch):
     with pytest.raises(ConfigError, match="vector_size"):
         vectorizer(**QUICK | {"vector_size": 0}).fit(TEXTS)
     with pytest.raises(CorpusError, match="min_count"):
@@ -177,7 +180,21 @@ def test_bad_options(vectorizer):
     with pytest.raises(CorpusError):
         vectorizer(**QUICK).fit([])
     with pytest.raises(ValueError, match='weights is \'idf\': give "mean", "sif" or a mapping'):
-        vectorizer(**QUICK, weights="idf").fit_transform(TEXTS)
+        vectorizer(**QUICK, weights="idf").fit(TEXTS)
+    with pytest.raises(TypeError, match="tokenizer returned None: it must return a list of words"):
+        vectorizer(**QUICK, tokenizer=lambda text: None).fit(TEXTS)
+    with pytest.raises(TypeError, match="tokenizer is 3: give a function, or None"):
+        vectorizer(**QUICK, tokenizer=3).fit(TEXTS)
+    with pytest.raises(TypeError, match="embeddings is 3: give Embeddings, or the path of a model folder"):
+        vectorizer(embeddings=3).fit(TEXTS)
+    model = fastw2v.gensim.Word2Vec([text.split() for text in TEXTS], min_count=1, vector_size=4, sg=1)
+    with pytest.raises(TypeError, match=r"embeddings is .*: give its \.wv"):
+        vectorizer(embeddings=model).fit(TEXTS)
+    monkeypatch.setattr("fastw2v.sklearn.train", None)  # It is known before hours of training.
+    for weights in ("idf", [1.0, 2.0], None):
+        with pytest.raises(ConfigError, match=r'weights is .*: give "mean", "sif" or a mapping'):
+            vectorizer(**QUICK, weights=weights).fit(TEXTS)
+    monkeypatch.undo()
     with pytest.raises(TypeError, match=r"tokenizer returned one string, 'the king.*: it must return a list of words"):
         vectorizer(**QUICK, tokenizer=str.strip).fit(TEXTS)
 

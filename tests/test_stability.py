@@ -10,6 +10,7 @@ from fastw2v.kernels import tile as tiles
 
 LEAST_TILES = tiles.LEAST_TILES
 
+SLOW = pytest.mark.slow
 WINDOWS_AND_NEGATIVES = [(1, 1), (5, 5), (50, 1), (1, 50), (15, 15)]
 
 
@@ -50,9 +51,9 @@ def purity(embeddings, community=None):
     return tuple(np.take_along_axis(own, top, 1).mean() for top in (likely, np.argsort(-near)[:, : likely.shape[1]]))
 
 
-@pytest.mark.parametrize("alpha", [0.025, 0.1])
-@pytest.mark.parametrize(("window", "negative"), WINDOWS_AND_NEGATIVES)
-@pytest.mark.parametrize("n_words", [2, 10, 34, 1000])
+@pytest.mark.parametrize("alpha", [pytest.param(0.025, marks=SLOW), 0.1])
+@pytest.mark.parametrize(("window", "negative"), [(1, 1), (5, 5), pytest.param(50, 1, marks=SLOW), (1, 50), (15, 15)])
+@pytest.mark.parametrize("n_words", [2, pytest.param(10, marks=SLOW), 34, 1000])
 def test_small_vocabularies_learn_as_with_pairs(n_words, window, negative, alpha):
     for zipf in (False, True):
         work = (min(window, 40) + 1) * (1 + negative)
@@ -87,7 +88,7 @@ HARD = {
 }
 
 
-@pytest.mark.parametrize("alpha", [0.025, 0.1])
+@pytest.mark.parametrize("alpha", [pytest.param(0.025, marks=SLOW), 0.1])
 @pytest.mark.parametrize(("window", "negative"), [*WINDOWS_AND_NEGATIVES, (50, 50)])
 @pytest.mark.parametrize("name", HARD)
 @pytest.mark.filterwarnings("ignore:no two words met:fastw2v.FastW2VWarning")

@@ -186,7 +186,9 @@ def test_another_corpus_is_not_resumed(model, more, tmp_path):
     lines = more.read_text().splitlines(keepends=True)
     for other in (lines[1:], lines[::-1], [*lines[:-1], "unheard " + lines[-1].partition(" ")[2]]):
         more.write_text("".join(other))
-        with pytest.raises(CorpusError, match="this is not the corpus of the run"):
+        with pytest.raises(
+            CorpusError, match=r"this is not the corpus of the run.*give init_from in place of resume=True"
+        ):
             fastw2v.train(more, output=folder, resume=True, progress=False)
 
 
@@ -209,6 +211,16 @@ def test_a_run_that_was_killed_before_it_was_saved_keeps_the_words_again(model, 
     assert subprocess.run(command(more, tmp_path / "m", *options, before=kill)).returncode == 9
     resumed = fastw2v.train(more, output=tmp_path / "m", resume=True, init_from=model, progress=False)
     assert len(resumed) == 64
+
+
+def test_numbers_that_get_company_are_doubtful():
+    given = fastw2v.train([[1, 2, 3]] * 50, **QUICK | {"sample": 0})
+    same = fastw2v.train([[3, 4]] * 50, init_from=given, keep_words=True, **QUICK | {"sample": 0})
+    np.testing.assert_array_equal(same[4], same["4"])
+    with pytest.warns(
+        FastW2VWarning, match="all words were whole numbers, and now there is 'a': an integer such as 28"
+    ):
+        fastw2v.train([["a", "3"]] * 50, init_from=given, keep_words=True, **QUICK | {"sample": 0})
 
 
 def test_strangers_are_doubtful(model):

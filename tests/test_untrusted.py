@@ -377,7 +377,7 @@ def test_words_made_to_collide_have_different_keys():
     first, second = b"abcdefga", b"abcdefgh"
     other = first[:7] + bytes([first[7] ^ 0x80]), bytes(b ^ 0x80 * (i in (3, 7)) for i, b in enumerate(second))
     words = [b"".join(pairs) for pairs in itertools.product((first + second, b"".join(other)), repeat=8)]
-    text = np.frombuffer(b"".join(words) + b" " * PADDING, np.uint8)
+    text = np.frombuffer(bytearray(b"".join(words) + b" " * PADDING), np.uint8)
     size = len(words[0])
     keys = {word_key(text, np.uint64(i * size), np.uint64((i + 1) * size), SEEDS) for i in range(len(words))}
     assert len(keys) == len(words) == 256

@@ -19,7 +19,7 @@ from typing import Unpack
 
 from ..embeddings import Embeddings
 from ..text.prepared import CorpusInput
-from ..training.run import Run
+from ..training.run import Run, check_names
 from .node import Node
 from .rounds import RayOptions, RayTrainOptions, RoundOptions, train_nodes
 
@@ -71,6 +71,7 @@ def train_ray(
         CorpusError, FolderError: see `train`; if a node raised it, the message names the node.
         DivergedError, KeyboardInterrupt, Terminated: see `train`.
     """
+    check_names(train_ray, options, RayTrainOptions)
     rounds = {name: options.pop(name) for name in RoundOptions.__annotations__ if name in options}  # type: ignore[misc]
     run = Run(output, resume, checkpoint_every, init_from, (), progress, on_nodes=True)
     return train_nodes(Node, corpus, RayOptions(nodes, address, min_nodes, **rounds), run, options)

@@ -37,7 +37,6 @@ from ..training.ledger import Ledger, Range, length
 from ..training.run import (
     Run,
     begin,
-    check_names,
     checkpoint_named,
     given_options,
     mean_loss,
@@ -112,7 +111,7 @@ class RayOptions:
         if self.address not in (None, "auto") and not (host and "/" not in host and port.isdigit()):
             raise ConfigError(
                 f"the address of the Ray cluster is {self.address!r:.60}: give HOST:PORT, or auto on one of its "
-                "machines, or leave it out to use this machine alone"
+                "machines, or omit it to use this machine alone"
             )
 
 
@@ -124,7 +123,6 @@ def train_nodes(
     options: Mapping[str, Any],
 ) -> Embeddings:
     """Train as `train_ray` does, with nodes of this class."""
-    check_names("train_ray", options, RayTrainOptions)
     explicit = given_options(options)
     if TrainConfig(**explicit).max_n:  # It raises before anything is touched.
         raise ConfigError(

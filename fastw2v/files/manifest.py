@@ -79,7 +79,10 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
         with open_part(folder / name) as file:
             manifest = parse_json(file.read())
     except FileNotFoundError:
-        raise FolderError(f"{folder} is not a {kind} folder: it has no {name}") from None
+        others = [other for other in ("model", "prepared", "phrases") if os.path.isfile(folder / f"{other}.json")]
+        found = f" but {others[0]}.json: it is a {others[0]} folder" if others else ""
+        train = "; train on it first" if (kind, others) == ("model", ["prepared"]) else ""
+        raise FolderError(f"{folder} is not a {kind} folder: it has no {name}{found}{train}") from None
     except OSError as error:
         raise FolderError(f"cannot read {folder / name}: {error.strerror or error}") from None
     except ValueError as error:

@@ -39,9 +39,11 @@ def local_path(
         text: the path is that of a corpus, which may also come from a pipe.
 
     Raises:
-        FastW2VError: of class ``error``: no such path exists, and it is an address, such as ``s3://bucket/text``, or
-            begins with the name of an unknown user.
+        FastW2VError: of class ``error``: this is no path, such as None; or no such path exists, and it is an address,
+            such as ``s3://bucket/text``, or begins with the name of an unknown user.
     """
+    if not isinstance(path, (str, bytes, PathLike)):
+        raise error(f"the path is {path!r:.60}: give a string or a pathlib.Path")
     name = expand_home(path)
     if os.path.lexists(name):
         return name

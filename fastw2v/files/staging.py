@@ -117,13 +117,7 @@ def _claim(folder: Path, manifest: str) -> int | None:
         os.close(lock)
     try:
         _settle(folder, manifest)  # A run may have been killed while it was publishing.
-        for left_over in partial.iterdir():
-            if left_over.name == NEW_RUN and left_over.is_file() and not left_over.is_symlink():
-                continue  # from a run that may be resumed
-            if left_over.is_dir() and not left_over.is_symlink():
-                shutil.rmtree(left_over, ignore_errors=left_over.name.startswith(_REPLACED))
-            else:
-                left_over.unlink()
+        _empty(partial)
     except BaseException:
         if lock is not None:
             os.close(lock)
@@ -131,15 +125,54 @@ def _claim(folder: Path, manifest: str) -> int | None:
     return lock
 
 
+def _empty(partial: Path) -> None:
+    """Remove everything from a staging folder but the note of a run that may be resumed."""
+    for left_over in partial.iterdir():
+        if left_over.name == NEW_RUN and left_over.is_file() and not left_over.is_symlink():
+            continue
+        if left_over.is_dir() and not left_over.is_symlink():
+            shutil.rmtree(left_over, ignore_errors=left_over.name.startswith(_REPLACED))
+        else:
+            left_over.unlink()
+
+
+def _leave(partial: Path, note: bytes | None) -> None:
+    """Remove the staging folder of a run that has ended, or leave it with only a note of an earlier run."""
+    if note is not None:
+        with suppress(OSError):
+            _empty(partial)
+            (partial / NEW_RUN).write_bytes(note)
+            return
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _noted(partial: Path) -> bytes | None:
+    try:
+        with open_part(partial / NEW_RUN) as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells a file from one that replaces it; None if there is no file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 @contextmanager
 def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     """Yield a staging folder, empty except for NEW_RUN; on success its files replace those of ``folder``.
 
     The old files are not touched before that. On any exception everything written is removed, and ``folder`` too if it
-    did not exist before. Subfolders are scratch space and are removed at the end, except a prepared folder named CACHE:
-    last of all, it replaces the one in ``folder``. If the body makes a file named KEEP_PREVIOUS, the old files move to
-    the subfolder PREVIOUS instead of being removed. If the body leaves no manifest, ``folder`` stays as it is. Files
-    that the body itself has published with `publish` stay in any case.
+    did not exist before. A NEW_RUN that was there is restored, unless the body has published files. Subfolders are
+    scratch space and are removed at the end, except a prepared folder named CACHE: last of all, it replaces the one in
+    ``folder``. If the body makes a file named KEEP_PREVIOUS, the old files move to the subfolder PREVIOUS instead of
+    being removed. If the body leaves no manifest, ``folder`` stays as it is. Files that the body itself has published
+    with `publish` stay in any case.
 
     Raises:
         FolderError: ``folder`` is something else (see `check_target`), can't be written, or is being written.
@@ -155,6 +188,7 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
     folder, made = folder.absolute(), None if made is None else made.absolute()
     signal_number = 0
     own = os.stat(folder / PARTIAL)
+    note, found = _noted(folder / PARTIAL), _identity(folder / manifest)
     try:
         try:
             yield folder / PARTIAL
@@ -162,11 +196,12 @@ def staged(folder: Path, manifest: str, kind: str) -> Iterator[Path]:
             with signals_noted(lets_third_through=False) as noted:
                 publish(folder / PARTIAL, folder / PARTIAL, manifest)
                 signal_number = noted()
+            note = None
         finally:
             with suppress(FolderError):
                 check_own(folder / PARTIAL, own)
                 if not _holds_files(folder / PARTIAL / _OLD):  # They may be the only copy.
-                    shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+                    _leave(folder / PARTIAL, note if _identity(folder / manifest) == found else None)
             _remove_made(made, folder)
     finally:
         if lock is not None:

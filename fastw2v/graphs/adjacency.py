@@ -18,6 +18,8 @@ from .edges import Edges, read_edges
 from .walks import Graph, alias_tables
 
 AT_ONCE = 1 << 18  # Edges that are Python objects at once.
+#: What a person with a list or a table of edges can do.
+_MAKE = "; networkx.from_edgelist and networkx.from_pandas_edgelist make a graph of a list or a table of edges"
 _NONE_64, _NONE_32 = np.empty(0, np.uint64), np.empty(0, np.float32)
 
 
@@ -45,11 +47,11 @@ def read_graph(graph: Any, weighted: bool, directed: bool | None, progress: bool
     else:
         raise CorpusError(
             f"graph is {shown(graph)}: give a networkx graph, a SciPy sparse array, (edge_index, num_nodes), or "
-            "the path of a file of edges"
+            f"the path of a file of edges{_MAKE}"
         )
     names = check_words(edges.names, None)
     assert names is not None
-    found, n_zero = _compressed(edges, weighted, one_way)
+    found, n_zero, n_repeats = _compressed(edges, weighted, one_way)
     n_edges, degrees = len(found.neighbours), np.diff(found.offsets)
     if n_edges == 0:
         raise CorpusError(f"the graph of {counted(len(names), 'node')} has no edge: there is nowhere to walk")
@@ -62,6 +64,8 @@ def read_graph(graph: Any, weighted: bool, directed: bool | None, progress: bool
     say(progress, f"graph: {counted(len(names), 'node')}, {shape}, {kind}")
     if n_zero:
         say(progress, f"{counted(n_zero, 'edge')} of weight 0 skipped")
+    if n_repeats:
+        say(progress, f"{counted(n_repeats, 'edge')} listed again: {'weights are added' if weighted else 'ignored'}")
     if ends := int(np.count_nonzero(degrees == 0)):
         verb = "has" if ends == 1 else "have"
         say(progress, f"{counted(ends, 'node')} {verb} no edge out: a walk ends there")
@@ -146,7 +150,9 @@ def _of_edge_index(edge_index: Any, num_nodes: Any) -> Edges:
     except Exception as error:  # A tensor on a GPU has its own errors.
         raise CorpusError(f"edge_index is not an array ({shown(error)}): give a 2 x E array of integers") from None
     if index.ndim != 2 or index.shape[0] != 2 or index.dtype.kind not in "iu":
-        raise CorpusError(f"edge_index is {index.dtype} with shape {index.shape}: give a 2 x E array of integers")
+        raise CorpusError(
+            f"edge_index is {index.dtype} with shape {index.shape}: give a 2 x E array of integers{_MAKE}"
+        )
     if not is_whole(type(num_nodes)) or not 1 <= num_nodes <= MOST_IDS:
         raise CorpusError(f"num_nodes is {shown(num_nodes)}: give a whole number from 1 to {MOST_IDS}")
     if index.size and not 0 <= int(index.min()) <= int(index.max()) < num_nodes:
@@ -156,8 +162,8 @@ def _of_edge_index(edge_index: Any, num_nodes: Any) -> Edges:
     return Edges([str(i) for i in range(num_nodes)], source, target, None)
 
 
-def _compressed(edges: Edges, weighted: bool, one_way: bool) -> tuple[Graph, int]:
-    """Return the graph, and how many edges had the weight 0.
+def _compressed(edges: Edges, weighted: bool, one_way: bool) -> tuple[Graph, int, int]:
+    """Return the graph, how many edges had the weight 0, and how many were listed before.
 
     Edges that are listed more than once become one edge of the sum of their weights. Without ``one_way`` each edge
     leads both ways; a graph that lists all edges in both directions is left as it is.
@@ -169,22 +175,27 @@ def _compressed(edges: Edges, weighted: bool, one_way: bool) -> tuple[Graph, int
     n_zero = len(keys) - int(np.count_nonzero(kept))
     if n_zero:
         keys, weights = keys[kept], weights[kept]
+    n_listed = len(keys)
     keys, weights = _merged(keys, weights if weighted else np.ones(len(keys)))
+    n_repeats = n_listed - len(keys)
     if not weighted:
         weights = np.ones(len(keys))
     if not one_way:
         turned, of_turned = _merged(keys % n * n + keys // n, weights)
-        if not (np.array_equal(keys, turned) and np.array_equal(weights, of_turned)):
+        # Weights that were computed may differ in the last digits.
+        if not (np.array_equal(keys, turned) and np.allclose(weights, of_turned, rtol=1e-9, atol=0)):
             others = turned // n != turned % n  # A loop is one edge in both directions.
             keys = np.concatenate([keys, turned[others]])
+            n_listed = len(keys)
             keys, weights = _merged(keys, np.concatenate([weights, of_turned[others]]))
+            n_repeats += (n_listed - len(keys)) // 2  # Both directions of each.
             if not weighted:
                 weights = np.ones(len(keys))
     source, neighbours = keys // n, (keys % n).astype(np.int32)
     offsets = np.zeros(n + 1, np.int64)
     np.cumsum(np.bincount(source, minlength=n), out=offsets[1:])
     if len(weights) == 0 or weights.min() == weights.max():
-        return Graph(offsets, neighbours, _NONE_64, _NONE_32), n_zero
+        return Graph(offsets, neighbours, _NONE_64, _NONE_32), n_zero, n_repeats
     sums = np.bincount(source, weights, minlength=n)
     if not np.isfinite(sums).all():
         node = printable(edges.names[int(np.argmin(np.isfinite(sums)))])
@@ -192,7 +203,7 @@ def _compressed(edges: Edges, weighted: bool, one_way: bool) -> tuple[Graph, int
     shares = weights / sums[source]
     alias = np.empty(len(keys), np.uint64)
     alias_tables(offsets, shares, alias)
-    return Graph(offsets, neighbours, alias, shares.astype(np.float32)), n_zero
+    return Graph(offsets, neighbours, alias, shares.astype(np.float32)), n_zero, n_repeats
 
 
 def _merged(keys: NDArray[np.int64], weights: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

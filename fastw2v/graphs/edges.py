@@ -1,9 +1,11 @@
 """Files of edges: a line has two names of nodes and, if the edges are weighted, a number.
 
 The first line of edges decides what separates the columns: a tab, else a comma, else spaces. Lines at the top that
-begin with # or % are comments. A name is any text without the separator. A header line is recognised and skipped.
+begin with # or % are comments. A name is any text without the separator; with commas, quotes around a name are those
+of CSV. A header line is recognised and skipped.
 """
 
+import csv
 from collections.abc import Iterator
 from math import isfinite
 from os import PathLike, fspath
@@ -12,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorpusError, worded
+from ..errors import CorpusError, doubt, worded
 from ..files.places import local_path
-from ..screen import printable, say
+from ..screen import counted, printable, say
 from ..text.inputs import TextInput, open_text
 
 BLOCK_BYTES, LINE_BYTES = 1 << 20, 1 << 20
@@ -22,6 +24,7 @@ _TITLES = {
     ("source", "target"), ("src", "dst"), ("from", "to"), ("fromnodeid", "tonodeid"), ("node1", "node2"),
     ("node_1", "node_2"), ("id1", "id2"), ("id_1", "id_2"), ("head", "tail"), ("start", "end"),
 }  # fmt: skip
+_ENDS = [[end] for _, end in _TITLES]
 _NO_WEIGHTS = np.empty(0, np.float64)
 
 
@@ -87,17 +90,32 @@ class _Columns:
         first = self.split(line)
         self._count, self._first = len(first), number
         self.weighted = weighted and self._count == 3
-        pair = tuple(field.lower().decode("ascii", "replace") for field in first[:2])
+        titles = [field.lower().decode("ascii", "replace") for field in first]
         second = self.split(below)
         has_numbers = self._count == len(second) == 3 and _is_number(second[2])
-        self.titles = pair in _TITLES or (has_numbers and not _is_number(first[2]))
+        self.titles = tuple(titles[:2]) in _TITLES or (has_numbers and not _is_number(first[2]))
         if self._count not in (2, 3):
             raise self._unfit(number, first)
+        is_late = tuple(titles[1:]) in _TITLES or (self.titles and (not first[0] or titles[2:] in _ENDS))
+        if self._count == 3 and is_late:
+            # As pandas and R write a table with the numbers of its rows: they are not nodes.
+            shown = " and ".join(map(_shown, first[:2]))
+            raise CorpusError(
+                f"line {number} of {name} is a header with {shown} over what would be the two names: put the names of "
+                "the nodes into the first two columns; with pandas, write to_csv(path, index=False)"
+            )
 
     def split(self, line: bytes) -> list[bytes]:
         """Return the columns of a line."""
         if self._separator is None:
             return line.split()
+        if self._separator == b"," and b'"' in line:
+            text = line.decode("utf-8", "surrogateescape")
+            try:
+                fields = next(csv.reader([text], skipinitialspace=True, strict=True))
+            except csv.Error:  # These quotes are not those of CSV, so they belong to names.
+                fields = text.split(",")
+            return [field.strip().encode("utf-8", "surrogateescape") for field in fields]
         return [field.strip() for field in line.split(self._separator)]
 
     def _unfit(self, number: int, fields: list[bytes]) -> CorpusError:
@@ -138,6 +156,8 @@ class _Columns:
 
         That takes a third of the time of splitting each line.
         """
+        if self._separator == b"," and b'"' in block:
+            return None
         data = np.frombuffer(block, np.uint8)
         separator = 32 if self._separator is None else self._separator[0]
         places = np.flatnonzero((data <= 32) | (data == separator))
@@ -164,15 +184,16 @@ class _Columns:
             raise CorpusError(f"{weight}: a weight must be finite and at least 0")
 
 
-def _without_top(before: int, block: bytes) -> tuple[int, bytes]:
-    """Return a block without the comments and blank lines at its top, and the number of lines before it."""
-    start = 0
+def _without_top(before: int, block: bytes) -> tuple[int, int, bytes]:
+    """Return a block without the comments and blank lines at its top; before it, how many lines and comments stand."""
+    start = n_comments = 0
     while start < len(block):
         end = block.index(b"\n", start)
-        if block[start : start + 1] not in (b"#", b"%") and block[start:end].strip():
+        is_comment = block[start : start + 1] in (b"#", b"%")
+        if not is_comment and block[start:end].strip():
             break
-        before, start = before + 1, end + 1
-    return before, block[start:]
+        before, start, n_comments = before + 1, end + 1, n_comments + is_comment
+    return before, n_comments, block[start:]
 
 
 def read_edges(path: str | PathLike[str], weighted: bool, progress: bool) -> Edges:
@@ -191,14 +212,18 @@ def read_edges(path: str | PathLike[str], weighted: bool, progress: bool) -> Edg
     ids: list[NDArray[np.int64]] = []
     weights: list[NDArray[np.float64]] = []
     columns: _Columns | None = None
+    n_top = 0
     with open_text(name if name == "-" else local_path(path, CorpusError)) as text:
         for before, block in _blocks(text):
             if before == 0 and block.startswith(b"%%MatrixMarket"):
                 raise CorpusError(f"{text.name} is a Matrix Market file: give the result of scipy.io.mmread")
             if columns is None:
-                before, block = _without_top(before, block)
+                before, n_comments, block = _without_top(before, block)
+                n_top += n_comments
                 if not block:
                     continue
+                if n_top:
+                    say(progress, f"{text.name}: {counted(n_top, 'comment')} at the top skipped")
                 line, _, rest = block.partition(b"\n")
                 columns = _Columns(text.name, line, rest.partition(b"\n")[0], before + 1, weighted)
                 if columns.titles:
@@ -216,6 +241,11 @@ def read_edges(path: str | PathLike[str], weighted: bool, progress: bool) -> Edg
         say(progress, f"{text.name}: all names but {printable(names[0])!r:.60} and {printable(names[1])!r:.60} of the "
             "first line are numbers: it is a header and is skipped")  # fmt: skip
         names, pairs, joined = names[2:], pairs[1:] - 2, None if joined is None else joined[1:]
+    for mark in sorted({"#", "%"}.intersection(names)):
+        doubt(
+            f"{text.name} has a node with the name '{mark}': comments are skipped at the top only, so move all of them "
+            "there"
+        )
     if len(pairs) == 0:
         raise CorpusError(f"{text.name} has no edge: a line is two names of nodes")
     return Edges(names, pairs[:, 0], pairs[:, 1], joined)

@@ -208,7 +208,7 @@ def train_graph(
         >>> nodes.most_similar("33")
     """
     how = WalkOptions(p, q, walk_length, num_walks, weighted, directed)
-    check_names("train_graph", options, GraphOptions)
+    check_names(train_graph, options, GraphOptions)
     checkpoint_every = options.pop("checkpoint_every", 10.0)
     init_from, callbacks = options.pop("init_from", None), options.pop("callbacks", ())
     run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)

@@ -19,6 +19,7 @@ MEASURES = (("loss", "loss per pair, nats"), ("alpha", "learning rate"), ("token
 INCHES, DOTS_PER_INCH = (12.0, 9.0), 150
 FONT, FONT_SIZE = "DejaVu Sans", 8  # matplotlib brings this font with it.
 GAP = 2.0  # Points between a dot and its label.
+LONGEST_LABEL = 600  # Characters. The narrowest of the font fill the picture, and measuring more takes seconds.
 # These settings make files equal, byte for byte, from run to run.
 _STYLE = {"svg.hashsalt": "fastw2v", "svg.fonttype": "path", "path.simplify": True}
 
@@ -105,6 +106,8 @@ def _label(axes: Any, points: Points, colours: NDArray[Any]) -> None:
     boxes = np.empty((len(points.words), 4))
     n = 0
     for word, place, colour in zip(points.words, points.xy, colours, strict=True):
+        if len(word) > LONGEST_LABEL:
+            continue
         shown = "".join(escape_character(c) if c in lacking else c for c in word)
         text = axes.annotate(
             shown, place, (GAP, GAP), textcoords="offset points", fontsize=FONT_SIZE, color=colour, family=families

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..choices import METHODS, Method
 from ..errors import ConfigError, FormatError, option
 from ..files.places import local_path
 from ..files.replacing import replacing
 from . import drawing, page
-from .points import METHODS, Method, placed
+from .points import placed
 
 SUFFIXES = (".html", ".png", ".svg")
 _MEASURES = ("loss", "alpha", "tokens_per_s")

@@ -22,7 +22,8 @@ class Composition(NamedTuple):
     """The rows of V of which centre vectors are composed.
 
     Attributes:
-        n_rows: rows of V; the first n_words are those of the words, the others are ordered by how often they occur.
+        n_rows: rows of V; the first n_words are those of the words, where words have rows of their own, and the others
+            are ordered by how often they occur.
         offsets: int64 ``(n_words + 1,)``, see ``part_offsets`` of `records.Model`.
         rows: int32, see ``part_rows`` there.
         shares: float32, see ``part_shares`` there.
@@ -84,26 +85,29 @@ def merge_rows(
         shares: float32, as long as ``rows``, written to.
     """
     n = 0
+    part_of = np.full(row_of.max() + 1, -1, np.int64)  # Where a row was last written; if before offsets[w], by another.
     for w in range(len(starts) - 1):
         offsets[w] = n
-        total = starts[w + 1] - starts[w]
-        own = row_of[rows[starts[w] : starts[w + 1]]]
-        own.sort()
-        k = 0
-        while k < total:
-            length = 1
-            while k + length < total and own[k + length] == own[k]:
-                length += 1
-            rows[n] = own[k]
-            shares[n] = np.float32(length / total)
-            n += 1
-            k += length
+        share = np.float32(1) / np.float32(starts[w + 1] - starts[w])
+        for k in range(starts[w], starts[w + 1]):
+            row = row_of[rows[k]]
+            if part_of[row] < offsets[w]:
+                part_of[row] = n
+                rows[n] = row
+                shares[n] = np.float32(0)
+                n += 1
+            shares[part_of[row]] += np.float32(1)  # Whole numbers, so that the sum is exact.
+        shares[offsets[w] : n] *= share
     offsets[len(starts) - 1] = n
     return n
 
 
 def compose_vocabulary(
-    starts: NDArray[np.int64], rows: NDArray[np.int64], n_buckets: int, counts: NDArray[np.float64]
+    starts: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    n_buckets: int,
+    counts: NDArray[np.float64],
+    own_rows: bool = True,
 ) -> Composition:
     """Return the composition of a vocabulary.
 
@@ -112,9 +116,10 @@ def compose_vocabulary(
         rows: likewise; overwritten.
         n_buckets: buckets that n-grams are hashed to.
         counts: float64 ``(n_words,)``, how often each word is a centre, any scale.
+        own_rows: whether the first n_words rows are those of the words; else all rows are buckets.
     """
-    n_words = len(counts)
-    n_given = n_words + n_buckets
+    n_own = len(counts) if own_rows else 0
+    n_given = n_own + n_buckets
     signs, sums = np.zeros(n_given, np.uint64), np.zeros(n_given, np.float64)
     sign_rows(starts, rows, signs)
     count_rows(starts, rows, counts, sums)
@@ -122,22 +127,22 @@ def compose_vocabulary(
     _, first, merged = np.unique(signs[reached], return_index=True, return_inverse=True)
     # The first row of those that are merged decides: a word's own row keeps its number, the others follow by counts.
     leads = reached[first]
-    order = np.lexsort((leads, -sums[leads], leads >= n_words))
-    is_word = leads[order] < n_words
+    order = np.lexsort((leads, -sums[leads], leads >= n_own))
+    is_word = leads[order] < n_own
     number = np.empty(len(leads), np.int32)
-    number[order] = np.where(is_word, leads[order], n_words + np.cumsum(~is_word) - 1)
+    number[order] = np.where(is_word, leads[order], n_own + np.cumsum(~is_word) - 1)
     row_of = np.zeros(n_given, np.int32)
     row_of[reached] = number[merged]
-    n_rows = n_words + int(np.count_nonzero(~is_word))
-    offsets, shares = np.empty(n_words + 1, np.int64), np.empty(len(rows), np.float32)
+    n_rows = n_own + int(np.count_nonzero(~is_word))
+    offsets, shares = np.empty(len(counts) + 1, np.int64), np.empty(len(rows), np.float32)
     n_parts = merge_rows(starts, rows, row_of, offsets, shares)
-    buckets = reached[reached >= n_words]
+    buckets = reached[reached >= n_own]
     return Composition(
         n_rows,
         offsets,
         rows[:n_parts].astype(np.int32),
         shares[:n_parts].copy(),
-        (buckets - n_words).astype(np.int32),
+        (buckets - n_own).astype(np.int32),
         row_of[buckets],
     )
 

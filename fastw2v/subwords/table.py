@@ -16,7 +16,8 @@ class Subwords(NamedTuple):
 
     Attributes:
         ngrams: which n-grams words have, and how they become buckets.
-        rows: float32 ``(n_rows, vector_size)``, read-only; the first n_words rows are those of the words.
+        rows: float32 ``(n_rows, vector_size)``, read-only; the first n_words rows are those of the words, where words
+            have rows of their own.
         buckets: int32 ``(n,)``, ascending: the buckets that have a row.
         bucket_rows: int32 ``(n,)``, the row of each.
     """
@@ -30,7 +31,8 @@ class Subwords(NamedTuple):
         """Return the vectors of words from their n-grams alone, as of words that are not in the vocabulary.
 
         A vector is the sum of the rows of a word's n-grams, divided by the number of its n-grams, as in fastText; but
-        a bucket that no word of the vocabulary reaches adds nothing. In fastText it adds the noise it was made with.
+        a bucket that no word of the vocabulary reaches adds nothing. In fastText it adds the noise it was made with. In
+        floret's way the vectors are those of all words, of the vocabulary or not.
 
         Returns:
             float32 ``(n_words, vector_size)``, and int64 ``(n_words,)``, how many n-grams of each word have a row. The
@@ -48,3 +50,10 @@ class Subwords(NamedTuple):
             known += np.bincount(word[found], minlength=len(words))
             vectors[start : start + len(part)] /= np.maximum(np.diff(offsets), 1)[:, None]
         return vectors, known
+
+    def of_buckets(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the rows of the buckets from ``start`` to ``stop - 1``; zeros where no word reaches the bucket."""
+        block = np.zeros((stop - start, self.rows.shape[1]), np.float32)
+        first, last = np.searchsorted(self.buckets, (start, stop))
+        block[self.buckets[first:last] - start] = self.rows[self.bucket_rows[first:last]]
+        return block

@@ -9,22 +9,19 @@ many as fit into TABLE_BYTES, and reads the stream again for the next ones. So t
 on the number of workers nor on these limits.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, CorpusError, doubt, option
+from ..errors import CorpusError, doubt, option
 from ..files.staging import write_errors
-from ..vocab import check_storable, plain
 from .ingest import Ingested, Scanned
 from .pairs import (
     CHAIN,
@@ -52,6 +49,7 @@ from .pairs import (
     text_lengths,
     write_texts,
 )
+from .phrase_options import PhraseOptions
 from .wordtable import PADDING, SEEDS, SENTENCE_END, Run, Words, WordTable
 
 PIECE_IDS = 1 << 17  # ids that a thread takes at a time
@@ -62,81 +60,6 @@ MOST_PARTS = 1 << 12
 AT_A_TIME = 16  # parts that a thread takes: to hand over one takes about as long as its work
 FIRST_SLOTS = 1 << 10  # of the table of a part
 TABLE_BYTES = 1 << 31  # of all tables of pairs together, unless all counts are kept
-SCORINGS = ("default", "npmi")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PhraseOptions:
-    """Which pairs are phrases.
-
-    Attributes:
-        min_count: rarer pairs are not phrases; the default score also subtracts it from each pair's count.
-        threshold: a pair is a phrase if its score is greater.
-        scoring: ``"default"`` or ``"npmi"``.
-        delimiter: between the words of a phrase.
-        connector_words: words that may stand inside a phrase, but not at its ends.
-
-    Raises:
-        ConfigError: an option is out of range or of the wrong type.
-    """
-
-    min_count: int = 5
-    threshold: float = 10.0
-    scoring: str = "default"
-    delimiter: str = "_"
-    connector_words: frozenset[str] = frozenset()
-
-    def checked(self, named: dict[str, str] | None = None) -> "PhraseOptions":
-        """Return the options as plain numbers and strings; ``named`` gives other names for messages."""
-        names = {name: option((named or {}).get(name, name)) for name in self.__dataclass_fields__}
-        given: Any = self
-        count, threshold, scoring, delimiter = given.min_count, given.threshold, given.scoring, given.delimiter
-        if isinstance(count, bool) or not isinstance(count, Integral) or not 1 <= int(count) < 2**62:
-            raise ConfigError(f"{names['min_count']} is {count!r:.60}: give a whole number of at least 1")
-        if not isinstance(scoring, str) or scoring not in SCORINGS:
-            raise ConfigError(f"{names['scoring']} is {scoring!r:.60}: give {' or '.join(map(repr, SCORINGS))}")
-        is_number = not isinstance(threshold, bool) and isinstance(threshold, Real)
-        number = float(threshold) if is_number else math.nan
-        if not (0 < number < math.inf if scoring == "default" else -1 <= number <= 1):
-            bounds = "above 0" if scoring == "default" else "from -1 to 1"
-            raise ConfigError(f"{names['threshold']} is {threshold!r:.60}: give a number {bounds}")
-        try:
-            if not isinstance(delimiter, str):
-                raise ValueError("not a string")
-            check_storable(delimiter)
-        except ValueError as reason:
-            raise ConfigError(
-                f"{names['delimiter']} is {delimiter!r:.60}, {reason}: give a string such as '_'"
-            ) from None
-        words: Any = self.connector_words
-        if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):
-            raise ConfigError(f"{names['connector_words']} is {words!r:.60}: give a set of words")
-        listed = list(words)
-        for word in listed:
-            if not isinstance(word, str):
-                raise ConfigError(f"{names['connector_words']} holds {word!r:.60}: give strings")
-        return PhraseOptions(
-            min_count=int(count),
-            threshold=number,
-            scoring=str(scoring),
-            delimiter=plain(delimiter),
-            connector_words=frozenset(map(plain, listed)),
-        )
-
-    @property
-    def least_count(self) -> int:
-        """The least count of a phrase: the default score of a rarer pair is not above 0."""
-        return self.min_count + (self.scoring == "default")
-
-    def as_record(self) -> dict[str, Any]:
-        """Return the options as JSON has them."""
-        return {
-            "min_count": self.min_count,
-            "threshold": self.threshold,
-            "scoring": self.scoring,
-            "delimiter": self.delimiter,
-            "connector_words": sorted(self.connector_words),
-        }
 
 
 def words_of(words: Iterable[str]) -> Words:
@@ -146,7 +69,10 @@ def words_of(words: Iterable[str]) -> Words:
     encoded = [word.encode("utf-8", "surrogateescape") for word in words]
     starts = np.zeros(len(encoded) + 1, np.int64)
     starts[1:] = np.cumsum(np.array([len(word) for word in encoded], np.int64))
-    return Words(starts, np.frombuffer(b"".join(encoded) + b" " * PADDING, np.uint8))
+    letters = bytearray().join(
+        [*encoded, b" " * PADDING]
+    )  # Kernels would compile anew for bytes that nobody may change.
+    return Words(starts, np.frombuffer(letters, np.uint8))
 
 
 def run_of(words: Words) -> Run:

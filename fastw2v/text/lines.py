@@ -120,6 +120,20 @@ class Text8Corpus(LineSentence):
         super().__init__(fname, max_sentence_length)
         self.fname = fname
 
+    def whole_files(self) -> list[str] | None:
+        """Return the path, see `LineSentence.whole_files`; None if the file has several lines, which are no sentences.
+
+        Raises:
+            CorpusError: the file can't be read.
+        """
+        files = super().whole_files()
+        if files is not None:
+            with _lines(files[0]) as file:
+                file.readline()
+                if any(block.strip() for block in iter(lambda: file.read(1 << 16), b"")):
+                    return None
+        return files
+
     def _sentences(self, lines: Any) -> Iterator[list[str]]:
         words: list[str] = []
         rest = b""

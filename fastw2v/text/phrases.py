@@ -24,8 +24,9 @@ from ..files.staging import staged, write_errors
 from ..screen import counted
 from ..vocab import Vocab
 from .ingest import Ingested, ingest_files
-from .joining import Lexicon, PairCounts, PhraseOptions, count_pairs, phrases_of, run_of, scores_of, stream_of, words_of
+from .joining import Lexicon, PairCounts, count_pairs, phrases_of, run_of, scores_of, stream_of, words_of
 from .pairs import CHAIN
+from .phrase_options import PhraseOptions
 from .prepared import CorpusInput, as_paths
 from .sentences import check_corpus, ingest_sentences, is_whole, rows
 from .wordtable import Words, WordTable
@@ -124,12 +125,31 @@ class _Joiner:
         """
         check_corpus(sentences)
         found: dict[str, float] = {}
+        places: dict[int, float] = {}
         scorer = self._scorer()
         for sentence in rows(sentences):
             if isinstance(sentence, str):
                 raise CorpusError(f"a sentence is one string, {sentence!r:.60}: split it, as with str.split")
-            scorer.join(sentence, found)
+            joined = scorer.join(sentence, places)
+            found |= {joined[place]: score for place, score in places.items()}
+            places.clear()
         return found
+
+    def analyze_sentence(self, sentence: Iterable[str]) -> Iterator[tuple[str, float | None]]:
+        """Join the phrases in a sentence; return each token with its score, None for one that is not a phrase.
+
+        Args:
+            sentence: an iterable of tokens.
+
+        Raises:
+            CorpusError: it is a string, a mapping or a set.
+        """
+        if isinstance(sentence, (str, bytes)):
+            raise CorpusError(f"the sentence is one string, {sentence!r:.60}: split it, as with str.split")
+        check_corpus(sentence)
+        places: dict[int, float] = {}
+        joined = self._scorer().join(sentence, places)
+        return ((token, places.get(place)) for place, token in enumerate(joined))
 
 
 class JoinedSentences:
@@ -170,8 +190,8 @@ class _Scorer:
     n_texts: int = 0
     n_tokens: int = 0
 
-    def join(self, sentence: Iterable[str], found: dict[str, float] | None) -> list[str]:
-        """Return the joined tokens of a sentence; add its phrases to ``found``."""
+    def join(self, sentence: Iterable[str], places: dict[int, float] | None) -> list[str]:
+        """Return the joined tokens of a sentence; ``places`` receives the places of phrases in it, and their scores."""
         joined: list[str] = []
         connectors, begins, delimiter = self.options.connector_words, self.begins, self.options.delimiter
         scores = self.scores if self.counts is None else None
@@ -186,9 +206,9 @@ class _Scorer:
                     text = delimiter.join([start, *between, word]) if between else f"{start}{delimiter}{word}"
                     score = self._score(start, word, text) if scores is None else scores.get(text)
                     if score is not None and (self.ends is None or word in self.ends):
+                        if places is not None:
+                            places[len(joined)] = score
                         joined.append(text)
-                        if found is not None:
-                            found[text] = score
                         start = None
                         if between:
                             between = []

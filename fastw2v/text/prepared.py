@@ -35,7 +35,7 @@ from .corpus import Corpus, check_ids
 from .doubts import recorded_doubts
 from .ingest import Ingested, digest_files, ingest_files, write_ids
 from .inputs import expand, repeats
-from .joining import PhraseOptions, join_phrases
+from .phrase_options import PhraseOptions
 from .sentences import check_corpus, ingest_sentences
 
 PREPARED_MANIFEST = "prepared.json"
@@ -117,6 +117,8 @@ def _prepare_into(
         for text in (*ingested.doubts, *ingested.repeats):  # Even if no word is frequent enough: they may explain it.
             doubt(text)
         if phrases:
+            from .joining import join_phrases  # Its kernels are seldom needed.
+
             passes, options = phrases
             ingested, n_phrases = join_phrases(ingested, passes, options, scratch, config.workers)
             say(progress, f"phrases: {', then '.join(f'{n:,}' for n in n_phrases)}")

@@ -10,10 +10,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorpusError
+from ..errors import CorpusError, doubt
 from ..files.arrays import load_array, write_header
 from ..files.staging import write_errors
-from ..vocab import Vocab
+from ..screen import printable
+from ..vocab import Vocab, is_whole_number
 from .corpus import BLOCK_IDS, Corpus
 
 FOLDER = "renumbered"  # in the staging folder of a run
@@ -32,6 +33,16 @@ def union_of(given: Vocab, found: Vocab) -> Vocab:
     counts[rows[rows >= 0]] += found.counts[rows >= 0]
     order = np.argsort(-counts, kind="stable")
     return Vocab([words[row] for row in order.tolist()], counts[order], given.checked and found.checked)
+
+
+def doubt_numbers(given: Vocab, union: Vocab) -> None:
+    """Warn if all words were whole numbers, and are no longer: an integer then means a row, and no longer a word."""
+    if len(given) and given.all_integers and not union.all_integers:
+        other = next(word for word in union.words if word not in given.index and not is_whole_number(word))
+        doubt(
+            f"all words were whole numbers, and now there is {printable(other)!r:.60}: an integer such as 28 now means "
+            "the row 28; write the word as a string, '28'"
+        )
 
 
 def rows_in(vocab: Vocab, other: Vocab) -> NDArray[np.int32]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ..embeddings import Embeddings
-from ..errors import ConfigError
+from ..errors import ConfigError, doubt
 
 HOOKS = ("on_train_begin", "on_epoch_begin", "on_chunk", "on_epoch_end", "on_train_end")
 
@@ -64,6 +64,10 @@ def hooks_of(callbacks: Sequence[Callback]) -> Mapping[str, Sequence[Hook]]:
             methods.setdefault("on_chunk", callback)
         if not methods or not all(map(callable, methods.values())):
             raise ConfigError(f"callbacks is {callbacks!r:.60}: {remedy}")
+        for name in dir(type(callback)):
+            if name.startswith("on_") and name not in HOOKS:
+                what, hooks = type(callback).__name__, ", ".join(HOOKS)
+                doubt(f"the method {name:.60} of the callback {what:.60} is never called: train calls {hooks}")
         for name, method in methods.items():
             _check_arguments(method, callback, name)
             found[name].append(method)

@@ -213,7 +213,8 @@ def check_state(state: State, corpus: Corpus, sizes: dict[str, int], tokens_tota
         raise CorpusError(
             f"this is not the corpus of the run in {state.folder}: it has {n_tokens:,} tokens of "
             f"{len(corpus.vocab):,} words, and its words, counts, sentences or order differ; "
-            "give the corpus of that run, or train into another folder"
+            "give the corpus of that run, or train into another folder; "
+            f"to learn from new text, give {option('init_from')} in place of {option('resume', True)}"
         )
     epochs, done = tokens_total // n_tokens, state.tokens / n_tokens
     if state.tokens > tokens_total or (state.tokens == tokens_total and not state.complete):

@@ -26,7 +26,7 @@ from ..machine import trim_memory
 from ..screen import Bar, announced, say
 from ..text.corpus import Corpus
 from ..text.prepared import CorpusInput, opened
-from ..text.unions import renumbered, union_of
+from ..text.unions import doubt_numbers, renumbered, union_of
 from ..text.walks import check_walks, check_words, corpus_of_walks, doubt_sparse
 from .callbacks import Callback, Progress
 from .checkpoint import DIFFERED, Checkpoints, State, differences
@@ -83,7 +83,8 @@ def train(
             finished model further.
         checkpoint_every: minutes between two checkpoints in ``output``; there is also one at the end of each epoch.
         init_from: embeddings, or their model folder, for a new run to start from. Words in both vocabularies start
-            with their rows of V and, if there is one, of U; other rows start as usual.
+            with their rows of V and, if there is one, of U; other rows start as usual. They give the default of
+            ``vector_size``.
         keep_words: keep all words of ``init_from`` too. The vocabulary is then the union of theirs and the text's, and
             counts are added. The most frequent word comes first. Of words with equal counts, those of ``init_from``
             come first, in their order. Words that the text lacks keep their rows of V. They are drawn as noise words by
@@ -116,7 +117,7 @@ def train(
         >>> items = train([[17, 4], [4, 8, 17]] * 100, min_count=1, sample=0)
         >>> words["york"], items["17"]
     """
-    check_names("train", options, TrainOptions)
+    check_names(train, options, TrainOptions)
     run = Run(output, resume, checkpoint_every, init_from, callbacks, progress, keep_words=keep_words)
     explicit = given_options(options)
     TrainConfig(**explicit)  # It raises before anything is touched.
@@ -134,6 +135,7 @@ def train(
             else:
                 assert run.vectors is not None
                 vocab = union_of(run.vectors.vocab, ready.vocab)
+                doubt_numbers(run.vectors.vocab, vocab)
                 if not run.vectors.vocab.counts.any():
                     say(
                         progress,
@@ -188,8 +190,8 @@ def train_ids(
         >>> nodes["bob"], nodes[1]  # the same row
     """
     if unfit := {"min_count", "max_vocab"} & set(options):
-        raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; leave it out")
-    check_names("train_ids", options, IdOptions)
+        raise ConfigError(f"{', '.join(sorted(unfit))}: train_ids keeps every id as its own row; omit it")
+    check_names(train_ids, options, IdOptions)
     run = Run(output, resume, checkpoint_every, init_from, callbacks, progress)
     explicit = given_options(options) | {"min_count": 1}
     config = TrainConfig(**explicit)

@@ -21,7 +21,6 @@ from ..kernels.tile import CENTRES, SHARED, choose_tiling
 from ..subwords.composition import Composition, compose_vocabulary, crowd_of
 from ..subwords.ngrams import Ngrams, rows_of_words
 from ..subwords.table import Subwords
-from ..vectors.lookup import read_only
 from ..vocab import Vocab
 from .finite import all_finite
 
@@ -53,7 +52,8 @@ def initial_matrices(
 
 def ngrams_of(config: TrainConfig) -> Ngrams | None:
     """Return the n-grams that words have; None without subwords."""
-    return Ngrams(config.min_n, config.max_n, config.bucket) if config.max_n else None
+    hash_count = config.hash_count if config.mode == "floret" else 0
+    return Ngrams(config.min_n, config.max_n, config.bucket, hash_count) if config.max_n else None
 
 
 def composition_of(vocab: Vocab, config: TrainConfig) -> Composition | None:
@@ -62,7 +62,7 @@ def composition_of(vocab: Vocab, config: TrainConfig) -> Composition | None:
     if ngrams is None:
         return None
     kept = expected_kept(vocab.counts, keep_thresholds(vocab.counts, config.sample))
-    return compose_vocabulary(*rows_of_words(vocab.words, ngrams), ngrams.bucket, kept)
+    return compose_vocabulary(*rows_of_words(vocab.words, ngrams), ngrams.bucket, kept, ngrams.own_rows)
 
 
 def memory_bill(
@@ -242,8 +242,9 @@ class Replica:
         V, columns = self.model.V, self.model.vector_size
         here, there = self.composition, source.subwords
         _, ours, theirs = np.intersect1d(here.buckets, there.buckets, assume_unique=True, return_indices=True)
-        targets = np.concatenate([rows, here.bucket_rows[ours].astype(np.int64)])
-        sources = np.concatenate([source_rows, there.bucket_rows[theirs].astype(np.int64)])
+        own = slice(None if there.ngrams.own_rows else 0)
+        targets = np.concatenate([rows[own], here.bucket_rows[ours].astype(np.int64)])
+        sources = np.concatenate([source_rows[own], there.bucket_rows[theirs].astype(np.int64)])
         counts = np.bincount(targets, minlength=len(V))
         V[counts > 0] = 0
         for start in range(0, len(targets), COPIED_ROWS):
@@ -276,7 +277,8 @@ class Replica:
     def _subwords(self, rows: NDArray[np.float32] | None = None) -> Subwords | None:
         if self.composition is None or self.ngrams is None or rows is None:
             return None
-        return Subwords(self.ngrams, read_only(rows), self.composition.buckets, self.composition.bucket_rows)
+        rows.flags.writeable = False
+        return Subwords(self.ngrams, rows, self.composition.buckets, self.composition.bucket_rows)
 
     def matrices(self) -> tuple[NDArray[np.float32], ...]:
         """Return the vectors of the words and U, padded, and with subwords V; composed vectors are made anew."""

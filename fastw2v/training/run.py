@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from inspect import signature
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -24,6 +25,7 @@ from ..files.places import local_path
 from ..files.staging import staged, write_errors
 from ..foreign_options import hint
 from ..kernels.records import LOSS, LOSS_PAIRS
+from ..kernels.sampling import expected_kept, keep_thresholds
 from ..kernels.simd import features_digest, host_cpu
 from ..machine import available_memory, usable_cores, versions
 from ..screen import counted, printable, say
@@ -125,6 +127,8 @@ class Run:
                 say(self.progress, text)  # The new run starts from the vectors of that one.
             else:
                 doubt(text)
+        if state is None and self.vectors is not None:
+            explicit = {"vector_size": self.vectors.vector_size} | explicit
         config = TrainConfig(**explicit)
         if state is None:
             if self.vectors is not None and self.vectors.vector_size != config.vector_size:
@@ -145,7 +149,7 @@ class Run:
         if self.keep_words and not keeps_words:
             raise ConfigError(
                 f"{option('keep_words')} is True, but the run in {self.output} has only the words of its text: "
-                "leave it out to resume that run, or train into another folder"
+                "omit it to resume that run, or train into another folder"
             )
         object.__setattr__(self, "keep_words", keeps_words)
         if self.vectors is not None:
@@ -159,7 +163,7 @@ class Run:
             if name not in ("epochs", "workers") and getattr(config, name) != of_run:
                 raise ConfigError(
                     f"{option(name)} is {value!r}, but {self.output} was trained with {of_run!r}: "
-                    "leave it out to resume that run, or train into another folder"
+                    "omit it to resume that run, or train into another folder"
                 )
         changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in explicit}
         return state, explicit, replace(state.config, **changed)
@@ -187,14 +191,21 @@ def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_names(function: str, options: Iterable[str], known: type) -> None:
-    """Raise TypeError for an unknown option; ``known`` is a class whose keys are options, such as `TrainOptions`."""
+def check_names(function: Callable[..., Any], options: Iterable[str], known: type) -> None:
+    """Raise TypeError for an unknown option.
+
+    Args:
+        function: its other keyword arguments may have been meant.
+        options: names of options that it was given.
+        known: a class whose keys are options, such as `TrainOptions`.
+    """
     for name in options:
         if name not in known.__annotations__ and name not in IdOptions.__annotations__:
-            names = ", ".join({**IdOptions.__annotations__, **known.__annotations__})
-            meant = hint(f"--{name}", [f"--{each}" for each in names.split(", ")])
-            meant = f"its options are {names}" if meant is None else meant.replace("--", "")
-            raise TypeError(f"{function}() has no option {name!r}: {meant}")
+            own = [each.name for each in signature(function).parameters.values() if each.kind is each.KEYWORD_ONLY]
+            names = list(dict.fromkeys([*IdOptions.__annotations__, *known.__annotations__, *own]))
+            meant = hint(f"--{name}", [f"--{each}" for each in names])
+            meant = f"its options are {', '.join(names)}" if meant is None else meant.replace("--", "")
+            raise TypeError(f"{function.__name__}() has no option {name!r}: {meant}")
 
 
 def place_of(now: Progress, before: Mapping[str, Any]) -> dict[str, Any]:
@@ -357,6 +368,11 @@ def announce(
             "the vocabulary has one word, so nothing can be learnt: put white space between words, "
             f"raise {option('max_vocab')}, lower {option('min_count')}"
         )
+    counts = corpus.vocab.counts
+    kept = float(expected_kept(counts, keep_thresholds(counts, config.sample)).sum()) / max(1, int(counts.sum()))
+    if kept < 0.5 and len(counts) * config.sample < 0.5:  # The share of a word is above ``sample`` even on average.
+        how = f"{option('sample', config.sample)} keeps {kept:.0%} of the tokens"
+        say(progress, f"{how}, because there are few different words; {option('sample', 0)} keeps all")
     _check_threads(config.workers, progress)
     check_memory(len(corpus.vocab), config, progress, saved, composition=composition)
 

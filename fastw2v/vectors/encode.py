@@ -52,6 +52,12 @@ def encode(
     return vectors
 
 
+def check_weights(weights: object) -> None:
+    """Raise `ConfigError` if these are no weights."""
+    if not isinstance(weights, Mapping) and not (isinstance(weights, str) and weights in ("mean", "sif")):
+        raise ConfigError(f'weights is {weights!r:.60}: give "mean", "sif" or a mapping from words to numbers')
+
+
 def row_weights(lookup: Lookup, weights: Weights) -> NDArray[np.float64]:
     """Return the weight of every row, float64 ``(n_words,)``.
 
@@ -70,9 +76,9 @@ def row_weights(lookup: Lookup, weights: Weights) -> NDArray[np.float64]:
             )
         of_row: NDArray[np.float64] = SIF_A / (SIF_A + counts / total)
         return of_row
-    if not isinstance(weights, Mapping):
-        raise ConfigError(f'weights is {weights!r:.60}: give "mean", "sif" or a mapping from words to numbers')
+    check_weights(weights)
     of_row = np.zeros(len(lookup))
+    assert isinstance(weights, Mapping)
     for word, weight in weights.items():
         if word in lookup:
             of_row[lookup.row(word)] = weight

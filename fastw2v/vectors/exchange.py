@@ -7,16 +7,16 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..choices import Format, Method
 from ..errors import ConfigError, FormatError, UnknownWordError, option
 from ..files.arrays import first_not_finite
 from ..files.replacing import replacing
 from ..pictures.picture import draw_map, draw_metrics
-from ..pictures.points import Method
 from ..screen import printable
 from ..vocab import Vocab, checked_vocab, plain
 from .lookup import Key, checked_matrix, is_key, read_only
 from .nearest import Nearest
-from .writer import Format, with_spaces_replaced, write
+from .writer import with_spaces_replaced, write
 
 
 class Exchange(Nearest):
@@ -148,6 +148,7 @@ class Exchange(Nearest):
         | ``.glove`` | glove | no header; the fewest digits that read back as the same float32 |
         | ``.npz`` | npz | arrays ``vectors``, ``words`` and ``counts`` for `numpy.load` |
         | ``.tsv`` | projector | for the Embedding Projector: numbers, and words and counts in ``.metadata.tsv`` |
+        | ``.floret`` | floret | the rows of buckets, for ``spacy init vectors --mode floret`` |
         | | model2vec | a folder that model2vec and sentence-transformers open |
 
         ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` after the suffix compresses the file. Links are followed. A file that
@@ -164,14 +165,15 @@ class Exchange(Nearest):
 
         Raises:
             FormatError: the suffix is unknown; the format can't hold a word (white space in word2vec and GloVe files,
-                NUL at the end in npz, no valid UTF-8 in model2vec); a vector is not finite; or the file is read-only,
-                is part of a model folder, or can't be written.
+                NUL at the end in npz, no valid UTF-8 in model2vec); the format is floret, but the vectors were not
+                trained with ``mode="floret"``; a vector is not finite; or the file is read-only, is part of a model
+                folder, or can't be written.
             FolderError: the folder holds something else, or can't be written.
             ConfigError: (a ValueError) ``space`` holds white space, or makes two words equal.
             ValueError: the format is none of these.
         """
         words = self.words if space is None else with_spaces_replaced(self.words, space)
-        write(path, words, self.vectors, self.vocab.counts, format)
+        write(path, words, self.vectors, self.vocab.counts, format, subwords=self.subwords)
 
     def plot(
         self,

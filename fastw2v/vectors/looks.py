@@ -24,6 +24,7 @@ _PICKLE = re.compile(rb"\x80[\x02-\x05]|ccopy_reg\n|c__builtin__\n")
 _SAFETENSORS = re.compile(rb".{5}\0\0\0\{\s*\"", re.DOTALL)
 _HTML = re.compile(rb"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 _XML = re.compile(rb"\s*<(?:\?xml|!doctype|!--|svg\b|rss\b|error>)", re.IGNORECASE)
+_FLORET = re.compile(rb"[0-9]+(?: [0-9]+){3} [1-4] [0-9]+ < >\s*(?:\n|\Z)")
 _JSON = re.compile(rb"\s*(?:\{\s*\"[^\"\n]*\"\s*:|\{\s*\}|\[\s*[\[{\"])")
 _DECIMAL_COMMAS = re.compile(rb"[ \t][+-]?[0-9]+,[0-9]+[ \t\r]*\Z")
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
@@ -47,6 +48,9 @@ def refuse_other_kinds(name: str, head: bytes) -> None:
         what = "a web page (HTML), perhaps an error in place of a download: download the file itself"
     if what is None and _XML.match(head):
         what = "XML, perhaps an error in place of a download: download the file itself"
+    if what is None and _FLORET.match(head):
+        what = "a floret table, whose rows belong to hashes and not to words: load the model folder that it was made "
+        what += "from, or give it to spaCy (spacy init vectors with --mode floret)"
     if what is not None:
         raise FormatError(f"{name} is {what}")
 

@@ -34,6 +34,10 @@ _INSTEAD = {  # Names of gensim that are not here, also those of old versions.
     "evaluate_word_pairs": "fastw2v.evaluate_similarity",
     "evaluate_word_analogies": "fastw2v.evaluate_analogies",
     "rank_by_centrality": "doesnt_match",
+    "train": "fastw2v.train(text, init_from=embeddings, keep_words=True)",
+    "intersect_word2vec_format": "wv[words] = vectors, or fastw2v.train(..., init_from=vectors)",
+    "set_vecattr": "Embeddings.from_vectors(words, vectors, counts)",
+    "expandos": "get_vecattr(word, 'count')",
 }
 _NORM_ROWS = 65_536  # at once
 

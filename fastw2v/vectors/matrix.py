@@ -159,3 +159,9 @@ def distinct(found: VectorsFile, name: str, duplicates: str) -> VectorsFile:
         vectors[start : start + len(block)] = vectors[block]
     vectors.resize((len(rows), vectors.shape[1]), refcheck=False)
     return VectorsFile(list(first_rows), vectors, None if counts is None else counts[rows])
+
+
+def check_limit(limit: object) -> None:
+    """Raise `ConfigError` unless this is None or a whole number of rows, at least 1."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
+        raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")

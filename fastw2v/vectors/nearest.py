@@ -297,7 +297,11 @@ class Nearest(Lookup):
         rows = np.zeros((n, columns), np.int64)
         best = np.full((n, columns), -np.inf, np.float32)
         for start in range(0, len(self), BLOCK_WORDS):
-            scores = self.unit_vectors(slice(start, start + BLOCK_WORDS)) @ queries
+            block = slice(start, start + BLOCK_WORDS)
+            if n < self.vector_size:  # Then there are fewer scores to scale than numbers of vectors.
+                scores = self.vectors[block] @ queries / self.norms[block, None]
+            else:
+                scores = self.unit_vectors(block) @ queries
             own = np.flatnonzero((asked >= start) & (asked < start + len(scores)))
             scores[asked[own] - start, own] = -np.inf
             kept = min(columns, len(scores))

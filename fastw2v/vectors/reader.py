@@ -13,16 +13,10 @@ from ..files.archives import unpacked
 from ..vocab import COUNT_DIGITS
 from .binary_rows import read_binary
 from .layout import LOOK_BYTES, find_layout
-from .matrix import VectorsFile, distinct, word_decoder
+from .matrix import VectorsFile, check_limit, distinct, word_decoder
 from .npz import is_npz, read_npz
 from .source import Source, length_of, open_lines, open_vectors
 from .text_rows import read_text
-
-
-def check_limit(limit: object) -> None:
-    """Raise `ConfigError` unless this is None or a whole number of rows, at least 1."""
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1):
-        raise ConfigError(f"{python_option('limit')} is {limit!r:.60}: give a whole number, at least 1")
 
 
 def read_vectors(

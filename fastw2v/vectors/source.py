@@ -21,7 +21,7 @@ def open_vectors(path: str | PathLike[str]) -> Iterator[tuple[Any, str]]:
     Raises:
         FormatError: the file does not exist, is a folder, or changes while it is read.
     """
-    name = fspath(path)
+    name = fspath(path) if isinstance(path, PathLike) else path
     if not isinstance(name, str):
         raise FormatError(f"{name!r:.60} is not a path: give it as text")
     if name == "-":

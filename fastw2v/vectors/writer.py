@@ -14,6 +14,10 @@ projector
     Two files for TensorFlow's Embedding Projector: numbers between tabs (digits as for glove), and words and counts.
 model2vec
     A folder; see `model2vec`.
+floret
+    The rows of buckets, for spaCy, as floret writes them: a line
+    ``bucket vector_size min_n max_n hash_count seed < >``, then a row of text per bucket: its number, and the numbers
+    with the digits of glove. No word is in it.
 
 All words and numbers are checked before anything is written.
 """
@@ -24,18 +28,19 @@ import lzma
 import os
 import zipfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
+from itertools import count, islice
 from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..choices import FORMATS, Format
 from ..errors import ConfigError, FormatError, doubt, option
 from ..files.arrays import first_not_finite, npy_blocks, write_header
 from ..files.places import local_path
@@ -43,12 +48,11 @@ from ..files.replacing import STANDARD_OUTPUT, check_name, is_pipe, replacing
 from ..files.staging import is_part
 from ..machine import usable_cores
 from ..screen import counted, printable
+from ..subwords.ngrams import FLORET_SEED
+from ..subwords.table import Subwords
 from ..vocab import check_storable
 from . import model2vec
-from .decimals import text_of_rows
 
-Format: TypeAlias = Literal["word2vec-bin", "word2vec-text", "glove", "npz", "projector", "model2vec"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 SUFFIXES: dict[str, Format] = {
     "": "word2vec-bin",
     ".bin": "word2vec-bin",
@@ -57,6 +61,7 @@ SUFFIXES: dict[str, Format] = {
     ".glove": "glove",
     ".npz": "npz",
     ".tsv": "projector",
+    ".floret": "floret",
 }
 _TEXT = {"word2vec-text", "glove"}  # Both are often named .txt, and readers tell them apart.
 BLOCK_NUMBERS = 1 << 17
@@ -75,10 +80,12 @@ def write(
     format: Format | None = None,
     *,
     exact: bool = False,
+    subwords: Subwords | None = None,
 ) -> None:
     """Write words, vectors, shape ``(n_words, vector_size)``, and counts; see `embeddings.Embeddings.export`.
 
     With ``exact``, word2vec-text has the fewest digits that read back as the same float32, as glove, not six decimals.
+    The format floret has the rows of ``subwords`` instead.
     """
     name = local_path(path, FormatError, output=True)
     check_name(name, FormatError)
@@ -89,12 +96,14 @@ def write(
         doubt(f"{name}: the suffix {suffix} means {meant}, but the file is written as {chosen}")
     if chosen == "npz" and packing:
         doubt(f"{name}: numpy.load and fastw2v read an .npz file only without {packing}: decompress it first")
-    row = first_not_finite(vectors)
-    if row is not None:
-        raise FormatError(f"the vector of the word {words[row]!r:.60} is not finite: repair it")
-    if chosen == "word2vec-text" and not exact:
-        _doubt_small(name, words, vectors)
-    check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
+    table = _floret_table(name, subwords) if chosen == "floret" else None
+    if table is None:
+        row = first_not_finite(vectors)
+        if row is not None:
+            raise FormatError(f"the vector of the word {words[row]!r:.60} is not finite: repair it")
+        if chosen == "word2vec-text" and not exact:
+            _doubt_small(name, words, vectors)
+        check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
     if chosen == "model2vec":
         if name == STANDARD_OUTPUT or packing:
             raise FormatError(f"{name}: model2vec is a folder, not a file: give the name of a folder")
@@ -121,6 +130,8 @@ def write(
             # A compressed stream can't go back, nor can a file that is appended to.
             in_order = packing or name == STANDARD_OUTPUT
             _write_npz(_without_seek(file) if in_order else file, words, vectors, counts)
+        elif table is not None:
+            _write_floret(file, table)
         elif chosen == "glove":
             _write_text(file, words, vectors, separator=b" ")
         else:
@@ -178,6 +189,19 @@ def _targets(name: str, format: Format) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------------ checks
+
+
+def _floret_table(name: str, subwords: Subwords | None) -> Subwords:
+    """Return the rows of floret's way, or raise `FormatError` if there are none or a number is not finite."""
+    if subwords is None or subwords.ngrams.own_rows:
+        raise FormatError(
+            f"{name}: floret holds rows that words and n-grams share by their hashes, which these vectors are not made "
+            f"of: train with {option('mode', 'floret')}, or choose another format"
+        )
+    row = first_not_finite(subwords.rows)
+    if row is not None:
+        raise FormatError(f"row {row} of the table of n-grams is not finite: repair it")
+    return subwords
 
 
 def _doubt_small(name: str, words: Sequence[str], vectors: NDArray[np.float32]) -> None:
@@ -321,7 +345,8 @@ def _write_text(
     Without words, write only the numbers.
     """
     rows = _rows_at_once(vectors)
-    texts = _texts(vectors, rows, shortest=shortest, separator=separator, end=end)
+    blocks = (vectors[start : start + rows] for start in range(0, len(vectors), rows))
+    texts = _texts(blocks, shortest=shortest, separator=separator, end=end)
     if not len(words):
         for text, _ in texts:
             file.write(text)
@@ -335,13 +360,32 @@ def _write_text(
         file.write(b"".join(pieces))
 
 
-def _texts(vectors: NDArray[np.float32], rows: int, **form: Any) -> Iterator[tuple[memoryview, list[int]]]:
+def _write_floret(file: BinaryIO, subwords: Subwords) -> None:
+    """Write a row per bucket, zeros where no word reaches the bucket; only a few blocks of rows are in memory."""
+    ngrams, size = subwords.ngrams, subwords.rows.shape[1]
+    header = (ngrams.bucket, size, ngrams.min_n, ngrams.max_n, ngrams.hash_count, FLORET_SEED)
+    file.write(b"%d %d %d %d %d %d < >\n" % header)
+    rows, numbers = _rows_at_once(subwords.rows), count()
+    starts = range(0, ngrams.bucket, rows)
+    blocks = (subwords.of_buckets(start, min(start + rows, ngrams.bucket)) for start in starts)
+    for text, ends in _texts(blocks, shortest=True, separator=b" ", end=b"\n"):
+        pieces: list[bytes | memoryview] = []
+        start = 0
+        for stop in ends:
+            pieces += (b"%d " % next(numbers), text[start:stop])
+            start = stop
+        file.write(b"".join(pieces))
+
+
+def _texts(blocks: Iterable[NDArray[np.float32]], **form: Any) -> Iterator[tuple[memoryview, list[int]]]:
     """Yield `text_of_rows` of each block of rows, in order, made by as many threads as there are cores."""
+    from .decimals import text_of_rows  # Its kernels are for text only.
+
     workers = usable_cores()
     with ThreadPoolExecutor(workers, thread_name_prefix="fastw2v-text") as pool:
         ahead: deque[Future[tuple[memoryview, list[int]]]] = deque()
-        for start in range(0, len(vectors), rows):
-            ahead.append(pool.submit(text_of_rows, vectors[start : start + rows], **form))
+        for block in blocks:
+            ahead.append(pool.submit(text_of_rows, block, **form))
             if len(ahead) > 2 * workers:  # The texts of all rows would fill the memory.
                 yield ahead.popleft().result()
         while ahead:
