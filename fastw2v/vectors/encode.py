@@ -138,11 +138,11 @@ def _known_rows(
     if not isinstance(tokens, (list, tuple)):
         tokens = list(tokens)
     if (tokenize is split_words and isinstance(text, str)) or set(map(type, tokens)) <= {str}:
+        if unseen is None:
+            return [row for row in map(lookup.key_to_index.get, tokens) if row is not None]
         rows = list(map(lookup.key_to_index.get, tokens))
         if None not in rows:
             return rows  # type: ignore[return-value]
-        if unseen is None:
-            return [row for row in rows if row is not None]
         n = len(lookup)
         return [
             unseen.setdefault(word, n + len(unseen)) if row is None else row
