@@ -1059,13 +1059,14 @@ def corpus(topics):
 SMALL = {"vector_size": 3, "window": 2, "min_count": 1, "workers": 1, "sample": 0.0, "progress": False}
 
 
-@pytest.fixture(scope="module")
-def two_models(tmp_path_factory):
+@pytest.fixture(scope="module", params=[{}, {"min_n": 2, "max_n": 3, "bucket": 99}], ids=["words", "subwords"])
+def two_models(tmp_path_factory, request):
     """Files of two model folders, each of a training that was stopped after its first epoch of three."""
     folder = tmp_path_factory.mktemp("models")
     for topics in (2, 3):
         stop = [lambda progress, embeddings: True]
-        fastw2v.train(corpus(topics), output=folder / str(topics), epochs=3, callbacks=stop, **SMALL)
+        options = SMALL | request.param
+        fastw2v.train(corpus(topics), output=folder / str(topics), epochs=3, callbacks=stop, **options)
     return files_of(folder / "2"), files_of(folder / "3")
 
 
@@ -1102,6 +1103,8 @@ def test_model_folders(two_models, place, examples):
             assert np.array_equal(fastw2v.load(place / "again").vectors, embeddings.vectors, equal_nan=True)
             embeddings.most_similar(0)
             embeddings.analogy(0, len(embeddings) - 1, 0)
+            embeddings.encode(["t0w1 t0w99 unseen"])
+            assert np.isfinite(embeddings["t1w99"]).all()
         if command is not None:
             run_command(command[0], folder, *command[1:])
 
@@ -1109,6 +1112,7 @@ def test_model_folders(two_models, place, examples):
 
 
 @lengths
+@pytest.mark.filterwarnings("ignore:resuming at token .*; not bit-identical")
 def test_runs_to_go_on_with(two_models, place, examples):
     folder = place / "m"
 
@@ -1116,7 +1120,9 @@ def test_runs_to_go_on_with(two_models, place, examples):
         lay_out(folder, two_models[0] | changes)
         with reading():
             if read_state(folder) is not None:
-                fastw2v.train(corpus(2), output=folder, resume=True, epochs=3, **SMALL)
+                options = json.loads(changes.get("model.json", two_models[0]["model.json"]))["config"]
+                subwords = {name: options[name] for name in ("min_n", "max_n", "bucket") if name in options}
+                fastw2v.train(corpus(2), output=folder, resume=True, epochs=3, **SMALL | subwords)
 
     fuzz(examples, check, folder_changes(*two_models, "model.json"))
 
