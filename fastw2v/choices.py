@@ -10,5 +10,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 SCORINGS = ("default", "npmi")
 
 #: How to write vectors; see `vectors.writer`.
-Format: TypeAlias = Literal["word2vec-bin", "word2vec-text", "glove", "npz", "projector", "model2vec", "floret"]
+Format: TypeAlias = Literal[
+    "word2vec-bin", "word2vec-text", "glove", "npz", "projector", "model2vec", "fasttext-bin", "floret"
+]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -38,6 +38,7 @@ from .screen import counted, escaped, printable, readings, unescaped
 if TYPE_CHECKING:
     from .embeddings import Embeddings
     from .evaluate import AnalogyScore
+    from .subwords.table import Subwords
 
 EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 130, 143
 
@@ -61,7 +62,7 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("mode", str, "fasttext; or floret: compact tables for spaCy, such as 50000 buckets that words and n-grams share"),
     ("hash_count", int, "buckets per word and n-gram with --mode floret, 1 to 4"),
 )
-MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe or fastText's .vec, compressed or not; or .npz"
+MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .bin, compressed or not; or .npz"
 FILE_HELP = (
     "file to write; its suffix gives the format: .bin, .txt or .vec, .glove, .npz, .tsv, .floret, each also with .gz, "
     ".bz2, .xz or .zst after it; - is standard output"
@@ -69,9 +70,9 @@ FILE_HELP = (
 FORMAT_HELP = (
     "word2vec-bin: word2vec.c's binary format, exact and small; word2vec-text: its text format, six decimals; glove: "
     "text without a header, exact; npz: for numpy.load; projector: for the Embedding Projector, .tsv and "
-    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers; floret: for spacy init vectors "
-    "--mode floret "
-    "(default: by suffix; without one, word2vec-bin)"
+    ".metadata.tsv; model2vec: a folder for model2vec and sentence-transformers; fasttext-bin: a fastText model; "
+    "floret: for spacy init vectors --mode floret "
+    "(default: by suffix; without one, word2vec-bin; .bin is fasttext-bin for vectors with subwords)"
 )
 _OF_PREPARE = {"min_count", "max_vocab", "workers"}
 _OF_PHRASES = ("phrases", "phrase_min_count", "phrase_threshold", "phrase_scoring", "connector_words")
@@ -311,6 +312,12 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="compare words as written; by default King, king and KING are one word, the most frequent of them",
     )
+    sub.add_argument(
+        "--known-only",
+        action="store_true",
+        help="similarity, with subwords: skip pairs with words that are not in the vocabulary, in place of making the "
+        "vectors of these words from n-grams; analogies never have such words",
+    )
     sub.add_argument("--json", action="store_true", help="print JSON")
 
     sub = command("neighbors", _neighbors, "print the nearest neighbours of words")
@@ -522,7 +529,9 @@ def _eval(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--restrict-vocab is {arguments.restrict_vocab}: give at least 1")
     embeddings = load(arguments.model)
     insensitive = not arguments.case_sensitive
-    similarities = [evaluate_similarity(embeddings, path, insensitive) for path in arguments.similarity]
+    similarities = [
+        evaluate_similarity(embeddings, path, insensitive, arguments.known_only) for path in arguments.similarity
+    ]
     analogies = [
         (path, evaluate_analogies(embeddings, path, arguments.restrict_vocab, insensitive))
         for path in arguments.analogies
@@ -542,7 +551,10 @@ def _eval(arguments: argparse.Namespace) -> None:
     for score in similarities:
         both = f"Spearman x 100 = {_hundredfold(score.spearman)}, Pearson x 100 = {_hundredfold(score.pearson)}"
         attempted = f"{score.attempted}/{score.total} pairs attempted"
-        _print(f"{score.file}: {both} ({attempted}, {_hundredfold(score.unknown)} % unknown)")
+        unknown = f"{_hundredfold(score.unknown)} % unknown"
+        if embeddings.subwords is not None and not arguments.known_only:
+            unknown += f", {_hundredfold(score.share_from_ngrams)} % of the words made from n-grams"
+        _print(f"{score.file}: {both} ({attempted}, {unknown})")
         if score.spearman is None:
             _print("  a correlation needs at least two pairs with both words in the vocabulary, and different scores")
     for path, scores in analogies:
@@ -565,8 +577,25 @@ def _analogy_line(score: "AnalogyScore") -> str:
 
 
 def _known(embeddings: "Embeddings", texts: list[str]) -> dict[str, str | None]:
-    """Return the word that each text means, given as it is or as `neighbors` shows it on a screen; None if unknown."""
-    return {text: next((word for word in readings(text) if word in embeddings), None) for text in texts}
+    """Return the word that each text means, given as it is or as `neighbors` shows it on a screen; None if unknown.
+
+    A word that is not in the vocabulary is known if it has a vector made from n-grams. A line on the screen names those
+    words: they may be misspelt.
+    """
+    given = {text: next((word for word in readings(text) if word in embeddings), None) for text in texts}
+    if embeddings.subwords is not None:
+        from .spellings import MOST
+
+        likely = {text: readings(text)[0] for text, word in given.items() if word is None}
+        _, known = embeddings.find_vectors(list(likely.values()))
+        found = {text: word for (text, word), has in zip(likely.items(), known.tolist(), strict=True) if has}
+        given |= found
+        made = list(dict.fromkeys(found.values()))
+        if made:
+            names = ", ".join(f"'{escaped(word):.60}'" for word in made[:MOST])
+            more = f" and {len(made) - MOST:,} more" if len(made) > MOST else ""
+            doubt(f"not in the vocabulary: {names}{more}; the vector is made from n-grams")
+    return given
 
 
 def _check_known(embeddings: "Embeddings", given: dict[str, str | None]) -> None:
@@ -602,7 +631,7 @@ def _similarity(arguments: argparse.Namespace) -> None:
     if len(arguments.words) % 2:
         raise ConfigError(f"WORD: {counted(len(arguments.words), 'word')}: give two, or several pairs")
     embeddings = load(arguments.model)
-    words = [_word(embeddings, text) for text in arguments.words]
+    words = _meant(embeddings, arguments.words)
     pairs = [(a, b, embeddings.similarity(a, b)) for a, b in zip(words[::2], words[1::2], strict=True)]
     if arguments.json:
         _print_json([{"words": [a, b], "cosine": cosine} for a, b, cosine in pairs])
@@ -618,7 +647,7 @@ def _analogy(arguments: argparse.Namespace) -> None:
     if arguments.n < 1:
         raise ConfigError(f"-n is {arguments.n}: give at least 1")
     embeddings = load(arguments.model)
-    words = [_word(embeddings, text) for text in arguments.words]
+    words = _meant(embeddings, arguments.words)
     answers = embeddings.analogy(words[0], words[1], words[2], topn=arguments.n)
     if arguments.json:
         _print_json({"words": words, "answers": [{"word": word, "cosine": cosine} for word, cosine in answers]})
@@ -628,19 +657,22 @@ def _analogy(arguments: argparse.Namespace) -> None:
         print(f"{cosine:7.4f}  {show(word)}")
 
 
-def _word(embeddings: "Embeddings", text: str) -> str:
-    """Return the word that a person means: as it is, or as `neighbors` shows it on a screen."""
-    word = next((word for word in readings(text) if word in embeddings), None)
-    if word is None:
-        raise UnknownWordError(_unknown(embeddings, text))
-    return word
+def _meant(embeddings: "Embeddings", texts: list[str]) -> list[str]:
+    """Return the words that a person means: as they are, or as `neighbors` shows them on a screen."""
+    given = _known(embeddings, texts)
+    for text, word in given.items():
+        if word is None:
+            raise UnknownWordError(_unknown(embeddings, text))
+    return [given[text] or text for text in texts]
 
 
 def _unknown(embeddings: "Embeddings", text: str) -> str:
     from .spellings import close_to
+    from .vectors.unseen import why_no_vector
 
     hint = close_to(unescaped(text), embeddings.words, embeddings)
-    return f"the word '{escaped(text):.60}' is not in the vocabulary" + (f"; {hint}" if hint else "")
+    why = "" if embeddings.subwords is None else why_no_vector(embeddings.subwords, unescaped(text))
+    return f"the word '{escaped(text):.60}' is not in the vocabulary{why}" + (f"; {hint}" if hint else "")
 
 
 def _word_writer() -> Callable[[str], str]:
@@ -682,8 +714,9 @@ def _encode(arguments: argparse.Namespace) -> None:
             else:
                 blocks.append(vectors)
     if n_unknown:
+        ngram = "" if embeddings.subwords is None else " and no known n-gram"
         doubt(
-            f"{n_unknown:,} of {counted(n_texts, 'text')} have no known word, so their vectors are zeros: "
+            f"{n_unknown:,} of {counted(n_texts, 'text')} have no known word{ngram}, so their vectors are zeros: "
             "compare upper and lower case with the words of the model"
         )
     if output is not None:
@@ -701,7 +734,7 @@ def _export(arguments: argparse.Namespace) -> None:
     with flags_of_load("limit", "encoding"):
         embeddings = load(arguments.model, limit=arguments.limit, encoding=arguments.encoding)
     target = local_path(arguments.file, FormatError, output=True)
-    written = format_of(target, arguments.format)
+    written = format_of(target, arguments.format, subwords=embeddings.subwords)
     embeddings.export(target, arguments.format, space=arguments.space)
     # In a pipe this line would follow the vectors.
     if target != STANDARD_OUTPUT and (os.path.isfile(target) or os.path.isdir(target)):
@@ -750,6 +783,8 @@ def _info(arguments: argparse.Namespace) -> None:
         record = read_manifest(folder, MODEL_MANIFEST, "model")
         record["chunks"] = len(embeddings.metrics)
         loss = embeddings.metrics[-1].get("loss") if embeddings.metrics else None
+        if embeddings.subwords is not None:
+            record["subwords"] = {**record.get("subwords", {}), **_subwords_record(embeddings.subwords)}
         record["final_loss"] = round(loss, 4) if isinstance(loss, float) and math.isfinite(loss) else None
     if folder.is_dir():
         files = (path for path in sorted([*folder.glob("*"), *folder.glob("*/*")]) if path.is_file())
@@ -764,6 +799,17 @@ def _info(arguments: argparse.Namespace) -> None:
                 _print(f"  {name}: {item}")
         else:
             _print(f"{key}: {value}")
+
+
+def _subwords_record(subwords: "Subwords") -> dict[str, Any]:
+    """Return what `info` reports of the rows of words and n-grams."""
+    n_bytes = sum(matrix.nbytes for matrix in (subwords.rows, subwords.buckets, subwords.bucket_rows))
+    return {
+        "rows": len(subwords.rows),
+        "buckets_reached": len(subwords.buckets),
+        "share_of_buckets": round(len(subwords.buckets) / subwords.ngrams.bucket, 4),
+        "MB": round(n_bytes / 1e6, 1),
+    }
 
 
 def _demo(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """The result of training: words and their vectors, questions about them, and the model folder that stores them.
 
 A model folder holds ``model.json`` (config, versions, progress, sizes, checksums), ``vocab.tsv``, ``V.npy``, ``U.npy``
-and ``metrics.jsonl`` (one record per chunk of training).
+and ``metrics.jsonl`` (one record per chunk of training). With subwords it also holds ``subwords.npy`` (rows of words
+and n-grams) and ``buckets.npy`` (pairs of a bucket and its row).
 """
 
 import json
@@ -24,12 +25,13 @@ from .files.staging import PARTIAL, open_part, staged, write_errors
 from .machine import versions
 from .screen import printable
 from .subwords.ngrams import Ngrams, check_ngrams
-from .subwords.table import Subwords
+from .subwords.table import Subwords, checked_subwords
 from .vectors.encode import Weights, encode, split_words
 from .vectors.exchange import Exchange
-from .vectors.lookup import Key, checked_matrix, read_only
+from .vectors.lookup import checked_matrix
 from .vectors.matrix import VectorsFile, check_limit
 from .vectors.nearest import check_topn
+from .vectors.rows import Key
 from .vocab import Vocab, checked_vocab
 
 MODEL_MANIFEST = "model.json"
@@ -83,7 +85,8 @@ class Embeddings(Exchange):
         outside: the outside rows U, of the same shape, contiguous and read-only; None if only V is known.
         metadata: config, versions, progress and corpus sizes of the training, from model.json.
         metrics: one record per chunk of training, from metrics.jsonl.
-        subwords: the rows of words and n-grams of which the vectors are composed; None without subwords.
+        subwords: the rows of words and n-grams of which the vectors are composed; None without subwords. With them, a
+            word that is not in the vocabulary has the vector of its n-grams; ``in`` still means the vocabulary.
     """
 
     def __init__(
@@ -98,7 +101,7 @@ class Embeddings(Exchange):
         """Check that everything can be saved and loaded again.
 
         Raises:
-            TypeError: a word is not a string, or metadata or metrics are not what JSON can hold.
+            TypeError: a word is not a string, metadata or metrics are not what JSON can hold, or the subwords are none.
             ValueError: a word can't be stored or occurs twice, the shapes do not fit each other, or metadata has a key
                 that model.json uses itself.
         """
@@ -112,7 +115,7 @@ class Embeddings(Exchange):
             raise ValueError(f"outside has shape {self.outside.shape}, but vectors have {self.vectors.shape}")
         self.metadata = _checked_metadata(metadata or {})
         self.metrics = [_checked_record(number, record) for number, record in enumerate(metrics)]
-        self.subwords = subwords
+        self.subwords = None if subwords is None else checked_subwords(subwords, self.vectors.shape)
         self._norms = None
 
     def __repr__(self) -> str:
@@ -129,7 +132,7 @@ class Embeddings(Exchange):
         """Answer "a is to b as c is to ...?" by 3CosAdd: return the words nearest to b - a + c.
 
         Raises:
-            UnknownWordError: a word is not in the vocabulary.
+            UnknownWordError: a word has no vector.
         """
         return cast("list[tuple[str, float]]", self.most_similar(positive=[b, c], negative=[a], topn=topn))
 
@@ -137,11 +140,11 @@ class Embeddings(Exchange):
         """Return the words that most probably occur with the given ones: softmax of U times the mean of their vectors.
 
         Args:
-            context_words_list: words; unknown ones are left out.
+            context_words_list: words; those without a vector are left out.
             topn: how many words to return; None for all.
 
         Returns:
-            (word, probability) pairs, the most probable first; an empty list if no word is known.
+            (word, probability) pairs, the most probable first; an empty list if no word has a vector.
 
         Raises:
             TypeError: the words are one string.
@@ -155,10 +158,10 @@ class Embeddings(Exchange):
             )
         if isinstance(context_words_list, (str, bytes)):
             raise TypeError(f"the words are one string, {context_words_list!r:.60}: give a list of words")
-        rows = [self.row(word) for word in context_words_list if word in self]
-        if not rows:
+        vectors, known = self.find_vectors(list(context_words_list))
+        if not known.any():
             return []
-        logits = (self.outside @ self.vectors[rows].mean(axis=0)).astype(np.float64)
+        logits = (self.outside @ vectors[known].mean(axis=0)).astype(np.float64)
         likelihoods = np.exp(logits - logits.max())
         likelihoods /= likelihoods.sum()
         best = np.argsort(-likelihoods, kind="stable")[: None if topn is None else max(topn, 0)]
@@ -173,13 +176,17 @@ class Embeddings(Exchange):
     ) -> NDArray[np.float32]:
         """Return a vector for each text: the weighted mean of the vectors of its known words.
 
+        With subwords, a word that is not in the vocabulary has the vector of its n-grams. Only words without any n-gram
+        of the training are unknown.
+
         Args:
             texts: strings, or lists of words. A word counts as often as it occurs. If all words are whole numbers, the
                 integer 28 is the word "28".
             weights: "mean" gives every word the weight 1. "sif" gives the weight a / (a + p), where p is the word's
                 share of the corpus and a = 1e-3: smooth inverse frequency, Arora et al., "A Simple but Tough-to-Beat
                 Baseline for Sentence Embeddings" (2017). Their second step, which removes a common component, depends
-                on all texts and is left to you. A mapping gives each word its own weight; other words are left out.
+                on all texts and is left to you. The share of a word that is not in the vocabulary is 0. A mapping gives
+                each word its own weight; other words are left out.
             normalize: scale the vectors to length 1.
             tokenize: splits a string into words; by default at ASCII white space, as training does.
 
@@ -189,6 +196,7 @@ class Embeddings(Exchange):
         Raises:
             TypeError: ``texts`` is one string or a table, or a text is neither a string nor a list of words.
             ConfigError: (a ValueError) the weights are none of these, or are "sif" and the vectors have no counts.
+            FormatError: the vector of a word is not finite.
         """
         return encode(self, texts, weights, normalize, tokenize)
 
@@ -232,11 +240,11 @@ class Embeddings(Exchange):
                 "n_words": len(self),
                 "vector_size": self.vector_size,
                 "has_outside": self.outside is not None,
-                "subwords": None if self.subwords is None else self.subwords.ngrams._asdict(),
+                **({} if self.subwords is None else {"subwords": self.subwords.ngrams._asdict()}),
                 "vocab_sha256": self.vocab.write(folder / "vocab.tsv"),
                 "sha256": digests,
             }
-            write_manifest(folder, MODEL_MANIFEST, "model", record)
+            write_manifest(folder, MODEL_MANIFEST, "model", record, version=1 if self.subwords is None else 2)
 
 
 def load(
@@ -254,8 +262,9 @@ def load(
     The matrices of a model folder are mapped without reading them. All its files come from the same checkpoint, even
     while a training is writing to the folder.
 
-    A file holds vectors in the format of word2vec (text or binary), GloVe, fastText's ``.vec``, or `numpy.savez`, and
-    may be compressed with gzip, bzip2, xz or zstd. Its content decides, not its name. ``-`` is standard input.
+    A file holds vectors in the format of word2vec (text or binary), GloVe, fastText's ``.vec``, or `numpy.savez`, or it
+    is a fastText model, ``.bin``. It may be compressed with gzip, bzip2, xz or zstd. Its content decides, not its name.
+    ``-`` is standard input. The matrices of a fastText model are mapped, too, unless it is compressed.
 
     A folder or a file from a stranger is safe to open: nothing is executed, and contents are checked against lengths
     and against each other.
@@ -270,7 +279,8 @@ def load(
         duplicates: "first" keeps the first row of a word in a file; "error" refuses a file that repeats a word.
 
     Returns:
-        The embeddings. Those of a file have no outside rows, and counts of 0 where the file has none.
+        The embeddings. Those of a file have counts of 0 where the file has none. Only fastText models have outside rows
+        and subwords; classifiers and models with hierarchical softmax have no outside rows.
 
     Raises:
         FolderError: there is no such path, or a file of a folder is missing, truncated, or does not match the others.
@@ -300,7 +310,8 @@ def load(
 
 def _of_file(found: VectorsFile) -> Embeddings:
     counts = np.zeros(len(found.words), np.int64) if found.counts is None else found.counts
-    return Embeddings(Vocab(found.words, counts, checked=True), found.vectors)
+    vocab = Vocab(found.words, counts, checked=True)
+    return Embeddings(vocab, found.vectors, found.outside, found.metadata, subwords=found.subwords)
 
 
 def _open_consistent(folder: Path) -> Embeddings:
@@ -350,33 +361,33 @@ def _open(folder: Path, manifest: dict[str, Any]) -> Embeddings:
     except OSError as error:
         raise FolderError(f"cannot read {path}: {error.strerror or error}") from error
     metadata = {key: value for key, value in manifest.items() if key not in _DESCRIBED}
-    subwords = read_subwords(folder, manifest, shape) if manifest.get("subwords") is not None else None
+    subwords = read_subwords(folder, manifest, matrices[0].shape) if manifest.get("subwords") is not None else None
     return Embeddings(vocab, matrices[0], matrices[1] if len(matrices) > 1 else None, metadata, metrics, subwords)
 
 
-def read_subwords(folder: Path, manifest: dict[str, Any], shape: tuple[Any, Any]) -> Subwords:
+def read_subwords(folder: Path, manifest: dict[str, Any], shape: tuple[int, ...]) -> Subwords:
     """Open the rows of words and n-grams of a model folder.
 
     Raises:
         FolderError: a file is missing or damaged, or does not match the others.
     """
+    path, given = folder / MODEL_MANIFEST, manifest["subwords"]
+    if not isinstance(given, dict) or not set(given) <= set(Ngrams._fields):
+        raise FolderError(f"{path} has subwords {printable(repr(given)):.60}: train again")
     try:
-        ngrams = Ngrams(**manifest["subwords"])
+        ngrams = Ngrams(**given)
         check_ngrams(ngrams)
     except (TypeError, ConfigError) as error:
-        raise FolderError(f"{folder / MODEL_MANIFEST} has no valid subwords: {printable(str(error)):.200}") from None
-    rows, table = load_array(folder / "subwords.npy", np.float32), load_array(folder / "buckets.npy", np.int32)
-    if rows.ndim != 2 or rows.shape[1] != shape[1] or len(rows) < shape[0] * ngrams.own_rows:
-        raise FolderError(
-            f"{folder / 'subwords.npy'} has shape {rows.shape}, but {MODEL_MANIFEST} gives {shape!s:.60}: train again"
-        )
+        raise FolderError(f"{path} has subwords that do not fit ({printable(str(error)):.200}): train again") from None
+    rows = load_array(folder / "subwords.npy", np.float32)
+    table = load_array(folder / "buckets.npy", np.int32, may_be_empty=True)
     if table.ndim != 2 or table.shape[1] != 2:
         raise FolderError(f"{folder / 'buckets.npy'} has shape {table.shape}, but it has two columns: train again")
-    buckets, of_rows = np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
-    inside = buckets[0] >= 0 and buckets[-1] < ngrams.bucket and of_rows.min() >= 0 and of_rows.max() < len(rows)
-    if not inside or not (np.diff(buckets) > 0).all():
-        raise FolderError(f"{folder / 'buckets.npy'} has a bucket or row that is not in order or range: train again")
-    return Subwords(ngrams, read_only(rows), buckets, of_rows)
+    subwords = Subwords(ngrams, rows, np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1]))
+    try:
+        return checked_subwords(subwords, shape, (str(folder / "subwords.npy"), str(folder / "buckets.npy")))
+    except ValueError as error:
+        raise FolderError(f"{error}: train again") from None
 
 
 def load_word2vec_format(

@@ -1,7 +1,8 @@
 """Scores against human judgement: word similarity and word analogies.
 
 The evaluator works for vectors from any source. Pairs and questions with unknown words are skipped; every score reports
-how many items were attempted, and out of how many. See `judgements` for the files.
+how many items were attempted, and out of how many. With subwords, words of pairs that are not in the vocabulary have
+the vectors of their n-grams, and the score reports how many. See `judgements` for the files.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from .embeddings import Embeddings
 from .judgements import Question, read_analogies, read_similarity
+from .subwords.table import Subwords
+from .vectors.unseen import unseen_vectors
 
 #: Number of scores in memory at once, questions times candidates: 64 MB.
 BATCH_SCORES = 1 << 24
@@ -27,8 +30,10 @@ class SimilarityScore:
         file: the evaluation file.
         spearman: Spearman's rank correlation, from -1 to 1; None for fewer than two pairs, or if one side is constant.
         pearson: Pearson's correlation, likewise.
-        attempted: pairs with both words in the vocabulary.
+        attempted: pairs of which both words have a vector.
         total: pairs in the file.
+        words: different words, as written, in the attempted pairs.
+        from_ngrams: how many of them are not in the vocabulary, so that their vectors are made from n-grams.
     """
 
     file: str
@@ -36,6 +41,13 @@ class SimilarityScore:
     pearson: float | None
     attempted: int
     total: int
+    words: int = 0
+    from_ngrams: int = 0
+
+    @property
+    def share_from_ngrams(self) -> float | None:
+        """Share of the words that are made from n-grams, from 0 to 1; None for no words."""
+        return self.from_ngrams / self.words if self.words else None
 
     @property
     def unknown(self) -> float | None:
@@ -108,7 +120,7 @@ def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
 
 
 def evaluate_similarity(
-    embeddings: Embeddings, path: str | PathLike[str], case_insensitive: bool = True
+    embeddings: Embeddings, path: str | PathLike[str], case_insensitive: bool = True, known_only: bool = False
 ) -> SimilarityScore:
     """Score a word-similarity file such as WordSim-353 or SimLex-999; see `read_similarity` for the formats.
 
@@ -117,12 +129,21 @@ def evaluate_similarity(
         path: the file.
         case_insensitive: compare words by their upper-case forms, as gensim does; of several words with the same form
             the most frequent one counts, of equal counts the first one. False compares words as written.
+        known_only: with subwords, skip pairs with words that are not in the vocabulary. Otherwise these words have the
+            vectors of their n-grams. If ``case_insensitive``, the word as written or in lower case has them, whichever
+            has more n-grams of the training.
 
     Raises:
-        FormatError: the file is malformed.
+        FormatError: the file is malformed, or a vector is not finite.
     """
     pairs = read_similarity(path)
-    rows = _rows(embeddings, (word for a, b, _ in pairs for word in (a, b)), case_insensitive)
+    wanted = dict.fromkeys(word for a, b, _ in pairs for word in (a, b))
+    rows = _rows(embeddings, wanted, case_insensitive)
+    unseen = [word for word in wanted if word not in rows]
+    made = np.zeros((0, embeddings.vector_size), np.float32)
+    if embeddings.subwords is not None and not known_only:
+        unseen, made = _from_ngrams(embeddings.subwords, unseen, case_insensitive)
+        rows |= {word: len(embeddings) + i for i, word in enumerate(unseen)}
     known = [(a, b, judged) for a, b, judged in pairs if a in rows and b in rows]
     first = np.array([rows[a] for a, _, _ in known], np.int64)
     second = np.array([rows[b] for _, b, _ in known], np.int64)
@@ -130,10 +151,41 @@ def evaluate_similarity(
     batch = max(1, BATCH_SCORES // embeddings.vector_size)
     for i in range(0, len(known), batch):
         some = slice(i, i + batch)
-        units = embeddings.unit_vectors(first[some]), embeddings.unit_vectors(second[some])
+        units = (_units(embeddings, made, first[some]), _units(embeddings, made, second[some]))
         cosines[some] = np.einsum("ij,ij->i", *units, dtype=np.float64)
     judged = np.array([score for _, _, score in known])
-    return SimilarityScore(fspath(path), spearman(cosines, judged), pearson(cosines, judged), len(known), len(pairs))
+    words = {word for a, b, _ in known for word in (a, b)}
+    return SimilarityScore(
+        fspath(path),
+        spearman(cosines, judged),
+        pearson(cosines, judged),
+        attempted=len(known),
+        total=len(pairs),
+        words=len(words),
+        from_ngrams=sum(rows[word] >= len(embeddings) for word in words),
+    )
+
+
+def _from_ngrams(
+    subwords: Subwords, words: Sequence[str], case_insensitive: bool
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Return the words that have an n-gram of the training, and their vectors from n-grams, of length 1."""
+    vectors, known = unseen_vectors(subwords, words, norm=True)
+    if case_insensitive:
+        lower, known_lower = unseen_vectors(subwords, [word.lower() for word in words], norm=True)
+        better = known_lower > known
+        vectors[better], known[better] = lower[better], known_lower[better]
+    some = np.flatnonzero(known)
+    return [words[i] for i in some.tolist()], vectors[some]
+
+
+def _units(embeddings: Embeddings, made: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return vectors of length 1: those of the vocabulary, then, from row n_words on, those made from n-grams."""
+    unit = np.empty((len(rows), embeddings.vector_size), np.float32)
+    in_vocab = rows < len(embeddings)
+    unit[in_vocab] = embeddings.unit_vectors(rows[in_vocab])
+    unit[~in_vocab] = made[rows[~in_vocab] - len(embeddings)]
+    return unit
 
 
 def _by_frequency(embeddings: Embeddings) -> NDArray[np.int64]:
@@ -168,7 +220,8 @@ def evaluate_analogies(
     Args:
         embeddings: the vectors, in any order; of words with the same count, the first one ranks as more frequent.
         path: a file or a folder; see `read_analogies` for the formats.
-        restrict_vocab: use only this many of the most frequent words, in questions and as answers.
+        restrict_vocab: use only this many of the most frequent words, in questions and as answers. So no word is made
+            from n-grams.
         case_insensitive: compare words by their upper-case forms, as gensim does; of several words with the same form
             questions use the most frequent one, and each of them is a right answer. False compares words as written.
 
@@ -249,4 +302,6 @@ def as_record(score: SimilarityScore | AnalogyScore) -> dict[str, Any]:
     record = asdict(score) | {"unknown": score.unknown}
     if isinstance(score, AnalogyScore):
         record["accuracy"] = score.accuracy
+    else:
+        record["share_from_ngrams"] = score.share_from_ngrams
     return record

@@ -39,7 +39,8 @@ from .training.callbacks import Progress
 from .training.driver import train_corpus
 from .training.replica import initial_matrices
 from .training.run import Run
-from .vectors.lookup import Key, is_key, read_only
+from .vectors.lookup import read_only
+from .vectors.rows import Key, is_key
 from .vocab import Vocab, checked_vocab
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class KeyedVectors(Embeddings):
     @classmethod
     def of(cls, embeddings: Embeddings) -> Self:
         """Return the same embeddings under gensim's name."""
-        parts = (embeddings.vectors, embeddings.outside, embeddings.metadata, embeddings.metrics)
+        parts = (embeddings.vectors, embeddings.outside, embeddings.metadata, embeddings.metrics, embeddings.subwords)
         return cls.live(embeddings.vocab, *parts)
 
     @classmethod
@@ -753,7 +754,7 @@ class Word2Vec(Counted):
         stored["comment"] = None if self.comment is None else str(self.comment)
         wv = self.wv
         metadata = wv.metadata | {"gensim": stored}
-        KeyedVectors.live(wv.vocab, wv.vectors, wv.outside, metadata, wv.metrics).save(fname)
+        KeyedVectors.live(wv.vocab, wv.vectors, wv.outside, metadata, wv.metrics, wv.subwords).save(fname)
 
     @classmethod
     def load(cls, fname: str | PathLike[str], *_: Any, **__: Any) -> Self:

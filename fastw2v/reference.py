@@ -33,9 +33,29 @@ A tile draws N noise words n_1..n_N once for all its centres and weights the ter
 which is the same cost. The gradient is linear in the terms, so its mean is the same too: it depends on the distribution
 of each draw, and does not need draws that are independent between pairs. Sharing noise words adds variance, never bias.
 
+From words to subwords. A composed centre vector (Bojanowski et al. 2017) is the mean of rows of V: G_c has the row of
+word c and those of its character n-grams. Row r is in it m_cr times: an n-gram that a word has twice counts twice. All
+pairs see V through v_c alone, so the chain rule gives::
+
+    v_c = 1 / |G_c| sum_{r in G_c} V[r]          dJ/dV[r] = m_cr / |G_c| dJ/dv_c
+
+A step along the true gradient moves v_c itself by alpha sum_r (m_cr / |G_c|)^2 of dJ/dv_c, about 1 / |G_c|: a long word
+hardly learns. fastText instead adds the whole -alpha dJ/dv_c to each row, m_cr times. Kernels here add it to each row
+once. When centre j is trained, the vector of word i then moves by -alpha K_ij dJ/dv_j, where::
+
+    K_ij = sum_{r in G_i and in G_j} m_ir / |G_i|,      K_ii = 1
+
+or |G_i and G_j| / |G_i| where no n-gram is repeated. So v_c takes just the step of a word with a row of its own, and
+the rows that it shares add what similar words learn: descent on the vectors themselves, with K as preconditioner. K_ij
+is at most 1: nothing moves a vector further than the gradient says. Adding m_cr times would make K_ii sum_r m_cr^2 /
+|G_c|, which grows with the length of words like ``aaaaaaaa``. The true gradient was measured beside this one
+(``bench/NOTES.md``) and learns less at any rate, so the whole gradient it is.
+
 The second half of the file holds the kernels' twins: same names, same argument order, same random stream.
 """
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -43,6 +63,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .graphs.walks import Bias, Graph
+from .kernels.composed import ROW_BUCKETS
 from .kernels.records import (
     LOSS,
     LOSS_PAIRS,
@@ -206,6 +227,23 @@ def skipgram_window(
     return loss, dV, dU
 
 
+def composed_centre(rows: Sequence[int] | NDArray[np.integer], V: Array) -> Array:
+    """Return v_c, the mean of rows of V; a row that is listed twice counts twice."""
+    mean_of_rows: Array = V[np.asarray(rows, np.int64)].mean(axis=0)
+    return mean_of_rows
+
+
+def composed_gradient(rows: Sequence[int] | NDArray[np.integer], dv_c: Array, shape: tuple[int, int]) -> Array:
+    """Return dJ/dV from dJ/dv_c, v_c being a `composed_centre`: a row that is m times in ``rows`` gets m / |G_c| of it.
+
+    Args:
+        rows: rows of V, G_c.
+        dv_c: (d,).
+        shape: that of V.
+    """
+    return add_by_row(rows, np.tile(dv_c / len(rows), (len(rows), 1)), shape)
+
+
 # --------------------------------------------------------------------------------------------- the kernels' twins
 
 _MASK_64 = 2**64 - 1
@@ -292,10 +330,39 @@ def update_pair(
     return loss
 
 
+def compose(model: Model, words: NDArray[np.int32], H: Array) -> None:
+    """Twin of `composed.compose`."""
+    V, d = model.V, model.vector_size
+    for i, word in enumerate(words):
+        parts = slice(*model.part_offsets[word : word + 2])
+        H[i, :d] = model.part_shares[parts] @ V[model.part_rows[parts], :d]
+
+
+def spread(model: Model, words: NDArray[np.int32], H: Array, before: Array) -> None:
+    """Twin of `composed.spread`."""
+    V, d = model.V, model.vector_size
+    for i, word in enumerate(words):
+        parts = slice(*model.part_offsets[word : word + 2])
+        np.add.at(V[:, :d], model.part_rows[parts], H[i, :d] - before[i, :d])
+
+
+def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: NDArray[np.int32], base: int) -> int:
+    """Twin of `composed.fitting_centres`."""
+    counted: Counter[int] = Counter()
+    for n, word in enumerate(words):
+        parts = slice(*model.part_offsets[word : word + 2])
+        rows = (model.part_rows[parts] % ROW_BUCKETS).tolist()
+        if sum(share * counted[row] for share, row in zip(model.part_shares[parts], rows, strict=True)) > copies - 0.5:
+            return n
+        counted.update(rows)
+    return len(words)
+
+
 def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampling, rate: Rate, worker: Worker) -> None:
     """Twin of `pair.train_span`."""
     (ids, offsets), V, U = text, model.V, model.U
     (noise, keep, window, negative), (rng, _, negatives, _, grad, tally) = sampling, worker
+    H = np.zeros((1, V.shape[1]), V.dtype)
     position = start
     while position < stop:
         sentence = sentence_of(offsets, position)
@@ -320,13 +387,19 @@ def train_span(text: Text, start: int, stop: int, model: Model, sampling: Sampli
         alpha = rate.alpha + rate.step * position
         for i in range(len(before), len(before) + len(centres)):
             reach = window - draw_below(rng, window)
+            rows, centre, words = V, kept[i], np.array(kept[i : i + 1], np.int32)
+            if len(model.part_offsets):
+                compose(model, words, H)
+                rows, centre, before_it = H, 0, H.copy()
             for j in range(max(0, i - reach), min(len(kept), i + reach + 1)):
                 if j == i:
                     continue
                 n = draw_negatives(rng, noise, kept[j], negatives[:negative])
-                tally[LOSS] += update_pair(V, U, kept[i], kept[j], negatives[:n], alpha, grad)
+                tally[LOSS] += update_pair(rows, U, centre, kept[j], negatives[:n], alpha, grad)
                 tally[PAIRS] += 1
                 tally[LOSS_PAIRS] += 1
+            if len(model.part_offsets):
+                spread(model, words, H, before_it)
         tally[TRAINED] += len(centres)
         position = end
 
@@ -495,7 +568,9 @@ def tile_span(
         c = window
         while c < n:
             T, seen = 0, [0] * BUCKETS
-            for word in tokens[c : min(c + centres, n)]:
+            if len(model.part_offsets):
+                T = fitting_centres(model, tokens[c : min(c + centres, n)], copies, integers, 0)
+            for word in tokens[c : min(c + centres, n)] if T == 0 else []:
                 if seen[word % BUCKETS] == copies:
                     break
                 seen[word % BUCKETS] += 1
@@ -508,16 +583,23 @@ def tile_span(
                     negative / shared * sum(tokens[k] != word for k in places) for places in outside for word in now
                 ]
                 if pairs > 0:
+                    words, rows, trained = tokens[c : c + T], tokens[c : c + T], model
+                    if len(model.part_offsets):
+                        H = np.zeros((T, model.V.shape[1]), model.V.dtype)
+                        compose(model, words, H)
+                        rows, trained, before = np.arange(T, dtype=np.int32), Model(H, *model[1:3]), H.copy()
                     tile = Tile(
-                        tokens[c : c + T],
+                        rows,
                         tokens[:high],
                         np.array([min(places, default=0) for places in outside], np.int32),
                         np.array([max(places, default=-1) + 1 for places in outside], np.int32),
                         c,
                     )
                     noise_words = Shared(np.array(now, np.int32), np.array(weights, model.V.dtype))
-                    ahead, alpha = Ahead(tokens[:0], negatives[:0], 0), rate.alpha + rate.step * position
-                    loss = tile_step(model, tile, noise_words, alpha, turn == 0, ahead, floats, integers)
+                    ahead, alpha = Ahead(tokens[:0], negatives[:0]), rate.alpha + rate.step * position
+                    loss = tile_step(trained, tile, noise_words, alpha, turn == 0, ahead, floats, integers)
+                    if len(model.part_offsets):
+                        spread(model, words, H, before)
                     if turn == 0:
                         tally[LOSS] += every * loss
                         tally[LOSS_PAIRS] += every * pairs
@@ -546,41 +628,94 @@ def tile_chunk(
         tile_span(text, int(cuts[k]), int(cuts[k + 1]), model, sampling, tiling, rate, worker)
 
 
-# --------------------------------------------------------------------------------------- n-grams in floret's way
+# ------------------------------------------------------------------------------------------------------- subwords
 
 
-def murmur(data: bytes, seed: int) -> tuple[int, int]:
+def hash_bytes(letters: NDArray[np.uint8], start: int, stop: int) -> int:
+    """Twin of `ngrams.hash_bytes`: FNV-1a, in Python integers, of bytes taken as signed ones."""
+    h = 2_166_136_261
+    for letter in letters[start:stop].view(np.int8):
+        h = (h ^ int(letter) % 2**32) * 16_777_619 % 2**32
+    return h
+
+
+def rotated(x: int, n: int) -> int:
+    """Twin of `ngrams.rotated`."""
+    return (x << n | x >> 64 - n) & _MASK_64
+
+
+def finished(x: int) -> int:
+    """Twin of `ngrams.finished`."""
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        x = (x ^ x >> 33) * factor & _MASK_64
+    return x ^ x >> 33
+
+
+def little_endian(letters: NDArray[np.uint8], start: int, stop: int) -> int:
+    """Twin of `ngrams.little_endian`."""
+    return int.from_bytes(letters[start:stop].tobytes(), "little")
+
+
+def murmur(letters: NDArray[np.uint8], start: int, stop: int, seed: int) -> tuple[int, int]:
     """Return the two halves of the MurmurHash3 of some bytes, x64, 128 bits, by Austin Appleby.
 
     Both halves start as the seed. Each block of 16 bytes is two numbers; each is turned and added to a half, and the
     halves stir each other. What is left of a last block is added without stirring.
     """
-    full = 2**64 - 1
-
-    def turn(x: int, n: int) -> int:
-        return (x << n | x >> 64 - n) & full
-
-    def finish(x: int) -> int:
-        for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-            x = (x ^ x >> 33) * factor & full
-        return x ^ x >> 33
-
+    data = letters[start:stop].tobytes()
     c, d = 0x87C37B91114253D5, 0x4CF5AD432745937F
     a = b = seed
     for i in range(0, len(data), 16):
         block = data[i : i + 16]
         low, high = int.from_bytes(block[:8], "little"), int.from_bytes(block[8:], "little")
-        a ^= turn(low * c & full, 31) * d & full
+        a ^= rotated(low * c & _MASK_64, 31) * d & _MASK_64
         if len(block) == 16:
-            a = (turn(a, 27) + b) * 5 + 0x52DCE729 & full
-        b ^= turn(high * d & full, 33) * c & full
+            a = (rotated(a, 27) + b) * 5 + 0x52DCE729 & _MASK_64
+        b ^= rotated(high * d & _MASK_64, 33) * c & _MASK_64
         if len(block) == 16:
-            b = (turn(b, 31) + a) * 5 + 0x38495AB5 & full
+            b = (rotated(b, 31) + a) * 5 + 0x38495AB5 & _MASK_64
     a, b = a ^ len(data), b ^ len(data)
-    a = a + b & full
-    b = b + a & full
-    a, b = finish(a), finish(b)
-    return a + b & full, a + 2 * b & full
+    a = a + b & _MASK_64
+    b = b + a & _MASK_64
+    a, b = finished(a), finished(b)
+    return a + b & _MASK_64, a + 2 * b & _MASK_64
+
+
+def put_buckets(
+    letters: NDArray[np.uint8], start: int, stop: int, ngrams: Ngrams, rows: NDArray[np.int64], n: int
+) -> None:
+    """Twin of `ngrams.put_buckets`."""
+    raw = b"".join(half.to_bytes(8, "little") for half in murmur(letters, start, stop, FLORET_SEED))
+    words = np.frombuffer(raw, "<u4").astype(np.int64)
+    rows[n : n + ngrams.hash_count] = words[: ngrams.hash_count] % ngrams.bucket
+
+
+def ngram_buckets(
+    letters: NDArray[np.uint8], offsets: NDArray[np.int64], ngrams: Ngrams, starts: NDArray[np.int64], own_rows: bool
+) -> NDArray[np.int64]:
+    """Twin of `ngrams.ngram_buckets`, which cuts each word into characters first."""
+    rows: list[int] = []
+    n_own = len(offsets) - 1 if own_rows and ngrams.own_rows else 0
+
+    def put(ngram: bytes) -> None:
+        raw, buckets = np.frombuffer(ngram, np.uint8), np.zeros(ngrams.hash_count, np.int64)
+        put_buckets(raw, 0, len(raw), ngrams, buckets, 0)
+        rows.extend(buckets.tolist() or [n_own + hash_bytes(raw, 0, len(raw)) % ngrams.bucket])
+
+    for w, (first, last) in enumerate(pairwise(offsets)):
+        starts[w] = len(rows)
+        characters = re.findall(rb"[^\x80-\xbf][\x80-\xbf]*", letters[first:last].tobytes())
+        if ngrams.hash_count and last - first <= 2:
+            continue
+        if ngrams.hash_count:
+            put(b"".join(characters))
+        rows += [w] * (n_own > 0)
+        for i in range(len(characters)):
+            for length in range(ngrams.min_n, min(ngrams.max_n, len(characters) - i) + 1):
+                if ngrams.hash_count or length > 1 or i not in (0, len(characters) - 1):
+                    put(b"".join(characters[i : i + length]))
+    starts[len(offsets) - 1] = len(rows)
+    return np.array(rows, np.int64)
 
 
 def floret_buckets(word: str, ngrams: Ngrams) -> list[int]:
@@ -596,10 +731,45 @@ def floret_buckets(word: str, ngrams: Ngrams) -> list[int]:
         found += [letters[start:stop] for stop in stops]
     buckets = []
     for ngram in found:
-        halves = murmur(ngram.encode(), FLORET_SEED)
+        raw = np.frombuffer(ngram.encode(), np.uint8)
+        halves = murmur(raw, 0, len(raw), FLORET_SEED)
         words = [part for half in halves for part in (half % 2**32, half >> 32)]
         buckets += [part % ngrams.bucket for part in words[: ngrams.hash_count]]
     return buckets
+
+
+def sign_rows(starts: NDArray[np.int64], rows: NDArray[np.int64], signs: NDArray[np.uint64]) -> None:
+    """Twin of `composition.sign_rows`: a word's number is the next one of a random stream."""
+    rng = np.zeros(1, np.uint64)
+    for start, stop in pairwise(starts):
+        number = next_u64(rng)
+        for row in set(rows[start:stop]):
+            signs[row] = (int(signs[row]) + number) & _MASK_64
+
+
+def count_rows(
+    starts: NDArray[np.int64], rows: NDArray[np.int64], counts: NDArray[np.float64], sums: NDArray[np.float64]
+) -> None:
+    """Twin of `composition.count_rows`."""
+    np.add.at(sums, rows[: starts[-1]], np.repeat(counts, np.diff(starts)))
+
+
+def merge_rows(
+    starts: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    row_of: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    shares: NDArray[np.float32],
+) -> int:
+    """Twin of `composition.merge_rows`."""
+    n = 0
+    for w, (start, stop) in enumerate(pairwise(starts)):
+        offsets[w] = n
+        for row, times in Counter(row_of[rows[start:stop]].tolist()).items():  # In the order of their first places.
+            rows[n], shares[n] = row, times / (stop - start)
+            n += 1
+    offsets[len(starts) - 1] = n
+    return n
 
 
 # ------------------------------------------------------------------------------------------------- walks on graphs

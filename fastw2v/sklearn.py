@@ -11,7 +11,7 @@ from .embeddings import Embeddings, load
 from .errors import from_extra
 from .training.driver import train
 from .vectors.encode import Weights, check_weights, row_weights, split_words
-from .vectors.lookup import is_key
+from .vectors.rows import is_key
 
 with from_extra("sklearn", "scikit-learn"):
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin

@@ -401,13 +401,15 @@ def test_switch_changes_one_line_and_its_table_renders(results, tmp_path, monkey
     changed = [pair for pair in zip(*(program.splitlines() for program in programs), strict=True) if pair[0] != pair[1]]
     assert changed == [("from fastw2v.gensim import Word2Vec", "from gensim.models import Word2Vec")]
     ran = []
-    monkeypatch.setattr(switch, "run_program", lambda system, options, *rest: ran.append((system, options)))
+    monkeypatch.setattr(switch, "run_program", lambda system, options, *rest: ran.append((system, options)) or 7.0)
     monkeypatch.setattr(beside.importlib.metadata, "version", lambda name: f"{name} 1")
     switch.run(argparse.Namespace(corpus=None, rounds=2, quick=True))
     assert ran[0] == ("fastw2v", "sg=1")  # It compiles.
     assert ran[2:4] == [("fastw2v", "sg=1"), ("gensim", "sg=1")]
-    assert ran.count(("gensim", "sg=0")) == 1
-    assert "| skip-gram, sg=1 |" in capsys.readouterr().out
+    assert ran.count(("gensim", "sg=0")) == 2
+    shown = capsys.readouterr().out
+    assert "| skip-gram, sg=1; whole program |" in shown
+    assert "| skip-gram, sg=1; training and questions | 7" in shown
     assert switch.blocks() == {}  # a quick run is no result
     found = report.records("switch")[-1]
     assert found["text"]["tokens"] >= switch.QUICK_TOKENS

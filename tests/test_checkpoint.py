@@ -440,7 +440,7 @@ def test_files_of_others_in_previous_are_not_touched(planted_file, tmp_path):
 
 def test_a_model_of_a_later_version_is_kept_as_a_finished_one(planted_file, tmp_path):
     fastw2v.train(planted_file, output=tmp_path, **QUICK)
-    change_manifest(tmp_path, lambda manifest: manifest.update(format_version=2))
+    change_manifest(tmp_path, lambda manifest: manifest.update(format_version=3))
     before = read_files(tmp_path)
     fastw2v.train(planted_file, output=tmp_path, callbacks=[stop_at(2)], **QUICK | {"seed": 2})
     assert read_files(tmp_path / "previous") == before

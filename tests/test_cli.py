@@ -78,7 +78,10 @@ def test_from_text_to_neighbours_scores_and_export(capsys, planted_file, in_empt
     scores = json.loads(out)
     assert scores["restrict_vocab"] == 40
     assert scores["case"] == "insensitive"
-    assert set(scores["similarity"][0]) == {"file", "spearman", "pearson", "attempted", "total", "unknown"}
+    assert set(scores["similarity"][0]) == {
+        *("file", "spearman", "pearson", "attempted", "total", "unknown", "words", "from_ngrams", "share_from_ngrams")
+    }
+    assert scores["similarity"][0]["share_from_ngrams"] == 0
     assert scores["similarity"][0]["total"] == 4
     assert scores["similarity"][0]["unknown"] == 0.25
     assert [s["section"] for s in scores["analogies"][0]["sections"]] == ["s", "total"]

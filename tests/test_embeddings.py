@@ -136,7 +136,7 @@ def damage(folder, how):
     elif how == "deep JSON":
         manifest.write_text("[" * 100_000)
     elif how == "newer format":
-        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format_version": 2}))
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format_version": 3}))
     elif how == "other words":
         path = folder / "vocab.tsv"
         path.write_bytes(path.read_bytes().replace(b"t0w", b"x0w"))
@@ -161,7 +161,7 @@ def damage(folder, how):
         ("words added", "model.json"),
         ("not JSON", "model.json"),
         ("deep JSON", "model.json"),
-        ("newer format", "format version 2"),
+        ("newer format", "format version 3"),
         ("bad metrics", "metrics.jsonl line 1"),
         ("other words", "not the vocabulary this folder was saved with"),
     ],

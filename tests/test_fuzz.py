@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import tempfile
 from collections import Counter
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -37,7 +38,7 @@ from fastw2v.screen import printable
 from fastw2v.text import ingest, joining
 from fastw2v.text.prepared import open_prepared
 from fastw2v.training.checkpoint import read_state
-from fastw2v.vectors import binary_rows, text_rows
+from fastw2v.vectors import binary_rows, fasttext, text_rows
 from fastw2v.vectors.decimals import text_of_rows
 from fastw2v.vectors.reader import read_vectors
 from fastw2v.vectors.writer import Format, write
@@ -451,7 +452,7 @@ def reread(path, **options):
 
 
 def small_blocks(monkeypatch, n_bytes):
-    for module in (text_rows, binary_rows):
+    for module in (text_rows, binary_rows, fasttext):
         monkeypatch.setattr(module, "BLOCK_BYTES", n_bytes)
 
 
@@ -554,6 +555,70 @@ def test_damaged_vectors_files(place, monkeypatch, examples):
     fuzz(examples, check, damaged(st.sampled_from(files)), options, st.sampled_from([4, 64, 1 << 20]))
 
 
+@st.composite
+def fasttext_model(draw):
+    """A model of fastText, right or with a few numbers that lie."""
+
+    def told(number):
+        lie = st.sampled_from([-(2**31), -1, 0, 1, 2, 3, 4, 10**6, 2**31 - 1])
+        return draw(lie) if draw(st.integers(0, 59)) == 0 else number
+
+    size, bucket, min_n, max_n = (draw(st.integers(low, 4)) for low in (1, 1, 0, 0))
+    words = draw(st.lists(tokens.map(lambda word: word.replace(b"\0", b"")), min_size=1, max_size=4))
+    labels = [b"__label__x"] * draw(st.sampled_from([0, 0, 1]))
+    bucket = bucket if max_n or draw(st.booleans()) else 0
+    kind, loss = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    n_outside = len(labels) if kind == 3 else len(words)
+    numbers = [size, 5, 5, 1, 5, 1, loss, kind, bucket, min_n, max_n, 100]
+    version = draw(st.sampled_from([12, 12, 12, 11]))
+    content = struct.pack("<14i", 793712314, told(version), *map(told, numbers)) + struct.pack("<d", 1e-4)
+    content += struct.pack("<3i", *map(told, (len(words) + len(labels), len(words), len(labels))))
+    content += struct.pack("<2q", told(99), told(-1))
+    for entry, is_label in [(word, 0) for word in words] + [(label, 1) for label in labels]:
+        content += entry + struct.pack("<xqb", told(7), is_label)
+    for n_rows in (len(words) + bucket, n_outside):
+        content += struct.pack("<?2q", told(0) == 1, told(n_rows), told(size))
+        usual = draw(st.integers(0, 9)) > 0
+        floats = st.floats(-100, 100, width=32) if usual else st.floats(width=32)
+        content += np.array(draw(st.lists(floats, min_size=n_rows * size, max_size=n_rows * size)), "<f4").tobytes()
+    return draw(damaged(content)) if draw(st.integers(0, 3)) == 0 else content
+
+
+@lengths
+@pytest.mark.filterwarnings("ignore::fastw2v.errors.FastW2VWarning")
+def test_models_of_fasttext(place, monkeypatch, examples):
+    path, n_read = place / "model", 0
+
+    def check(content, packing, options, block_bytes):
+        nonlocal n_read
+        small_blocks(monkeypatch, block_bytes)
+        path.write_bytes(PACKED[packing](content))
+        found = None
+        with reading():
+            found = read_vectors(path, **options)
+            consistent(found, options.get("limit"))
+        if found is None:
+            return
+        n_read += 1
+        for rows in (found.outside, None if found.subwords is None else found.subwords.rows):
+            assert rows is None or np.isfinite(rows).all()
+        with reading():
+            embeddings = fastw2v.load(path, **options)
+            embeddings.save(place / "m")
+            embeddings.export(place / "again", "fasttext-bin")
+            again = fastw2v.load(place / "again")
+            assert list(again.words) == list(embeddings.words)
+            scale = 1 + (0 if embeddings.subwords is None else np.abs(embeddings.subwords.rows).max())
+            assert np.allclose(again.vectors / scale, embeddings.vectors / scale, rtol=1e-5, atol=1e-6)
+            if embeddings.subwords is not None:
+                unknown = embeddings.subwords.vectors(["unknown"])[0]
+                assert np.array_equal(again.subwords.vectors(["unknown"])[0], unknown)
+
+    options = st.just({}) | reading_options
+    fuzz(examples, check, fasttext_model(), st.sampled_from(list(PACKED)), options, st.sampled_from([4, 64, 1 << 20]))
+    assert n_read > examples / 20
+
+
 letters = st.characters(exclude_characters=" \t\n\r\v\f", exclude_categories=["Cs"])
 plain_words = st.text(letters, min_size=1, max_size=8)
 some_words = st.lists(
@@ -649,6 +714,8 @@ def can_hold(format_, word):
         return False
     if format_ == "npz":
         return not word.endswith("\0")
+    if format_ == "fasttext-bin":
+        return not set(word) & set(" \0")
     return is_utf8(word) if format_ == "model2vec" else format_ == "projector" or " " not in word
 
 
@@ -669,6 +736,15 @@ def read_independently(path, format_, unpack):
             shape
         )
     content = unpack(path.read_bytes())
+    if format_ == "fasttext-bin":
+        size, n_words = struct.unpack("<i", content[8:12])[0], struct.unpack("<i", content[64:68])[0]
+        start, words = 92, []
+        for _ in range(n_words):
+            words.append(content[start : content.index(b"\0", start)])
+            start += len(words[-1]) + 10
+        n_bytes = 17 + 4 * size * n_words  # of a matrix
+        assert len(content) == start + 2 * n_bytes
+        return words, np.frombuffer(content[start + 17 : start + n_bytes], "<f4").reshape(n_words, size)
     if format_ == "npz":
         arrays = np.load(io.BytesIO(content), allow_pickle=False)
         return [word.encode("utf-8", "surrogateescape") for word in arrays["words"].tolist()], arrays["vectors"]
@@ -983,13 +1059,14 @@ def corpus(topics):
 SMALL = {"vector_size": 3, "window": 2, "min_count": 1, "workers": 1, "sample": 0.0, "progress": False}
 
 
-@pytest.fixture(scope="module")
-def two_models(tmp_path_factory):
+@pytest.fixture(scope="module", params=[{}, {"min_n": 2, "max_n": 3, "bucket": 99}], ids=["words", "subwords"])
+def two_models(tmp_path_factory, request):
     """Files of two model folders, each of a training that was stopped after its first epoch of three."""
     folder = tmp_path_factory.mktemp("models")
     for topics in (2, 3):
         stop = [lambda progress, embeddings: True]
-        fastw2v.train(corpus(topics), output=folder / str(topics), epochs=3, callbacks=stop, **SMALL)
+        options = SMALL | request.param
+        fastw2v.train(corpus(topics), output=folder / str(topics), epochs=3, callbacks=stop, **options)
     return files_of(folder / "2"), files_of(folder / "3")
 
 
@@ -1026,6 +1103,8 @@ def test_model_folders(two_models, place, examples):
             assert np.array_equal(fastw2v.load(place / "again").vectors, embeddings.vectors, equal_nan=True)
             embeddings.most_similar(0)
             embeddings.analogy(0, len(embeddings) - 1, 0)
+            embeddings.encode(["t0w1 t0w99 unseen"])
+            assert np.isfinite(embeddings["t1w99"]).all()
         if command is not None:
             run_command(command[0], folder, *command[1:])
 
@@ -1033,6 +1112,7 @@ def test_model_folders(two_models, place, examples):
 
 
 @lengths
+@pytest.mark.filterwarnings("ignore:resuming at token .*; not bit-identical")
 def test_runs_to_go_on_with(two_models, place, examples):
     folder = place / "m"
 
@@ -1040,7 +1120,9 @@ def test_runs_to_go_on_with(two_models, place, examples):
         lay_out(folder, two_models[0] | changes)
         with reading():
             if read_state(folder) is not None:
-                fastw2v.train(corpus(2), output=folder, resume=True, epochs=3, **SMALL)
+                options = json.loads(changes.get("model.json", two_models[0]["model.json"]))["config"]
+                subwords = {name: options[name] for name in ("min_n", "max_n", "bucket") if name in options}
+                fastw2v.train(corpus(2), output=folder, resume=True, epochs=3, **SMALL | subwords)
 
     fuzz(examples, check, folder_changes(*two_models, "model.json"))
 

@@ -17,7 +17,8 @@ import fastw2v
 from fastw2v import kernels, reference
 from fastw2v.distributed import merging
 from fastw2v.graphs import walks
-from fastw2v.kernels import _jit, pair, parallel, sampling, spans, tile
+from fastw2v.kernels import _jit, composed, pair, parallel, sampling, spans, tile
+from fastw2v.subwords import composition, ngrams
 from fastw2v.training import finite
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +65,7 @@ def test_one_file_has_the_llvm_code():
 
 
 def test_every_kernel_has_a_twin_with_the_same_arguments():
-    for module in (sampling, spans, pair, tile, parallel, finite, merging, walks):
+    for module in (sampling, spans, pair, tile, composed, parallel, finite, merging, walks, ngrams, composition):
         for name, kernel in vars(module).items():
             if name.startswith("_"):  # a part of a kernel, with no meaning of its own
                 continue

@@ -1,5 +1,7 @@
 """Tiles sum many gradients at one place: where that could diverge they must not, and learn as well as pairs do."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -34,12 +36,13 @@ def trained(ids, offsets, n_words, **options):
     return fastw2v.train_ids(ids, offsets, n_words=n_words, **options)
 
 
-def purity(embeddings):
+def purity(embeddings, community=None):
     """Share of the likeliest outside words, and of the nearest words, that are of a word's own community."""
     V, U = np.array(embeddings.vectors), np.array(embeddings.outside)
+    community = np.arange(len(V)) % 2 if community is None else community
     seen = np.flatnonzero(embeddings.vocab.counts >= 5)
     V, U = V[seen], U[seen]
-    own = seen % 2 == seen[:, None] % 2
+    own = community[seen] == community[seen][:, None]
     unit = V / np.linalg.norm(V, axis=1, keepdims=True)
     near = unit @ unit.T - 2 * np.eye(len(seen))
     likely = np.argsort(-V @ U.T)[:, : max(1, len(seen) // 8)]
@@ -106,3 +109,70 @@ def test_large_vocabularies_stay_finite(n_words, vector_size, window, negative, 
     ids = np.minimum(n_words ** rng.random(40_000), n_words - 1).astype(np.int32)  # about Zipf's law
     options = {"window": window, "negative": negative, "alpha": alpha, "sample": 1e-3}
     trained(ids, np.arange(0, 40_001, 20), n_words, **options, vector_size=vector_size, epochs=2)
+
+
+# ------------------------------------------------------------------------------- vectors composed of words and n-grams
+
+STEMS = ["".join(np.random.default_rng(f).choice(list("abcdefghijklmnopqrstuvwxyz"), 10)) for f in range(50)]
+NAMES = {
+    "numbers": str,
+    "all n-grams shared": lambda k: f"aaaaaa{k}",
+    "each community has its own": lambda k: f"{'ab'[k % 2] * 6}{k}",
+    "one letter": lambda k: chr(0x4E00 + k),
+    "three bytes per letter": lambda k: "".join(chr(0xAC00 + k // 17**i % 17) for i in range(3)),
+    "runs": lambda k: "a" * (k + 1),
+}
+
+
+def trained_words(sentences, **options):
+    options = {"vector_size": 16, "epochs": 3, "workers": 1, "sample": 0, "min_count": 1, "bucket": 200_000} | options
+    return fastw2v.train(sentences, **options, progress=False)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1])
+@pytest.mark.parametrize("name", NAMES)
+def test_composed_vectors_learn_as_with_pairs(name, alpha, monkeypatch):
+    monkeypatch.setattr(tiles, "LEAST_TILES", 1)
+    for n_words, (min_n, max_n) in [(2, (3, 6)), (34, (3, 6)), (34, (1, 2)), (1000, (3, 6))]:
+        if name == "runs" and n_words == 1000:
+            continue
+        ids, offsets = communities(n_words, 20_000, 100, False)
+        words = [NAMES[name](k) for k in range(n_words)]
+        sentences = [[words[k] for k in ids[a:b]] for a, b in pairwise(offsets)]
+        options = {"min_n": min_n, "max_n": max_n, "alpha": alpha}
+        tile, pair = (trained_words(sentences, **options, kernel=kernel) for kernel in ("tile", "pair"))
+        if tile.metadata["tiling"] is None:
+            continue  # It is the pair kernel: words that share so much are as few as they look.
+        number = {word: k for k, word in enumerate(words)}
+        of_both = [purity(e, np.array([number[word] % 2 for word in e.vocab.words])) for e in (tile, pair)]
+        for of_tile, of_pair in zip(*of_both, strict=True):
+            assert of_tile >= of_pair - 0.05, (n_words, min_n, tile.metadata["tiling"])
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1])
+@pytest.mark.parametrize("burst", [20, 60])
+def test_bursts_of_words_that_are_alike_learn_as_with_pairs(burst, alpha):
+    """All words of a burst are of one family of 20, so that they share most n-grams, but few words of the text do."""
+    rng = np.random.default_rng(0)
+    sentences = []
+    for _ in range(40_000 // burst):
+        stem = STEMS[rng.integers(50)]
+        sentences.append([f"{stem}{k}" for k in rng.integers(0, 20, burst)])
+    tile, pair = (trained_words(sentences, max_n=6, alpha=alpha, kernel=kernel) for kernel in ("tile", "pair"))
+    assert tile.metadata["tiling"] is not None
+    assert tile.metrics[-1]["loss"] < 1.2 * pair.metrics[-1]["loss"]
+    assert np.abs(tile.vectors).max() < 20
+
+
+@pytest.mark.parametrize("letters", ["abcdefghijklmnopqrstuvwxyz", "".join(map(chr, range(0xAC00, 0xAC00 + 300)))])
+def test_large_vocabularies_of_composed_vectors_stay_finite(letters):
+    rng = np.random.default_rng(0)
+    words = [letters[k % len(letters)] + np.base_repr(k, 36) for k in range(50_000)]
+    ids = np.concatenate([rng.permutation(len(words)), (len(words) ** rng.random(50_000)).astype(int) - 1])
+    embeddings = trained_words(
+        [[words[k] for k in part] for part in np.array_split(rng.permutation(ids), 5_000)],
+        max_n=6, alpha=0.1, vector_size=10, epochs=1, sample=1e-3,
+    )  # fmt: skip
+    assert len(embeddings) == 50_000
+    assert embeddings.metadata["tiling"] is not None
+    assert np.abs(embeddings.vectors).max() < 20

@@ -692,7 +692,14 @@ def run_between_walls(before):
             cut_off = worker._replace(
                 tokens=worker.tokens[:tokens], integers=worker.integers[:integers], floats=worker.floats[:floats]
             )
-            records = Text(ids, offsets), 0, len(ids), Model(V, U, d), Sampling(noise, keep, window, 5)
+            rng, parts = np.random.default_rng(0), ()
+            if tiling.centres == 9:  # composed of 3 rows each
+                parts = (
+                    3 * np.arange(N_WORDS + 1),
+                    int32(rng.integers(0, N_WORDS, 3 * N_WORDS)),
+                    np.full(3 * N_WORDS, 1 / 3, np.float32),
+                )
+            records = Text(ids, offsets), 0, len(ids), Model(V, U, d, *parts), Sampling(noise, keep, window, 5)
             own = walled(cut_off)._replace(tally=worker.tally)
             tile.tile_span(*walled(records), tiling, Rate(1e-3, 0.0), own)
             assert worker.tally[TRAINED] > 0

@@ -24,7 +24,7 @@ _NPY = re.compile(
 )
 
 
-def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:
+def load_array(path: Path, dtype: DTypeLike, may_be_empty: bool = False) -> NDArray[Any]:
     """Map a .npy file read-only; nothing in it is unpickled or evaluated.
 
     Unlike `numpy.load`, it compares the header of a stranger's file with the file's length before it trusts the header.
@@ -46,8 +46,10 @@ def load_array(path: Path, dtype: DTypeLike) -> NDArray[Any]:
                 raise FolderError(f"{path} is in Fortran order: save it with numpy.ascontiguousarray")
             shape = tuple(map(int, re.findall(r"\d+", sizes)))
             size, held = header.end() + expected.itemsize * math.prod(shape), os.fstat(file.fileno()).st_size
-            if size != held or 0 in shape:
+            if size != held or (0 in shape and not may_be_empty):
                 raise FolderError(f"{path} is damaged: shape {shape} takes {size:,} bytes, but the file has {held:,}")
+            if 0 in shape:
+                return np.empty(shape, expected)
             return np.memmap(file, expected, "r", header.end(), shape)
     except FileNotFoundError:
         raise FolderError(f"{path} is missing") from None

@@ -13,6 +13,9 @@ from ..errors import FolderError
 from .staging import open_part
 
 FORMAT_VERSION = 1
+#: Versions that this program reads, where there are more. A model with subwords has version 2: a program that does not
+#: know them would save the folder again without them, and resume its training without them.
+VERSIONS = {"model": (1, 2)}
 _DEPTH = 64  # greatest nesting of lists and objects
 
 
@@ -89,17 +92,18 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
         raise FolderError(f"{folder / name} is damaged: not JSON ({error})") from None
     if not isinstance(manifest, dict) or manifest.get("format") != f"fastw2v-{kind}":
         raise FolderError(f"{folder / name} is not the manifest of a fastw2v {kind} folder")
-    if manifest.get("format_version") != FORMAT_VERSION:
+    versions = VERSIONS.get(kind, (FORMAT_VERSION,))
+    if manifest.get("format_version") not in versions:
         raise FolderError(
             f"{folder / name} has format version {manifest.get('format_version')!r:.20}, "
-            f"this program reads {FORMAT_VERSION}: upgrade"
+            f"this program reads {' and '.join(map(str, versions))}: upgrade"
         )
     return manifest
 
 
-def write_manifest(folder: Path, name: str, kind: str, record: dict[str, Any]) -> None:
+def write_manifest(folder: Path, name: str, kind: str, record: dict[str, Any], version: int = FORMAT_VERSION) -> None:
     """Write a manifest for `read_manifest`: ``record``, preceded by the kind and version of the format."""
-    manifest = {"format": f"fastw2v-{kind}", "format_version": FORMAT_VERSION, **record}
+    manifest = {"format": f"fastw2v-{kind}", "format_version": version, **record}
     manifest["checksum"] = checksum(manifest)
     (folder / name).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
 

@@ -27,8 +27,8 @@ FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 KERNEL_SOURCES = (
     "distributed/merging", "graphs/walks", "kernels/_jit", "kernels/composed", "kernels/pair", "kernels/parallel",
     "kernels/records", "kernels/sampling", "kernels/simd", "kernels/spans", "kernels/tile", "subwords/composition",
-    "subwords/ngrams", "text/doubts", "text/ingest", "text/pairs", "text/wordtable", "training/finite",
-    "vectors/decimals", "vectors/numbers",
+    "subwords/ngrams", "subwords/table", "text/doubts", "text/ingest", "text/pairs", "text/wordtable",
+    "training/finite", "vectors/decimals", "vectors/fasttext_rows", "vectors/numbers",
 )  # fmt: skip
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -5,12 +5,17 @@ centre, not once per pair, train it as if it were a row of V, and then add its c
 change goes to every part, as in fastText, where its share of the gradient would be the true one; see `reference`.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
 from .records import Model
-from .simd import LANES, Picked, Rows, spread_row, sum_rows
+from .simd import LANES, Picked, Rows, at, put, spread_row, sum_rows
+
+#: `fitting_centres` counts rows of V by their number modulo this, a power of 2.
+ROW_BUCKETS = 4096
 
 
 @jit(borrows=True)
@@ -50,3 +55,31 @@ def spread(model: Model, words: NDArray[np.int32], H: NDArray[np.float32], befor
         begin, end = model.part_offsets[words[i]], model.part_offsets[words[i] + 1]
         picked = Picked(model.part_rows, begin, end - begin)
         spread_row(Rows(Vs, 0, width), picked, Rows(Hs, i * width, width), Rows(olds, i * width, width), chunks)
+
+
+@jit(borrows=True)
+def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: NDArray[np.int32], base: int) -> int:
+    """Return how many of these words, from the first on, may be the centres of one tile.
+
+    Each moves the vector of every other by the share of its parts that both have. A word fits if those before it move
+    its vector by less than ``copies - 1/2`` gradients. So at most ``copies`` of them are one word, or many words that
+    are nearly the same one. The measurements behind this are in ``bench/NOTES.md``.
+
+    Args:
+        model: the parts of all words.
+        words: int32 ``(n,)``, n >= 1.
+        copies: see `records.Tiling`.
+        met: int32 ``(ROW_BUCKETS,)``, no element above ``base``; afterwards none is above ``base + n``.
+        base: an element that is this or less counts as 0. So nothing has to be cleared between tiles.
+    """
+    most = np.float32(copies) - np.float32(0.5)
+    for i in range(len(words)):
+        moved = np.float32(0)
+        for k in range(model.part_offsets[words[i]], model.part_offsets[words[i] + 1]):
+            bucket = np.int64(at(model.part_rows, k)) & (ROW_BUCKETS - 1)
+            before: Any = max(np.int64(at(met, bucket)), np.int64(base))
+            put(met, bucket, before + 1)
+            moved += at(model.part_shares, k) * np.float32(before - base)
+        if moved > most:
+            return i
+    return len(words)

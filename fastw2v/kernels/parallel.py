@@ -170,7 +170,8 @@ def run_chunk(
     the number of spans.
 
     Raises:
-        ValueError: the tile kernel needs rows of a multiple of 16 columns, next to each other (`aligned_zeros`).
+        ValueError: tiles and composed centre vectors need rows of a multiple of 16 columns, next to each other
+            (`aligned_zeros`).
     """
     text, cuts = Text(*map(np.ascontiguousarray, text)), np.asarray(cuts, np.int64)
     parts = map(np.ascontiguousarray, (model.part_offsets, model.part_rows, model.part_shares))
@@ -180,10 +181,11 @@ def run_chunk(
     rate, tiling = Rate(float(rate.alpha), float(rate.step)), workers.tiling
     train: Any = train_span
     settings: tuple[Any, ...] = (model, sampling, rate)
+    blocks = tiling is not None or len(model.part_offsets) > 0
+    if blocks and not all(M.flags.c_contiguous and M.shape[1] % 16 == 0 for M in (model.V, model.U)):
+        kernel = "the tile kernel" if tiling is not None else "a composed centre vector"
+        raise ValueError(f"V and U have shape {model.V.shape}: {kernel} needs matrices from kernels.aligned_zeros")
     if tiling is not None:
-        if not all(M.flags.c_contiguous and M.shape[1] % 16 == 0 for M in (model.V, model.U)):
-            shape = model.V.shape
-            raise ValueError(f"V and U have shape {shape}: the tile kernel needs matrices from kernels.aligned_zeros")
         train, settings = tile_span, (model, sampling, tiling, rate)
     if len(workers) == 1 or not _numba_has_threads() or not ENTRY.acquire(blocking=False):
         _in_python_threads(train, text, cuts, settings, workers)

@@ -91,7 +91,8 @@ class Tiling(NamedTuple):
         centres: T, tokens of a tile.
         shared: N, noise words that the centres of a tile share; a multiple of 12.
         strips: passes over a tile's centres, each with the outside words at some distances and its own noise words.
-        copies: a tile ends before a word is its centre more often than this.
+        copies: a tile ends before a word is its centre more often than this, or before other words with the same parts
+            amount to as much, see `composed.fitting_centres`.
     """
 
     centres: int

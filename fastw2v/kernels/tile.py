@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
-from .composed import compose, spread
+from .composed import ROW_BUCKETS, compose, fitting_centres, spread
 from .records import (
     LOSS,
     LOSS_PAIRS,
@@ -70,6 +70,7 @@ LOSS_EVERY = 16
 SPARE = 32  # Vectors may read or write this many elements past the last one in use.
 AT_ONCE = 8
 GROUP = max(DOT_ROWS, PRODUCT_ROWS)  # The pairs of this many centres are one block of the band.
+MOST_BASE = 2**30  # See `composed.fitting_centres`.
 BUCKETS = 1024  # Words whose ids are equal modulo this may be the same word; only those are compared.
 
 
@@ -107,7 +108,8 @@ def choose_tiling(
     Centre vectors that are composed of rows share them. Centre j moves the vector of i by K_ij times its own gradient,
     ``K_ij = sum of share_ik over the parts k of i that j has too``, and K_ii is 1. So the load on the vector of i is
     ``alpha P (1 + negative) (1 + (T - 1) sum_j K_ij p_j)``, with p_j the share of word j. For words alone K is the
-    identity, and this is the first of the loads above. `composition.crowd_of` computes the largest of these sums.
+    identity, and this is the first of the loads above. `composition.crowd_of` computes the largest of these sums. Words
+    that are alike come in bursts, too: `composed.fitting_centres` bounds what a single tile loads on them.
 
     The rule takes the fewest strips, at most one per distance, and then the largest T of `CENTRES`, such that each load
     is within `MOST_LOAD` and the run has `LEAST_TILES`. If none fits, the corpus or vocabulary is tiny, or the rate is
@@ -154,7 +156,7 @@ def span_scratch(tiling: Tiling, window: int, width: int) -> tuple[int, int, int
     floats, integers = tile_scratch(centres, centres + 2 * window, shared, width)
     room = 2 * PIECE + 2 * window + SPARE
     floats += (centres + 1) * shared + 2 * SPARE + centres * width
-    return room, 2 * room + 3 * centres + BUCKETS + integers, floats
+    return room, 2 * room + 3 * centres + BUCKETS + ROW_BUCKETS + integers, floats
 
 
 @jit(borrows=True)
@@ -413,12 +415,13 @@ def tile_span(
     H = floats[len(floats) - centres * width :].reshape(centres, width)
     before = step_floats[: centres * width].reshape(centres, width)
     composed_model = Model(H, model.U, model.vector_size, model.part_offsets, model.part_rows, model.part_shares)
-    own_rows = integers[len(integers) - centres :]
+    own_rows, met = integers[len(integers) - centres :], integers[len(integers) - centres - ROW_BUCKETS :]
     for k in range(centres):
         put(own_rows, k, k)
     per_pair = np.float32(sampling.negative) / np.float32(shared)
     for k in range(BUCKETS):
         put(seen, k, 0)
+    base: Any = np.int64(MOST_BASE)
 
     sentence = sentence_of(text.offsets, start)
     position = start
@@ -436,15 +439,23 @@ def tile_span(
         c = window
         while c < n:
             # The tile has as many centres as fit, before a word comes too often.
-            T = 0
-            for k in range(c, min(c + centres, n)):
-                bucket = np.int64(at(tokens, k)) % BUCKETS
-                if at(seen, bucket) == copies:
-                    break
-                put(seen, bucket, at(seen, bucket) + 1)
-                T += 1
-            for k in range(T):
-                put(seen, np.int64(at(tokens, c + k)) % BUCKETS, 0)
+            T: Any = 0
+            if composed:
+                base += centres
+                if base > MOST_BASE:
+                    base = np.int64(0)
+                    for k in range(ROW_BUCKETS):
+                        put(met, k, 0)
+                T = fitting_centres(model, tokens[c : min(c + centres, n)], copies, met, base)
+            else:
+                for k in range(c, min(c + centres, n)):
+                    bucket = np.int64(at(tokens, k)) % BUCKETS
+                    if at(seen, bucket) == copies:
+                        break
+                    put(seen, bucket, at(seen, bucket) + 1)
+                    T += 1
+                for k in range(T):
+                    put(seen, np.int64(at(tokens, c + k)) % BUCKETS, 0)
             for strip in range(strips):
                 for k in range(shared):
                     put(negatives, later + k, draw_noise(rng, noise))

@@ -2,7 +2,7 @@
 
 A word's whole gradient is added to the row of the word and to the rows of its n-grams (see `reference`). So rows of the
 same words always move together, and their weighted mean is all that a centre vector sees of them. Training keeps that
-mean alone, as one row. In English, 10 million tokens, this leaves 131 thousand rows of 326 thousand, and 17 instead of
+mean alone, as one row. In English, 10 million tokens, this leaves 141 thousand rows of 309 thousand, and 17 instead of
 20 per centre. Nothing is approximated: rows of a group only have to start equal.
 
 An n-gram that a word has twice counts twice in its vector. Its row gets the gradient once, where fastText adds it

@@ -24,6 +24,7 @@ LARGEST = {"min_n": 50, "max_n": 50, "bucket": 100_000_000, "hash_count": 4}
 #: What floret's MurmurHash3 starts with: the offset of FNV-1a, as it happens.
 FLORET_SEED = 2_166_136_261
 FNV_OFFSET, FNV_PRIME = np.uint32(2_166_136_261), np.uint32(16_777_619)
+END_OF_SENTENCE = b"</s>"  # In fastText, a word without n-grams.
 SIGN = np.uint32(0xFFFFFF00)  # What a byte from 0x80 on becomes when its sign is extended to 32 bits.
 MURMUR_SEED = np.uint64(FLORET_SEED)
 MURMUR_1, MURMUR_2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
@@ -213,11 +214,19 @@ def rows_of_words(
 
     Returns:
         int64 ``(n_words + 1,)`` offsets, and int64 rows: w for word w, and n_words + b for an n-gram in bucket b.
-        Without own rows, b alone.
+        Without own rows, b alone. The word ``</s>`` has no n-grams, except in floret's way.
     """
-    raw = [b"<" + word.encode("utf-8", "surrogateescape") + b">" for word in words]
-    offsets = np.zeros(len(raw) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, raw), np.int64, len(raw)), out=offsets[1:])
-    starts = np.empty(len(raw) + 1, np.int64)
-    letters = np.frombuffer(b"".join(raw), np.uint8)
+    return rows_of_raw_words([word.encode("utf-8", "surrogateescape") for word in words], ngrams, own_rows)
+
+
+def rows_of_raw_words(
+    raw: Sequence[bytes], ngrams: Ngrams, own_rows: bool = True
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return what `rows_of_words` returns, for words in UTF-8."""
+    bare = END_OF_SENTENCE if ngrams.own_rows else None
+    framed = [b"" if word == bare else b"<" + word + b">" for word in raw]
+    offsets = np.zeros(len(framed) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, framed), np.int64, len(framed)), out=offsets[1:])
+    starts = np.empty(len(framed) + 1, np.int64)
+    letters = np.frombuffer(b"".join(framed), np.uint8)
     return starts, ngram_buckets(letters, offsets, ngrams, starts, own_rows)

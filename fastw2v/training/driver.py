@@ -250,6 +250,11 @@ def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state
     metadata = metadata_of(corpus, config, sizes, tiling=tiles) | {"progress": {}}
     live = replica.embeddings(corpus.vocab, metadata)
     if state is not None:
+        if not replica.has_rows_of(state.embeddings):
+            raise FolderError(
+                f"{state.folder / 'subwords.npy'} and buckets.npy are not those of the n-grams of this vocabulary: "
+                f"restore the folder from a copy, or train again without {option('resume')}"
+            )
         replica.restore(state.embeddings, np.array(state.rng, np.uint64))
         live.metrics = list(state.embeddings.metrics)
         before = state.embeddings.metadata

@@ -252,6 +252,17 @@ class Replica:
             np.add.at(V[:, :columns], targets[block], there.rows[sources[block]])
         V /= np.maximum(counts, 1)[:, None].astype(np.float32)
 
+    def has_rows_of(self, saved: Embeddings) -> bool:
+        """Return whether the rows of V belong to the same words and n-grams as those of saved embeddings."""
+        here, there = self.composition, saved.subwords
+        if here is None or there is None:
+            return here is None and there is None
+        return (
+            (there.ngrams, len(there.rows)) == (self.ngrams, here.n_rows)
+            and np.array_equal(there.buckets, here.buckets)
+            and np.array_equal(there.bucket_rows, here.bucket_rows)
+        )
+
     def restore(self, saved: Embeddings, streams: NDArray[np.uint64] | None = None) -> None:
         """Put the matrices and random streams of a run in place.
 

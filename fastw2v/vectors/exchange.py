@@ -13,9 +13,11 @@ from ..files.arrays import first_not_finite
 from ..files.replacing import replacing
 from ..pictures.picture import draw_map, draw_metrics
 from ..screen import printable
-from ..vocab import Vocab, checked_vocab, plain
-from .lookup import Key, checked_matrix, is_key, read_only
+from ..vocab import Vocab, checked_vocab
+from .lookup import checked_matrix, read_only
+from .matrix import Origin
 from .nearest import Nearest
+from .rows import Key, is_key
 from .writer import with_spaces_replaced, write
 
 
@@ -45,12 +47,15 @@ class Exchange(Nearest):
         return cls.live(vocab, matrix, None, {})
 
     def first(self, limit: int | None) -> Self:
-        """Return these embeddings with only the first rows; all of them if ``limit`` is None."""
+        """Return these embeddings with only the first rows; all of them if ``limit`` is None.
+
+        With subwords, the rows of all n-grams stay, so the other words have the vectors of their n-grams.
+        """
         if limit is None or limit >= len(self):
             return self
         vocab = Vocab(self.words[:limit], self.vocab.counts[:limit], checked=True)
         outside = None if self.outside is None else self.outside[:limit]
-        return self.live(vocab, self.vectors[:limit], outside, self.metadata, self.metrics)
+        return self.live(vocab, self.vectors[:limit], outside, self.metadata, self.metrics, self.subwords)
 
     def vectors_for_all(
         self,
@@ -64,7 +69,8 @@ class Exchange(Nearest):
 
         Args:
             keys: words or rows; of repeated keys the first counts.
-            allow_inference: gensim's option for vectors made from subwords; it has no effect.
+            allow_inference: with subwords, make the vectors of words that are not in the vocabulary from their
+                n-grams; these words have the count 0 and outside rows of zeros.
             copy_vecattrs: keep the counts; otherwise they are 0.
             missing: "skip" leaves out unknown words, "zeros" gives them vectors of zeros, "raise" raises an error.
 
@@ -76,20 +82,27 @@ class Exchange(Nearest):
             raise ValueError(f'missing is {missing!r:.60}: give "skip", "zeros" or "raise"')
         if isinstance(keys, (str, bytes)):
             raise TypeError(f"keys is one string, {keys!r:.60}: give a list of words")
-        rows: dict[str, int] = {}
+        chosen: dict[str, Key] = {}
         for key in keys:
-            row = self.row(key) if missing == "raise" or not is_key(key) or key in self else -1
-            rows.setdefault(self.words[row] if row >= 0 else plain(str(key)), row)
-        if max(rows.values(), default=-1) < 0:
-            raise UnknownWordError(f"none of {len(rows):,} keys is in the vocabulary of {len(self):,} words")
+            if not is_key(key):
+                self.row(key)  # It raises.
+            chosen.setdefault(self._name(key), key)
+        words, asked = np.array(list(chosen), object), list(chosen.values())
+        rows = self._find_rows(asked)
+        V, known = self.find_vectors(asked)
+        if not allow_inference:
+            known = rows >= 0
+            V[~known] = 0
+        if missing == "raise" and not known.all():
+            self.row(asked[int(known.argmin())])  # It raises.
+        if not known.any():
+            raise UnknownWordError(f"none of {len(words):,} keys is in the vocabulary of {len(self):,} words")
         if missing == "skip":
-            rows = {word: row for word, row in rows.items() if row >= 0}
-        taken = np.fromiter(rows.values(), np.int64, len(rows))
-        known = taken >= 0
-        counts = np.where(known, self.vocab.counts[taken], 0) if copy_vecattrs else np.zeros(len(rows), np.int64)
-        V = self.vectors[taken] * known[:, None]
-        U = None if self.outside is None else self.outside[taken] * known[:, None]
-        return self.live(checked_vocab(rows, counts), V, U, {})
+            words, rows, V = words[known], rows[known], V[known]
+        has_row = rows >= 0
+        counts = np.where(has_row, self.vocab.counts[rows], 0) if copy_vecattrs else np.zeros(len(rows), np.int64)
+        U = None if self.outside is None else self.outside[rows] * has_row[:, None]
+        return self.live(checked_vocab(words, counts), V, U, {})
 
     def add_vectors(
         self,
@@ -100,7 +113,8 @@ class Exchange(Nearest):
         """Append words and their vectors; a known word keeps its vector, unless ``replace`` is true.
 
         Arrays that were taken from these embeddings before keep their values. A new word has the count 0 and, if there
-        are outside rows, one of zeros.
+        are outside rows, one of zeros. With subwords, the vectors of n-grams stay as they are: the new word no longer
+        has the vector of its n-grams, and other words are not changed.
 
         Args:
             keys: words, or a single one; a whole number is the word ``str(number)``.
@@ -124,6 +138,10 @@ class Exchange(Nearest):
             vectors[rows[rows >= 0]] = added.vectors[rows >= 0]
         words = [*self.words, *(added.words[i] for i in new.tolist())]
         self.vocab = Vocab(words, np.concatenate([self.vocab.counts, np.zeros(len(new), np.int64)]), checked=True)
+        if self.subwords is not None and len(changed := np.arange(len(rows)) if replace else new):
+            places = np.array([self.vocab.index[added.words[i]] for i in changed.tolist()], np.int64)
+            given = [added.words[i] for i in changed.tolist()]
+            self.subwords = self.subwords.with_words(len(self.vectors), given, places, added.vectors[changed])
         self.vectors, self._norms = read_only(vectors), None
         if self.outside is not None:
             outside = np.concatenate([self.outside, np.zeros((len(new), self.vector_size), np.float32)])
@@ -144,6 +162,7 @@ class Exchange(Nearest):
         | suffix | format | holds |
         |---|---|---|
         | ``.bin``, none | word2vec-bin | float32, byte for byte as word2vec.c writes it |
+        | ``.bin`` of vectors with subwords | fasttext-bin | a model that fastText and gensim open |
         | ``.txt``, ``.vec`` | word2vec-text | six decimals, byte for byte as word2vec.c writes it |
         | ``.glove`` | glove | no header; the fewest digits that read back as the same float32 |
         | ``.npz`` | npz | arrays ``vectors``, ``words`` and ``counts`` for `numpy.load` |
@@ -153,6 +172,9 @@ class Exchange(Nearest):
 
         ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` after the suffix compresses the file. Links are followed. A file that
         can't be replaced, such as one that is mounted by itself, is written in place.
+
+        fasttext-bin holds the rows of words and n-grams, so fastText makes the same vectors of known and unknown words.
+        Without subwords it holds words alone. Unknown outside rows are zeros, and a count of 0 is 1.
 
         Args:
             path: the file to write, or the folder for model2vec; "-" is standard output.
@@ -164,16 +186,17 @@ class Exchange(Nearest):
                 option to read the file; or a model2vec tokenizer can't find words, because they hold spaces.
 
         Raises:
-            FormatError: the suffix is unknown; the format can't hold a word (white space in word2vec and GloVe files,
-                NUL at the end in npz, no valid UTF-8 in model2vec); the format is floret, but the vectors were not
-                trained with ``mode="floret"``; a vector is not finite; or the file is read-only, is part of a model
-                folder, or can't be written.
+            FormatError: the suffix is unknown; the format can't hold a word (white space in word2vec, GloVe and
+                fastText files, NUL in fastText files and at the end in npz, no valid UTF-8 in model2vec); the format is
+                floret, but the vectors were not trained with ``mode="floret"``, or it is fasttext-bin, but they were; a
+                vector is not finite; or the file is read-only, is part of a model folder, or can't be written.
             FolderError: the folder holds something else, or can't be written.
             ConfigError: (a ValueError) ``space`` holds white space, or makes two words equal.
             ValueError: the format is none of these.
         """
         words = self.words if space is None else with_spaces_replaced(self.words, space)
-        write(path, words, self.vectors, self.vocab.counts, format, subwords=self.subwords)
+        origin = Origin(self.outside, self.subwords, self.metadata)
+        write(path, words, self.vectors, self.vocab.counts, format, origin=origin)
 
     def plot(
         self,
@@ -206,7 +229,7 @@ class Exchange(Nearest):
 
         Raises:
             MissingExtraError: the extra ``plot`` is not installed.
-            UnknownWordError: (a KeyError) a word is not in the vocabulary.
+            UnknownWordError: (a KeyError) a word has no vector.
             ConfigError: there is no word, or an option or the suffix is none of these.
             FormatError: a vector is not finite, or the file can't be written.
         """
@@ -214,10 +237,12 @@ class Exchange(Nearest):
             raise TypeError(f"words is one string, {words!r:.60}: give a list of words")
         if isinstance(top, bool) or not isinstance(top, (int, np.integer)) or top < 1:
             raise ConfigError(f"{option('top')} is {top!r:.60}: give a whole number, at least 1")
-        rows = range(min(int(top), len(self))) if words is None else dict.fromkeys(self.row(word) for word in words)
-        chosen = np.fromiter(rows, np.int64, len(rows))
-        names = [self.words[row] for row in rows]
-        return draw_map(names, self.vocab.counts[chosen], self.vectors[chosen], method, seed, path)
+        if words is None:
+            n = min(int(top), len(self))
+            return draw_map(self.words[:n], self.vocab.counts[:n], self.vectors[:n], method, seed, path)
+        keys = {self._name(word): word for word in words}
+        rows, vectors = self._find_rows(keys.values()), self._vectors_of(keys.values())
+        return draw_map(list(keys), np.where(rows < 0, 0, self.vocab.counts[rows]), vectors, method, seed, path)
 
     def plot_metrics(self, path: str | PathLike[str] | None = None) -> Any:
         """Draw loss, learning rate and speed over the tokens of the training.

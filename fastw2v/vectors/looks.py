@@ -9,7 +9,6 @@ _EXPORT = "open it with the program that wrote it, and save the vectors in word2
 #: First bytes of files that hold no vectors, or none that can be read here: what they are, and the remedy.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer, not the file: fetch the file (git lfs pull)"),
-    (b"\xba\x16\x4f\x2f", "a fastText .bin model, which can't be read yet: give its .vec file"),
     (b"\x93NUMPY", "a NumPy array without words: pair it with its words (Embeddings.from_vectors)"),
     (b"\x89HDF", f"an HDF5 file: {_EXPORT}"),
     (b"SQLite format 3\0", f"an SQLite database: {_EXPORT}"),
@@ -28,6 +27,11 @@ _FLORET = re.compile(rb"[0-9]+(?: [0-9]+){3} [1-4] [0-9]+ < >\s*(?:\n|\Z)")
 _JSON = re.compile(rb"\s*(?:\{\s*\"[^\"\n]*\"\s*:|\{\s*\}|\[\s*[\[{\"])")
 _DECIMAL_COMMAS = re.compile(rb"[ \t][+-]?[0-9]+,[0-9]+[ \t\r]*\Z")
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+
+
+def is_fasttext(head: bytes) -> bool:
+    """Return whether these are the first bytes of a fastText model; see `fasttext`."""
+    return head.startswith(b"\xba\x16\x4f\x2f")
 
 
 def refuse_other_kinds(name: str, head: bytes) -> None:

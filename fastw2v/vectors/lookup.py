@@ -1,20 +1,18 @@
 """Look up words and their vectors, with the method names of gensim's KeyedVectors."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import FormatError, UnknownWordError
-from ..screen import escaped, printable
-from ..spellings import close_to
+from ..errors import FormatError
+from ..screen import printable
 from ..subwords.table import Subwords
 from ..vocab import Vocab, plain
+from .rows import Key, Rows, is_key
+from .unseen import LONGEST, unseen_vectors
 
-#: A word, or an integer: see `Lookup.row`.
-Key: TypeAlias = str | int
 #: A key, or a vector of shape ``(vector_size,)``.
 KeyOrVector: TypeAlias = str | int | NDArray[np.floating]
 
@@ -42,11 +40,6 @@ _INSTEAD = {  # Names of gensim that are not here, also those of old versions.
 _NORM_ROWS = 65_536  # at once
 
 
-def is_key(item: object) -> bool:
-    """Return whether an object is a word or an integer; True and False are not integers here."""
-    return isinstance(item, (str, int, np.integer)) and not isinstance(item, bool)
-
-
 def read_only(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a view that can't be written to."""
     view = matrix.view()
@@ -67,8 +60,8 @@ def checked_matrix(name: str, matrix: ArrayLike, n_words: int) -> NDArray[np.flo
         return read_only(np.ascontiguousarray(given, np.float32).view(np.ndarray))
 
 
-class Lookup:
-    """Words, their rows and their vectors; see `embeddings.Embeddings`."""
+class Lookup(Rows):
+    """Words and their vectors; see `embeddings.Embeddings`."""
 
     vocab: Vocab
     vectors: NDArray[np.float32]
@@ -109,45 +102,19 @@ class Lookup:
         return self
 
     @property
-    def words(self) -> Sequence[str]:
-        """The words in row order; in a trained vocabulary the most frequent word comes first."""
-        return self.vocab.words
-
-    @property
-    def index_to_key(self) -> Sequence[str]:
-        """The words in row order: gensim's name of `words`."""
-        return self.vocab.words
-
-    @property
-    def key_to_index(self) -> dict[str, int]:
-        """Word -> row; do not change it."""
-        return self.vocab.index
-
-    @property
     def vector_size(self) -> int:
         """Number of columns."""
         return int(self.vectors.shape[1])
 
-    def __len__(self) -> int:
-        return len(self.vocab)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.words)
-
-    def __contains__(self, key: object) -> bool:
-        if type(key) is str:  # This and `__getitem__` are called a million times.
-            return key in self.vocab.index
-        return self._find(key) is not None
-
-    def has_index_for(self, key: object) -> bool:
-        """Return whether a key has a row, as ``key in embeddings`` does."""
-        return key in self
-
     def __getitem__(self, key: Key | Sequence[Key] | NDArray[np.integer]) -> NDArray[np.float32]:
         """Return the vector of a key, shape ``(vector_size,)``, or of a list of keys, ``(n_keys, vector_size)``.
 
+        With subwords, a word that is not in the vocabulary has the mean of the rows of its n-grams. Those that do not
+        occur in any word of the training count as zeros.
+
         Raises:
-            UnknownWordError: (a KeyError) a key has no row.
+            UnknownWordError: (a KeyError) a key has no row and, with subwords, none of its n-grams has one.
+            FormatError: the rows of the n-grams of a word are not finite.
             TypeError: it is neither a key nor a list of keys.
         """
         row = self.vocab.index.get(key) if type(key) is str else self._find(key) if type(key) is int else None
@@ -157,74 +124,42 @@ class Lookup:
         if is_key(key):
             return self.get_vector(key)  # type: ignore[arg-type]
         if isinstance(key, (list, tuple)) or (isinstance(key, np.ndarray) and key.ndim == 1):
-            vectors: NDArray[np.float32] = self.vectors[self._rows(key)]
-            return vectors
+            return self._vectors_of(key)
         raise TypeError(f"{key!r:.60} is a {type(key).__name__}: give a word, a row, or a list of them")
 
-    def _rows(self, keys: Iterable[Key]) -> NDArray[np.int64]:
-        return np.array([self.row(key) for key in keys], np.int64)
+    def find_vectors(self, keys: Sequence[object], norm: bool = False) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the vectors of keys, also of words made from n-grams, and which of the keys have one.
 
-    def _find(self, key: object) -> int | None:
-        if type(key) is str:
-            return self.vocab.index.get(key)
-        if isinstance(key, str):
-            return self.vocab.index.get(plain(key))
-        if type(key) is not int and not is_key(key):
-            return None
-        words = self.vocab.words
-        row: int = int(key)  # type: ignore[call-overload]
-        inside = 0 <= row < len(words)
-        if inside and words[row] == str(row):
-            return row
-        if self.vocab.all_integers:
-            return self.vocab.index.get(str(row))
-        return row if inside else None
-
-    def row(self, key: Key) -> int:
-        """Return the row of a key.
-
-        A key is a word or an integer. If all words are whole numbers, as after training on integers, the integer 28 is
-        the word "28". In all other vocabularies, 28 is the row 28.
+        Returns:
+            float32 ``(n_keys, vector_size)``, with zeros for keys without a vector, and bool ``(n_keys,)``.
 
         Raises:
-            UnknownWordError: (a KeyError) the key has no row.
-            TypeError: it is not a string or an integer.
+            FormatError: a vector is not finite.
         """
-        row = self._find(key)
-        if row is not None:
-            return row
-        if not is_key(key):
-            raise TypeError(f"{key!r:.60} is a {type(key).__name__}: give a word or a row")
-        if isinstance(key, str):
-            word = plain(key)
-            raise UnknownWordError(
-                f"the word '{escaped(word):.60}' is not in the vocabulary of {len(self):,} words",
-                partial(close_to, word, self.words, self.key_to_index),
-            )
-        what = "the word" if self.vocab.all_integers else "the row"
-        raise UnknownWordError(f"{what} {int(key)} is not in the vocabulary of {len(self):,} words")
+        rows = self._find_rows(keys)
+        known = rows >= 0
+        vectors: NDArray[np.float32] = self.unit_vectors(rows[known]) if norm else self.vectors[rows[known]]
+        if known.all():
+            return vectors, known
+        all_vectors = np.zeros((len(rows), self.vector_size), np.float32)
+        all_vectors[known] = vectors
+        words = {i: plain(key) for i in np.flatnonzero(~known).tolist() if isinstance(key := keys[i], str)}
+        if self.subwords is not None and words:
+            places = list(words)
+            all_vectors[places], n_known = unseen_vectors(self.subwords, list(words.values()), norm)
+            known[places] = n_known > 0
+        return all_vectors, known
 
-    def get_index(self, key: Key, default: int | None = None) -> int:
-        """Return the row of a key, or ``default`` if it has none and ``default`` is given.
-
-        Raises:
-            UnknownWordError: (a KeyError) the key has no row and there is no default.
-            TypeError: it is not a string or an integer.
-        """
-        row = self._find(key)
-        return default if row is None and default is not None and is_key(key) else self.row(key)
-
-    def get_vecattr(self, key: Key, attr: str) -> int:
-        """Return an attribute of a key; the only one is "count", the number of its occurrences in the corpus.
-
-        Raises:
-            UnknownWordError: (a KeyError) the key has no row.
-            KeyError: there is no such attribute.
-        """
-        row = self.row(key)
-        if attr != "count":
-            raise KeyError(f"there is no attribute {attr!r:.60}: the only one is 'count'")
-        return int(self.vocab.counts[row])
+    def _vectors_of(self, keys: Iterable[Key], norm: bool = False) -> NDArray[np.float32]:
+        listed = list(keys)
+        rows = [self._find(key) for key in listed]
+        if None not in rows:
+            chosen = np.array(rows, np.int64)
+            return self.unit_vectors(chosen) if norm else self.vectors[chosen]
+        vectors, known = self.find_vectors(listed, norm)
+        if not known.all():
+            self.row(listed[int(known.argmin())])  # It raises.
+        return vectors
 
     @property
     def norms(self) -> NDArray[np.float32]:
@@ -237,7 +172,7 @@ class Lookup:
             blocks = (self.vectors[i : i + _NORM_ROWS] for i in range(0, len(self), _NORM_ROWS))
             norms = np.concatenate([np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64)) for block in blocks])
             norms[norms == 0] = 1
-            wrong = np.flatnonzero(~(norms <= np.finfo(np.float32).max / 4))
+            wrong = np.flatnonzero(~(norms <= LONGEST))
             if len(wrong):
                 word = self.words[int(wrong[0])]
                 raise FormatError(
@@ -255,13 +190,16 @@ class Lookup:
         """Return the vector of a key, shape ``(vector_size,)``, read-only; with ``norm`` scaled to length 1.
 
         Raises:
-            UnknownWordError: (a KeyError) the key has no row.
+            UnknownWordError: (a KeyError) the key has no row and, with subwords, none of its n-grams has one.
+            FormatError: the rows of the n-grams of a word are not finite.
         """
-        row = self.row(key)
-        vector: NDArray[np.float32] = self.vectors[row]
-        if norm:
-            vector = vector / self.norms[row]
-            vector.flags.writeable = False
+        row = self._find(key)
+        vector: NDArray[np.float32]
+        if row is not None and not norm:
+            vector = self.vectors[row]
+            return vector
+        vector = self._vectors_of([key], norm)[0] if row is None else self.vectors[row] / self.norms[row]
+        vector.flags.writeable = False
         return vector
 
     def get_normed_vectors(self) -> NDArray[np.float32]:
@@ -283,13 +221,13 @@ class Lookup:
             weights: a number for each key, in the order of ``keys``; None for ones.
             pre_normalize: scale the vectors of keys to length 1 first.
             post_normalize: scale the mean to length 1.
-            ignore_missing: leave out keys that have no row.
+            ignore_missing: leave out keys that have no vector.
 
         Returns:
-            float32 ``(vector_size,)``; zeros if no key has a row.
+            float32 ``(vector_size,)``; zeros if no key has a vector.
 
         Raises:
-            UnknownWordError: (a KeyError) a key has no row, and ``ignore_missing`` is false.
+            UnknownWordError: (a KeyError) a key has no vector, and ``ignore_missing`` is false.
             ValueError: there is no key, or the weights do not fit the keys, or a vector has the wrong shape.
             TypeError: ``keys`` is one string, or an item is neither a key nor a vector.
         """
@@ -302,13 +240,16 @@ class Lookup:
             raise ValueError(f"weights has shape {factors.shape}: give {len(keys)} finite numbers, one per key")
         mean = np.zeros(self.vector_size, np.float64)
         total = 0.0
+        words: list[Any] = [key for key in keys if is_key(key)]
+        if ignore_missing:
+            vectors, known = self.find_vectors(words, pre_normalize)
+        else:
+            vectors, known = self._vectors_of(words, pre_normalize), np.ones(len(words), bool)
+        of_words = iter(zip(vectors, known.tolist(), strict=True))
         for key, factor in zip(keys, factors.tolist(), strict=True):
-            if is_key(key):
-                if ignore_missing and key not in self:
-                    continue
-                vector: NDArray[Any] = self.get_vector(key, norm=pre_normalize)
-            else:
-                vector = self._given(key)
+            vector, has_vector = next(of_words) if is_key(key) else (self._given(key), True)
+            if not has_vector:
+                continue
             mean += factor * vector
             total += abs(factor)
         mean /= total or 1
@@ -317,7 +258,10 @@ class Lookup:
         return mean.astype(np.float32)
 
     def init_sims(self, replace: bool = False) -> None:
-        """Compute `norms`; with ``replace``, scale the vectors to length 1. Old code for gensim calls it."""
+        """Compute `norms`; with ``replace``, scale the vectors to length 1. Old code for gensim calls it.
+
+        Vectors of words that are not in the vocabulary keep their lengths, as in gensim.
+        """
         if replace:
             self.vectors, self._norms = read_only(self.get_normed_vectors()), None
         self.norms  # noqa: B018

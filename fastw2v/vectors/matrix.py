@@ -2,13 +2,14 @@
 
 import codecs
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, FormatError, doubt, python_option
 from ..screen import counted, printable
+from ..subwords.table import Subwords
 from ..vocab import check_storable
 
 Decode: TypeAlias = Callable[[bytes | bytearray], str]
@@ -27,11 +28,31 @@ class VectorsFile(NamedTuple):
         words: distinct words, in the order of the rows.
         vectors: float32 ``(n_words, vector_size)``, all finite.
         counts: int64 ``(n_words,)``; None where the format stores none.
+        outside: float32 ``(n_words, vector_size)``; None where the format stores none.
+        subwords: what vectors of other words are made from; None where the format stores none.
+        metadata: what else the file tells about the training.
     """
 
     words: list[str]
     vectors: NDArray[np.float32]
     counts: NDArray[np.int64] | None
+    outside: NDArray[np.float32] | None = None
+    subwords: Subwords | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Origin(NamedTuple):
+    """What a model has besides its words, vectors and counts.
+
+    Attributes:
+        outside: float32 ``(n_words, vector_size)``, or None.
+        subwords: what the vectors are composed of, or None.
+        metadata: of the training; see `embeddings.Embeddings`.
+    """
+
+    outside: NDArray[np.float32] | None
+    subwords: Subwords | None
+    metadata: dict[str, Any]
 
 
 class Matrix:
@@ -124,7 +145,7 @@ def require_storable(word: str) -> None:
 
 
 def distinct(found: VectorsFile, name: str, duplicates: str) -> VectorsFile:
-    """Return the first row of each word.
+    """Return the first row of each word; the file has neither outside rows nor subwords.
 
     Raises:
         FormatError: a word occurs twice, and ``duplicates`` is "error".
@@ -132,33 +153,45 @@ def distinct(found: VectorsFile, name: str, duplicates: str) -> VectorsFile:
     Warns:
         FastW2VWarning: rows were left out.
     """
-    words, vectors, counts = found
-    if len(set(words)) == len(words):
+    rows = first_rows(found.words, name, duplicates)
+    if rows is None:
         return found
-    first_rows: dict[str, int] = {}
-    kept: list[int] = []
-    repeated: tuple[str, int] | None = None
-    for row, word in enumerate(words):
-        if first_rows.setdefault(word, row) == row:
-            kept.append(row)
-        elif repeated is None:
-            repeated = word, row
-            if duplicates == "error":
-                raise FormatError(
-                    f"{name} holds the word {printable(word)!r:.60} twice, in rows {first_rows[word] + 1:,} and "
-                    f"{row + 1:,}: give {python_option('duplicates', 'first')} to keep the first"
-                )
-    assert repeated is not None
-    doubt(
-        f"{name} repeats words in {counted(len(words) - len(kept), 'row')}, such as {printable(repeated[0])!r:.60} "
-        f"in row {repeated[1] + 1:,}: only the first row of each word is kept"
-    )
-    rows = np.array(kept, np.int64)
+    vectors = found.vectors
     for start in range(0, len(rows), MOVED_ROWS):  # A row moves towards the start, so no row is overwritten too early.
         block = rows[start : start + MOVED_ROWS]
         vectors[start : start + len(block)] = vectors[block]
     vectors.resize((len(rows), vectors.shape[1]), refcheck=False)
-    return VectorsFile(list(first_rows), vectors, None if counts is None else counts[rows])
+    words = [found.words[row] for row in rows.tolist()]
+    return VectorsFile(words, vectors, None if found.counts is None else found.counts[rows])
+
+
+def first_rows(words: list[str], name: str, duplicates: str) -> NDArray[np.int64] | None:
+    """Return the first row of each word, ascending; None if no word is repeated.
+
+    Raises:
+        FormatError: see `distinct`.
+
+    Warns:
+        FastW2VWarning: see `distinct`.
+    """
+    if len(set(words)) == len(words):
+        return None
+    firsts: dict[str, int] = {}
+    repeated: tuple[str, int] | None = None
+    for row, word in enumerate(words):
+        if firsts.setdefault(word, row) != row and repeated is None:
+            repeated = word, row
+            if duplicates == "error":
+                raise FormatError(
+                    f"{name} holds the word {printable(word)!r:.60} twice, in rows {firsts[word] + 1:,} and "
+                    f"{row + 1:,}: give {python_option('duplicates', 'first')} to keep the first"
+                )
+    assert repeated is not None
+    doubt(
+        f"{name} repeats words in {counted(len(words) - len(firsts), 'row')}, such as {printable(repeated[0])!r:.60} "
+        f"in row {repeated[1] + 1:,}: only the first row of each word is kept"
+    )
+    return np.fromiter(firsts.values(), np.int64, len(firsts))
 
 
 def check_limit(limit: object) -> None:

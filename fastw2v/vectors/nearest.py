@@ -1,10 +1,12 @@
 """Compute cosines between words, and find the nearest words, for one query or for many at once.
 
 The methods have the names and meanings of those of gensim's KeyedVectors. A vector of zeros has the cosine 0
-with everything.
+with everything. With subwords, a word that is not in the vocabulary may be asked for, as in gensim's
+FastTextKeyedVectors; only one without any n-gram of the training is unknown. Answers are words of the vocabulary.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any, TypeAlias
@@ -13,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnknownWordError, doubt
-from .lookup import Key, KeyOrVector, Lookup, is_key
+from .lookup import KeyOrVector, Lookup
+from .rows import Key, is_key
 
 #: What a query adds or subtracts: one key or vector, or several, each alone or with a weight.
 Asked: TypeAlias = KeyOrVector | Iterable[KeyOrVector | tuple[KeyOrVector, float]] | None
@@ -31,9 +34,9 @@ class Nearest(Lookup):
         """Return the cosine of two words' vectors.
 
         Raises:
-            UnknownWordError: (a KeyError) a word is not in the vocabulary.
+            UnknownWordError: (a KeyError) a word has no vector.
         """
-        unit = self.unit_vectors(self._rows([a, b]))
+        unit = self._vectors_of([a, b], norm=True)
         return float(unit[0] @ unit[1])
 
     def distance(self, a: Key, b: Key) -> float:
@@ -44,11 +47,11 @@ class Nearest(Lookup):
         """Return the cosine between the means of two lists of words; unknown words are left out.
 
         Raises:
-            UnknownWordError: (a KeyError) no word of a list is in the vocabulary.
+            UnknownWordError: (a KeyError) no word of a list has a vector.
             ValueError: a list is empty.
         """
         for words in (ws1, ws2):
-            if len(words) and not isinstance(words, str) and not any(word in self for word in words):
+            if len(words) and not isinstance(words, str) and not self.find_vectors(words)[1].any():
                 raise UnknownWordError(f"no word of {words!r:.60} is in the vocabulary of {len(self):,} words")
         a, b = (self.get_mean_vector(words, pre_normalize=False, post_normalize=True) for words in (ws1, ws2))
         return float(a @ b)
@@ -60,7 +63,7 @@ class Nearest(Lookup):
             float32 ``(n_other_words,)``.
 
         Raises:
-            UnknownWordError: (a KeyError) a word is not in the vocabulary.
+            UnknownWordError: (a KeyError) a word has no vector.
         """
         if is_key(word_or_vector):
             query = self.get_vector(word_or_vector, norm=True)  # type: ignore[arg-type]
@@ -68,25 +71,26 @@ class Nearest(Lookup):
             vector = self._given(word_or_vector).astype(np.float64)
             query = (vector / (np.linalg.norm(vector) or 1)).astype(np.float32)
         others = list(other_words or ())
-        rows = self._rows(others) if others else slice(None)
-        result: NDArray[np.float32] = 1 - self.vectors[rows] @ query / self.norms[rows]
+        cosines = self._vectors_of(others, norm=True) @ query if others else self.vectors @ query / self.norms
+        result: NDArray[np.float32] = 1 - cosines
         return result
 
     def closer_than(self, key1: Key, key2: Key) -> list[str]:
         """Return the words, in row order, that are nearer to ``key1`` than ``key2`` is.
 
         Raises:
-            UnknownWordError: (a KeyError) a key is not in the vocabulary.
+            UnknownWordError: (a KeyError) a key has no vector.
         """
-        row1, row2 = self.row(key1), self.row(key2)
+        row1, row2 = self._find(key1), self._find(key2)
         distances = self.distances(key1)
-        return [self.words[row] for row in np.flatnonzero(distances < distances[row2]).tolist() if row != row1]
+        limit = self.distances(key1, [key2])[0] if row2 is None else distances[row2]
+        return [self.words[row] for row in np.flatnonzero(distances < limit).tolist() if row != row1]
 
     def rank(self, key1: Key, key2: Key) -> int:
         """Return the place of ``key2`` among the words nearest to ``key1``; 1 is the nearest.
 
         Raises:
-            UnknownWordError: (a KeyError) a key is not in the vocabulary.
+            UnknownWordError: (a KeyError) a key has no vector.
         """
         return len(self.closer_than(key1, key2)) + 1
 
@@ -102,15 +106,14 @@ class Nearest(Lookup):
         words = list(words)
         if not words:
             raise ValueError("words is empty: give at least one")
-        known = [word for word in words if word in self]
-        if not known:
+        unit, known = self.find_vectors(words, norm=True)
+        if not known.any():
             raise UnknownWordError(f"no word of {words!r:.60} is in the vocabulary of {len(self):,} words")
-        if len(known) < len(words):
-            unknown = [word for word in words if word not in self]
+        if not known.all():
+            unknown = [word for word, has_vector in zip(words, known.tolist(), strict=True) if not has_vector]
             doubt(f"doesnt_match leaves out {unknown!r:.60}, not in the vocabulary of {len(self):,} words")
-        unit = self.unit_vectors(self._rows(known))
-        cosines = unit @ self.get_mean_vector(unit, post_normalize=True)
-        names = [self.words[self.row(word)] for word in known]
+        cosines = unit[known] @ self.get_mean_vector(unit[known], post_normalize=True)
+        names = [self._name(words[i]) for i in np.flatnonzero(known)]
         return min(zip(cosines.tolist(), names, strict=True))[1]
 
     def wmdistance(self, document1: Sequence[str], document2: Sequence[str], norm: bool = True) -> float:
@@ -134,12 +137,13 @@ class Nearest(Lookup):
             raise TypeError("a document is one string: give a list of words, as str.split does")
         weights, vectors = [], []
         for document in (document1, document2):
-            known = [self.row(word) for word in document if word in self]
-            if not known:
+            of_words, known = self.find_vectors(list(document), norm)
+            places = {self._name(document[i]): i for i in np.flatnonzero(known).tolist()}
+            if not places:
                 return math.inf
-            rows, counts = np.unique(known, return_counts=True)
-            weights.append(counts / counts.sum())
-            vectors.append((self.unit_vectors(rows) if norm else self.vectors[rows]).astype(np.float64))
+            found = Counter(self._name(document[i]) for i in np.flatnonzero(known).tolist())
+            weights.append(np.array([found[name] for name in places]) / found.total())
+            vectors.append(of_words[list(places.values())].astype(np.float64))
         a, b = vectors
         squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
         return float(emd2(*weights, np.sqrt(np.maximum(squares, 0))))
@@ -171,7 +175,7 @@ class Nearest(Lookup):
             (word, cosine) pairs, nearest first. With ``topn=None``, float32 ``(rows searched,)``.
 
         Raises:
-            UnknownWordError: (a KeyError) a word is not in the vocabulary.
+            UnknownWordError: (a KeyError) a word has no vector.
             FormatError: a vector of the vocabulary is not finite.
             TypeError: an item is neither a key, a vector nor a pair.
             ValueError: the query is empty, or a vector has the wrong shape or is not finite.
@@ -210,7 +214,7 @@ class Nearest(Lookup):
             restrict_vocab: see `most_similar`.
 
         Raises:
-            UnknownWordError: (a KeyError) a word is not in the vocabulary.
+            UnknownWordError: (a KeyError) a word has no vector.
             ValueError: ``positive`` is empty.
         """
         check_topn(topn)
@@ -251,7 +255,7 @@ class Nearest(Lookup):
         self, scores: NDArray[np.float32], topn: int, asked: Iterable[Any], first_row: int
     ) -> list[tuple[str, float]]:
         """Return the ``topn`` best words that were not asked for; ``scores`` begin at ``first_row``."""
-        rows = {self.row(key) - first_row for key in asked if is_key(key)}
+        rows = {row - first_row for row in self._find_rows(key for key in asked if is_key(key)).tolist() if row >= 0}
         n = min(topn + len(rows), len(scores))
         best = np.argpartition(-scores, n - 1)[:n] if 0 < n < len(scores) else np.arange(len(scores))
         best = best[np.argsort(-scores[best], kind="stable")]
@@ -271,7 +275,7 @@ class Nearest(Lookup):
             shape. A smaller vocabulary gives fewer columns.
 
         Raises:
-            UnknownWordError: (a KeyError) a word is not in the vocabulary.
+            UnknownWordError: (a KeyError) a word has no vector.
             TypeError: ``keys`` is one string.
             ValueError: ``topn`` is below 1.
         """
@@ -279,20 +283,25 @@ class Nearest(Lookup):
             raise TypeError(f"keys is one string, {keys!r:.60}: give a list of words")
         if isinstance(topn, bool) or not isinstance(topn, (int, np.integer)) or topn < 1:
             raise ValueError(f"topn is {topn!r:.60}: give a whole number, at least 1")
-        asked = np.arange(len(self)) if keys is None else self._rows(keys)
+        listed = None if keys is None else list(keys)
+        asked = np.arange(len(self)) if listed is None else self._find_rows(listed)
         columns = min(int(topn), len(self) - 1)
         rows, cosines = np.empty((len(asked), columns), np.int32), np.empty((len(asked), columns), np.float32)
         for start in range(0, len(asked) if columns else 0, BLOCK_KEYS):
             block = slice(start, start + BLOCK_KEYS)
-            rows[block], cosines[block] = self._nearest(asked[block], columns)
+            queries = self.unit_vectors(asked[block]) if listed is None else self._vectors_of(listed[block], norm=True)
+            rows[block], cosines[block] = self._nearest(asked[block], queries.T, columns)
         return rows, cosines
 
-    def _nearest(self, asked: NDArray[np.int64], columns: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the ``columns`` nearest rows of each row in ``asked``, and their cosines.
+    def _nearest(
+        self, asked: NDArray[np.int64], queries: NDArray[np.float32], columns: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the ``columns`` nearest rows of each query, a column of length 1, and their cosines.
+
+        ``asked`` has the row of each query, which is not its own neighbour; -1 for a word without a row.
 
         Only scores above the worst of the best so far are compared again. After the first block these are few.
         """
-        queries = self.unit_vectors(asked).T
         n = len(asked)
         rows = np.zeros((n, columns), np.int64)
         best = np.full((n, columns), -np.inf, np.float32)

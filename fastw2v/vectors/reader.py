@@ -1,7 +1,7 @@
-"""Read any file of vectors: word2vec text and binary, GloVe, fastText ``.vec``, ``.npz``, compressed or not.
+"""Read any file of vectors: word2vec text and binary, GloVe, fastText's, ``.npz``, compressed or not.
 
-The bytes of the file decide its format (`looks`, `layout`); `text_rows`, `binary_rows` and `npz` read it. Memory grows
-with what has been read, never with what a header announces.
+The bytes of the file decide its format (`looks`, `layout`); `text_rows`, `binary_rows`, `npz` and `fasttext` read it.
+Memory grows with what has been read, never with what a header announces.
 """
 
 from os import PathLike
@@ -13,9 +13,10 @@ from ..files.archives import unpacked
 from ..vocab import COUNT_DIGITS
 from .binary_rows import read_binary
 from .layout import LOOK_BYTES, find_layout
+from .looks import is_fasttext
 from .matrix import VectorsFile, check_limit, distinct, word_decoder
 from .npz import is_npz, read_npz
-from .source import Source, length_of, open_lines, open_vectors
+from .source import STANDARD_INPUT, Source, length_of, open_lines, open_vectors
 from .text_rows import read_text
 
 
@@ -41,7 +42,7 @@ def read_vectors(
         duplicates: "first" keeps the first row of a repeated word, with a warning; "error" refuses the file.
 
     Returns:
-        Words, float32 vectors ``(n_words, vector_size)``, and counts where the file has them (``.npz``).
+        Words, float32 vectors ``(n_words, vector_size)``, and what else the file has.
 
     Raises:
         FormatError: the file is missing, damaged, or of another kind; a number is not finite; a word can't be decoded
@@ -65,10 +66,18 @@ def read_vectors(
     with open_vectors(path) as (stream, name):
         raw = unpacked(stream, name, FormatError)
         source = Source(raw, length_of(stream) if raw.is_plain else None)
-        if is_npz(source.ahead(LOOK_BYTES)):
-            if binary is not None or no_header is not None:
-                given = python_option("binary") if binary is not None else python_option("no_header")
-                raise FormatError(f"{name} is a zip archive or .npz, which {given} is not for: omit it")
+        head = source.ahead(LOOK_BYTES)
+        if (is_npz(head) or is_fasttext(head)) and (binary is not None or no_header is not None):
+            given = python_option("binary") if binary is not None else python_option("no_header")
+            if is_fasttext(head):
+                raise FormatError(f"{name} is a fastText model, which {given} is not for: give load the name alone")
+            raise FormatError(f"{name} is a zip archive or .npz, which {given} is not for: omit it")
+        if is_fasttext(head):
+            from .fasttext import read_fasttext  # Its kernels are for such files only.
+
+            can_map = raw.is_plain and source.left is not None and name != STANDARD_INPUT
+            return read_fasttext(source, stream if can_map else None, name, limit, decode, duplicates)
+        if is_npz(head):
             found = read_npz(stream, name, limit, is_plain=raw.is_plain)
         else:
             layout = find_layout(source, name, binary, no_header)

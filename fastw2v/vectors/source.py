@@ -13,6 +13,8 @@ from ..errors import FormatError
 from ..files.archives import opened, unpacked
 from ..files.places import local_path
 
+STANDARD_INPUT = "standard input"
+
 
 @contextmanager
 def open_vectors(path: str | PathLike[str]) -> Iterator[tuple[Any, str]]:
@@ -29,7 +31,7 @@ def open_vectors(path: str | PathLike[str]) -> Iterator[tuple[Any, str]]:
         if stream is None:
             raise FormatError("standard input can't be read here: give a file")
         # A buffered stream is locked while a thread reads it, which would block the exit on Ctrl-C.
-        yield getattr(stream, "raw", stream), "standard input"
+        yield getattr(stream, "raw", stream), STANDARD_INPUT
         return
     place = local_path(name, FormatError)
     if os.path.isdir(place):
@@ -73,6 +75,11 @@ class Source:
     def left(self) -> int | None:
         """How many bytes are left, where that is known."""
         return None if self._bytes is None else max(0, self._bytes - self._read)
+
+    @property
+    def place(self) -> int:
+        """How many bytes have been read or skipped."""
+        return self._read
 
     def ahead(self, n: int) -> bytes:
         """Return at least ``n`` bytes from the current place, or all that are left."""

@@ -14,6 +14,8 @@ projector
     Two files for TensorFlow's Embedding Projector: numbers between tabs (digits as for glove), and words and counts.
 model2vec
     A folder; see `model2vec`.
+fasttext-bin
+    A fastText model; see `fasttext_writer`.
 floret
     The rows of buckets, for spaCy, as floret writes them: a line
     ``bucket vector_size min_n max_n hash_count seed < >``, then a row of text per bucket: its number, and the numbers
@@ -52,6 +54,7 @@ from ..subwords.ngrams import FLORET_SEED
 from ..subwords.table import Subwords
 from ..vocab import check_storable
 from . import model2vec
+from .matrix import Origin
 
 SUFFIXES: dict[str, Format] = {
     "": "word2vec-bin",
@@ -63,7 +66,8 @@ SUFFIXES: dict[str, Format] = {
     ".tsv": "projector",
     ".floret": "floret",
 }
-_TEXT = {"word2vec-text", "glove"}  # Both are often named .txt, and readers tell them apart.
+# Formats whose files often have the same name, and that readers tell apart.
+_ALIKE: tuple[set[Format], ...] = {"word2vec-text", "glove"}, {"word2vec-bin", "fasttext-bin"}
 BLOCK_NUMBERS = 1 << 17
 _HALF_OF_LAST_DECIMAL = 5e-7
 WORDS_AT_ONCE = 1 << 16
@@ -80,23 +84,27 @@ def write(
     format: Format | None = None,
     *,
     exact: bool = False,
-    subwords: Subwords | None = None,
+    origin: Origin | None = None,
 ) -> None:
     """Write words, vectors, shape ``(n_words, vector_size)``, and counts; see `embeddings.Embeddings.export`.
 
     With ``exact``, word2vec-text has the fewest digits that read back as the same float32, as glove, not six decimals.
-    The format floret has the rows of ``subwords`` instead.
+    A fastText model also holds what ``origin`` adds; None adds nothing. The format floret has the rows of its subwords
+    instead.
     """
+    origin = Origin(None, None, {}) if origin is None else origin
     name = local_path(path, FormatError, output=True)
     check_name(name, FormatError)
-    chosen = format_of(name, format)
+    chosen = format_of(name, format, subwords=origin.subwords)
     suffix, packing = _suffixes(name)
     meant = SUFFIXES.get(suffix, chosen) if suffix else chosen
-    if meant != chosen and not {meant, chosen} <= _TEXT:
+    if meant != chosen and not any({meant, chosen} <= alike for alike in _ALIKE):
         doubt(f"{name}: the suffix {suffix} means {meant}, but the file is written as {chosen}")
     if chosen == "npz" and packing:
         doubt(f"{name}: numpy.load and fastw2v read an .npz file only without {packing}: decompress it first")
-    table = _floret_table(name, subwords) if chosen == "floret" else None
+    if chosen == "fasttext-bin" and packing:
+        doubt(f"{name}: fastText reads a .bin file only without {packing}: decompress it first")
+    table = _floret_table(name, origin.subwords) if chosen == "floret" else None
     if table is None:
         row = first_not_finite(vectors)
         if row is not None:
@@ -104,6 +112,10 @@ def write(
         if chosen == "word2vec-text" and not exact:
             _doubt_small(name, words, vectors)
         check_words(words, chosen, max(WORDS_BYTES, 4 * vectors.nbytes))
+    if chosen == "fasttext-bin":
+        from .fasttext_writer import check_rows, write_fasttext  # Its kernels are for such files only.
+
+        check_rows(name, words, vectors, origin)
     if chosen == "model2vec":
         if name == STANDARD_OUTPUT or packing:
             raise FormatError(f"{name}: model2vec is a folder, not a file: give the name of a folder")
@@ -134,6 +146,8 @@ def write(
             _write_floret(file, table)
         elif chosen == "glove":
             _write_text(file, words, vectors, separator=b" ")
+        elif chosen == "fasttext-bin":
+            write_fasttext(file, words, vectors, counts, origin)
         else:
             file.write(b"%d %d\n" % vectors.shape)
             if chosen == "word2vec-bin":
@@ -144,8 +158,10 @@ def write(
                 _write_text(file, words, vectors, separator=b" ", shortest=False, end=b" ", newline=b"\n")
 
 
-def format_of(path: str | PathLike[str], format: Format | None = None) -> Format:
+def format_of(path: str | PathLike[str], format: Format | None = None, *, subwords: Subwords | None = None) -> Format:
     """Return the format in which a file will be written: ``format``, or what the suffix means.
+
+    The suffix ``.bin`` means fastText's format for vectors with fastText's subwords, and word2vec's for others.
 
     Raises:
         FormatError: the suffix means none.
@@ -167,7 +183,8 @@ def format_of(path: str | PathLike[str], format: Format | None = None) -> Format
             f"{name}: the suffix {suffix:.60} means no format: use one of {known}, optionally followed by one of "
             f"{', '.join(_PACKINGS)}, or give {option('format')}"
         )
-    return SUFFIXES[suffix]
+    is_fasttext = subwords is not None and subwords.ngrams.own_rows
+    return "fasttext-bin" if suffix == ".bin" and is_fasttext else SUFFIXES[suffix]
 
 
 def _suffixes(name: str) -> tuple[str, str]:
@@ -263,6 +280,8 @@ def check_words(words: Sequence[str], format: Format, array_bytes: int = WORDS_B
         of = f"{len(undecodable):,} of {counted(len(words), 'word')}, the first {undecodable[0]!r:.60},"
         if format == "projector":
             doubt(f"{of} are not valid UTF-8: the Projector will not show them as they are")
+        elif format == "fasttext-bin":
+            doubt(f"{of} are not valid UTF-8: gensim puts backslashes into them")
         elif format != "npz":
             doubt(f'{of} are not valid UTF-8: gensim reads this file only with unicode_errors="replace"')
     if format == "model2vec" and spaced:
@@ -283,8 +302,10 @@ def _check_word(word: str, format: Format) -> None:
         check_storable(word)
     except ValueError as reason:
         raise FormatError(f"{shown} can't be written: it is {reason}") from None
-    if " " in word and format in ("word2vec-bin", "word2vec-text", "glove"):
+    if " " in word and format in ("word2vec-bin", "word2vec-text", "glove", "fasttext-bin"):
         raise FormatError(f"{shown} holds a space, which {format} files can't hold: give {option('space', '_')}")
+    if format == "fasttext-bin" and "\0" in word:
+        raise FormatError(f"{shown} holds NUL, which ends a word in a fastText model: remove the NUL")
     if format == "npz" and word.endswith("\0"):
         raise FormatError(f"{shown} ends with NUL, which NumPy would cut off: remove the NUL, or choose another format")
     if format == "model2vec" and not _is_utf8(word):
