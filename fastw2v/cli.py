@@ -594,7 +594,7 @@ def _known(embeddings: "Embeddings", texts: list[str]) -> dict[str, str | None]:
         if made:
             names = ", ".join(f"'{escaped(word):.60}'" for word in made[:MOST])
             more = f" and {len(made) - MOST:,} more" if len(made) > MOST else ""
-            doubt(f"not in the vocabulary: {names}{more}; the vector is made from n-grams")
+            doubt(f"made from n-grams, because not in the vocabulary: {names}{more}")
     return given
 
 
@@ -778,13 +778,15 @@ def _info(arguments: argparse.Namespace) -> None:
     elif arguments.folder == "-" or folder.is_file():
         embeddings = load(arguments.folder)
         record = {"format": "vectors", "n_words": len(embeddings), "vector_size": embeddings.vector_size}
+        if embeddings.subwords is not None:
+            record["subwords"] = _subwords_record(embeddings.subwords)
     else:
         embeddings = load(folder)
         record = read_manifest(folder, MODEL_MANIFEST, "model")
         record["chunks"] = len(embeddings.metrics)
         loss = embeddings.metrics[-1].get("loss") if embeddings.metrics else None
         if embeddings.subwords is not None:
-            record["subwords"] = {**record.get("subwords", {}), **_subwords_record(embeddings.subwords)}
+            record["subwords"] = _subwords_record(embeddings.subwords)
         record["final_loss"] = round(loss, 4) if isinstance(loss, float) and math.isfinite(loss) else None
     if folder.is_dir():
         files = (path for path in sorted([*folder.glob("*"), *folder.glob("*/*")]) if path.is_file())
@@ -802,12 +804,19 @@ def _info(arguments: argparse.Namespace) -> None:
 
 
 def _subwords_record(subwords: "Subwords") -> dict[str, Any]:
-    """Return what `info` reports of the rows of words and n-grams."""
+    """Return what `info` reports of n-grams, and of the rows of words and n-grams."""
+    ngrams = subwords.ngrams
+    of_mode = {} if ngrams.own_rows else {"hash_count": ngrams.hash_count}
     n_bytes = sum(matrix.nbytes for matrix in (subwords.rows, subwords.buckets, subwords.bucket_rows))
     return {
+        "mode": "fasttext" if ngrams.own_rows else "floret",
+        "min_n": ngrams.min_n,
+        "max_n": ngrams.max_n,
+        "bucket": ngrams.bucket,
+        **of_mode,
         "rows": len(subwords.rows),
         "buckets_reached": len(subwords.buckets),
-        "share_of_buckets": round(len(subwords.buckets) / subwords.ngrams.bucket, 4),
+        "share_of_buckets": round(len(subwords.buckets) / ngrams.bucket, 4),
         "MB": round(n_bytes / 1e6, 1),
     }
 

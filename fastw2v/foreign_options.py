@@ -68,7 +68,7 @@ _MEANT: dict[str, tuple[str, ...]] = {
 }
 #: Commands of fastText, programs of word2vec and node2vec, and other names of our commands.
 _COMMANDS = {
-    "skipgram": "did you mean train?",
+    "skipgram": "did you mean train? fastText's subwords are off here: --max-n 6 turns them on",
     "word2vec": "did you mean train?",
     "cbow": "fastw2v trains skip-gram only: did you mean train?",
     "supervised": _LABELS,
@@ -81,7 +81,7 @@ _COMMANDS = {
     "compute-accuracy": "did you mean eval?",
     "evaluate": "did you mean eval?",
     "test": "did you mean eval?",
-    "print-word-vectors": "did you mean export?",
+    "print-word-vectors": "did you mean encode, or export for the whole vocabulary?",
     "dump": "did you mean export?",
     "print-sentence-vectors": "did you mean encode?",
     "word2phrase": "did you mean prepare --phrases 1?",

@@ -518,11 +518,11 @@ def test_empty_names(capsys, planted_file, in_empty_folder):
         ("neighbors m king --topn 3", "did you mean -n?"),
         ("neighbours m king", "there is no command 'neighbours'; did you mean neighbors? (see fastw2v --help)"),
         ("nn m", "there is no command 'nn'; did you mean neighbors?"),
-        ("skipgram -input x -dim 100", "there is no command 'skipgram'; did you mean train?"),
+        ("skipgram -input x -dim 100", "there is no command 'skipgram'; did you mean train? fastText's"),
         ("cbow -input x", "fastw2v trains skip-gram only"),
         ("supervised -input x", "there is no command 'supervised'; fastw2v trains no classifier"),
         ("word2phrase -train x", "did you mean prepare --phrases 1?"),
-        ("print_word_vectors m", "did you mean export?"),
+        ("print_word_vectors m", "did you mean encode, or export for the whole vocabulary?"),
         ("xyzzy", "there is no command 'xyzzy'; the commands are train, prepare, "),
         (
             "-train x -size 100",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v.errors import ConfigError, FolderError
+from fastw2v.errors import ConfigError, FastW2VWarning, FolderError
 from fastw2v.files.manifest import checksum
 from fastw2v.kernels import tile
 from fastw2v.subwords.ngrams import Ngrams, rows_of_words
@@ -168,12 +168,13 @@ def test_kept_words_keep_their_vectors(planted_file):
 
 def test_other_ngrams_are_refused(planted_file):
     first = fastw2v.train(planted_file, **QUICK)
-    for change in ({"min_n": 2}, {"max_n": 5}, {"bucket": 5_001}):
-        with pytest.raises(ConfigError, match=r"init_from has Ngrams.*make them equal"):
-            fastw2v.train(planted_file, init_from=first, **QUICK | change)
+    for name, value, theirs in (("min_n", 2, 3), ("max_n", 5, 4), ("bucket", 5_001, 5_000)):
+        told = f"{name} is {value}, but init_from has {theirs}: give {name}={theirs}, or max_n=0 to train words alone"
+        with pytest.raises(ConfigError, match=told):
+            fastw2v.train(planted_file, init_from=first, **QUICK | {name: value})
     plain = fastw2v.train(planted_file, **QUICK | {"max_n": 0})
     assert plain.subwords is None
-    with pytest.raises(ConfigError, match="init_from has no n-grams"):
+    with pytest.raises(ConfigError, match="init_from has no subwords, but max_n is 4"):
         fastw2v.train(planted_file, init_from=plain, **QUICK)
 
 
@@ -182,6 +183,24 @@ def test_words_alone_start_from_composed_vectors(planted_file):
     still = {"alpha": 1e-12, "min_alpha": 0.0, "epochs": 1, "max_n": 0}
     words = fastw2v.train(planted_file, init_from=first, **QUICK | still)
     np.testing.assert_allclose(words.vectors, first.vectors, rtol=0, atol=1e-6)
+
+
+def test_subwords_that_may_be_forgotten_are_doubtful(planted_file):
+    first = fastw2v.train(planted_file, **QUICK)
+    plain = {name: value for name, value in QUICK.items() if name not in ("max_n", "bucket")}
+    with pytest.warns(FastW2VWarning, match="init_from has subwords, but this run has none: give max_n=4 to train"):
+        fastw2v.train(planted_file, init_from=first, **plain)
+    for name in ("min_n", "bucket"):
+        with pytest.warns(FastW2VWarning, match=f"{name} has no effect without subwords: give max_n=6"):
+            fastw2v.train(planted_file, **plain | {name: 2})
+
+
+def test_files_of_subwords_go_with_their_model(planted_file, tmp_path):
+    for _ in range(3):  # A first model, one that it makes room for, and one more.
+        fastw2v.train(planted_file, output=tmp_path, **QUICK)
+        assert not (tmp_path / "previous").exists()
+    fastw2v.train(planted_file, output=tmp_path, **QUICK | {"max_n": 0})
+    assert {path.name for path in tmp_path.glob("*.npy")} == {"V.npy", "U.npy"}
 
 
 # ------------------------------------------------------------------------------------------------------ bad input

@@ -345,11 +345,11 @@ def test_commands_take_unseen_words(ours, folder, capsys):
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert [near["word"] for near in found["walkings"]] == [word for word, _ in ours.most_similar("walkings", topn=2)]
-    assert "warning: not in the vocabulary: 'walkings'; the vector is made from n-grams" in err
+    assert "warning: made from n-grams, because not in the vocabulary: 'walkings'\n" in err
     assert main(["similarity", str(folder), "walkings", "paintjump"]) == 0
     out, err = capsys.readouterr()
     assert out.split() == [f"{ours.similarity('walkings', 'paintjump'):.4f}", "walkings", "paintjump"]
-    assert "'walkings', 'paintjump'; the vector" in err
+    assert "in the vocabulary: 'walkings', 'paintjump'\n" in err
     assert main(["analogy", str(folder), "walk", "walkings", "talk", "-n", "1"]) == 0
     assert capsys.readouterr().out.split()[1] == ours.analogy("walk", "walkings", "talk")[0][0]
     assert main(["neighbors", str(folder), "walk"]) == 0
@@ -381,15 +381,23 @@ def test_info_describes_the_subwords(ours, folder, capsys):
     record = json.loads(capsys.readouterr().out)["subwords"]
     n = len(ours.subwords.buckets)
     assert record == {
+        "mode": "fasttext",
         "min_n": 5,
         "max_n": 7,
         "bucket": 200_000,
-        "hash_count": 0,
         "rows": len(ours.subwords.rows),
         "buckets_reached": n,
         "share_of_buckets": round(n / 200_000, 4),
         "MB": 0.0,
     }
+
+
+def test_info_describes_the_subwords_of_a_file(ours, tmp_path, capsys):
+    ours.export(tmp_path / "m.bin", space="_")
+    assert main(["info", str(tmp_path / "m.bin"), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)["subwords"]
+    assert (record["min_n"], record["max_n"], record["bucket"]) == (5, 7, 200_000)
+    assert record["rows"] == len(ours) + 200_000
 
 
 def test_a_map_of_given_words(ours, monkeypatch):

@@ -46,7 +46,7 @@ _OLD_NAMES = "old-names"
 _REPLACED = "replaced-"  # old files that are about to be removed
 _PARTS = {
     "V.npy", "U.npy", "vocab.tsv", "metrics.jsonl", "model.json", "ids.npy", "offsets.npy", "prepared.json",
-    "pairs.npy", "pair_counts.npy", "steps.npy", "phrases.json",
+    "pairs.npy", "pair_counts.npy", "steps.npy", "phrases.json", "subwords.npy", "buckets.npy",
 }  # fmt: skip
 
 

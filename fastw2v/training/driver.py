@@ -38,6 +38,7 @@ from .run import (
     begin,
     check_memory,
     check_names,
+    check_subwords,
     checkpoint_named,
     given_options,
     mean_loss,
@@ -123,6 +124,8 @@ def train(
     TrainConfig(**explicit)  # It raises before anything is touched.
     with sigterm_raises(), output_folder(output) as folder, ExitStack() as stack:
         state, explicit, config = run.start(folder, explicit)
+        if state is None:
+            check_subwords(config, explicit, run.vectors)
         asked = {
             name: getattr(config, name) if name in explicit or state else None for name in ("min_count", "max_vocab")
         }

@@ -56,6 +56,36 @@ def ngrams_of(config: TrainConfig) -> Ngrams | None:
     return Ngrams(config.min_n, config.max_n, config.bucket, hash_count) if config.max_n else None
 
 
+def check_same_ngrams(config: TrainConfig, given: Ngrams | None) -> None:
+    """Raise unless given vectors have the n-grams that a run will train.
+
+    Args:
+        config: the options of the run, which has subwords.
+        given: the n-grams of the vectors; None if they have no subwords.
+
+    Raises:
+        ConfigError: the n-grams differ.
+    """
+    ngrams, alone = ngrams_of(config), f"{option('max_n', 0)} to train words alone"
+    if given is None:
+        raise ConfigError(
+            f"{option('init_from')} has no subwords, but {option('max_n')} is {config.max_n}: give vectors with the "
+            f"same n-grams, or {alone}"
+        )
+    assert ngrams is not None
+    if given.own_rows != ngrams.own_rows:
+        theirs = "fasttext" if given.own_rows else "floret"
+        raise ConfigError(
+            f"{option('init_from')} was trained with {option('mode', theirs)}: give it for this run too, or {alone}"
+        )
+    for name, of_run, of_given in zip(Ngrams._fields, ngrams, given, strict=True):
+        if of_run != of_given:
+            raise ConfigError(
+                f"{option(name)} is {of_run}, but {option('init_from')} has {of_given}: give "
+                f"{option(name, of_given)}, or {alone}"
+            )
+
+
 def composition_of(vocab: Vocab, config: TrainConfig) -> Composition | None:
     """Return the rows of V that the vectors of a vocabulary are composed of; None without subwords."""
     ngrams = ngrams_of(config)
@@ -233,12 +263,7 @@ class Replica:
             source_rows: the same words as rows of ``source``.
         """
         assert self.composition is not None
-        if source.subwords is None or source.subwords.ngrams != self.ngrams:
-            has = "no n-grams" if source.subwords is None else f"{source.subwords.ngrams}"
-            raise ConfigError(
-                f"{option('init_from')} has {has}, but this run has {self.ngrams}: make them equal, or train without "
-                f"n-grams ({option('max_n', 0)})"
-            )
+        assert source.subwords is not None  # `check_same_ngrams` refuses such vectors.
         V, columns = self.model.V, self.model.vector_size
         here, there = self.composition, source.subwords
         _, ours, theirs = np.intersect1d(here.buckets, there.buckets, assume_unique=True, return_indices=True)

@@ -43,7 +43,7 @@ from .checkpoint import (
     read_state,
     unfinished,
 )
-from .replica import memory_bill
+from .replica import check_same_ngrams, memory_bill
 
 FEW_TAKEN = 10  # A remark becomes a warning if fewer than one word in this many starts from given vectors.
 
@@ -167,6 +167,31 @@ class Run:
                 )
         changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in explicit}
         return state, explicit, replace(state.config, **changed)
+
+
+def check_subwords(config: TrainConfig, explicit: Mapping[str, Any], vectors: Embeddings | None) -> None:
+    """Raise if a new run and the vectors that it starts from have different n-grams; warn if it may lack subwords.
+
+    Args:
+        config: the options of the run.
+        explicit: the options that the caller gave.
+        vectors: the given vectors, or None.
+
+    Raises:
+        ConfigError: the n-grams differ.
+    """
+    given = None if vectors is None or vectors.subwords is None else vectors.subwords.ngrams
+    if config.max_n and vectors is not None:
+        check_same_ngrams(config, given)
+    if "max_n" in explicit:
+        return
+    if given is not None:
+        doubt(
+            f"{option('init_from')} has subwords, but this run has none: give {option('max_n', given.max_n)} to train "
+            f"them, or {option('max_n', 0)} if words alone are meant"
+        )
+    elif name := next((name for name in ("min_n", "bucket") if name in explicit), None):
+        doubt(f"{option(name)} has no effect without subwords: give {option('max_n', 6)} to turn them on, or omit it")
 
 
 def started_from(metadata: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -212,8 +212,8 @@ def _floret_table(name: str, subwords: Subwords | None) -> Subwords:
     """Return the rows of floret's way, or raise `FormatError` if there are none or a number is not finite."""
     if subwords is None or subwords.ngrams.own_rows:
         raise FormatError(
-            f"{name}: floret holds rows that words and n-grams share by their hashes, which these vectors are not made "
-            f"of: train with {option('mode', 'floret')}, or choose another format"
+            f"{name}: floret holds rows that words and n-grams share, but these vectors have none: train with "
+            f"{option('mode', 'floret')}, or choose another format"
         )
     row = first_not_finite(subwords.rows)
     if row is not None:
