@@ -57,9 +57,13 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("max_vocab", int, "keep only this many of the most frequent words"),
     ("kernel", str, "tile: tiles of centres share noise words, many times faster; pair: as in word2vec.c"),
     ("min_n", int, "least number of characters of an n-gram"),
-    ("max_n", int, "largest number of characters of an n-gram, such as 6; 0 turns subwords off"),
+    (
+        "max_n",
+        int,
+        "largest number of characters of an n-gram, such as 6, for subwords as in fastText; 0 turns them off",
+    ),
     ("bucket", int, "buckets that n-grams are hashed to"),
-    ("mode", str, "fasttext; or floret: compact tables for spaCy, such as 50000 buckets that words and n-grams share"),
+    ("mode", str, "fasttext; or floret: a compact table for spaCy, such as 50000 buckets that words and n-grams share"),
     ("hash_count", int, "buckets per word and n-gram with --mode floret, 1 to 4"),
 )
 MODEL_HELP = "model folder, or a file of vectors: word2vec, GloVe, fastText's .vec or .bin, compressed or not; or .npz"
@@ -315,8 +319,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--known-only",
         action="store_true",
-        help="similarity, with subwords: skip pairs with words that are not in the vocabulary, in place of making the "
-        "vectors of these words from n-grams; analogies never have such words",
+        help="similarity, with subwords: skip pairs with a word that is not in the vocabulary; otherwise its vector is "
+        "made from n-grams; analogies never use such words",
     )
     sub.add_argument("--json", action="store_true", help="print JSON")
 

@@ -97,8 +97,8 @@ class TrainConfig:
         max_n: largest number of characters of an n-gram. 0 turns subwords off: a word has one row of V. Otherwise its
             vector is the mean of its own row and those of its n-grams, as in fastText.
         bucket: n-grams are hashed to this many buckets.
-        mode: ``"fasttext"``; or ``"floret"``, compact tables for spaCy: words share the buckets with n-grams, and some
-            50,000 buckets do.
+        mode: ``"fasttext"``; or ``"floret"``, a compact table for spaCy: words share the buckets with n-grams, and some
+            50,000 buckets are enough.
         hash_count: buckets per word and n-gram, for ``mode="floret"``.
     """
 
@@ -140,9 +140,7 @@ class TrainConfig:
                 f"{option('min_n')} is {self.min_n}, above the {option('max_n')} of {self.max_n}: give at most that"
             )
         if self.mode == "floret" and not self.max_n:
-            raise ConfigError(
-                f"{option('mode')} is 'floret', which is for vectors made of n-grams: give {option('max_n', 5)}"
-            )
+            raise ConfigError(f"{option('mode')} is 'floret', which needs subwords: give {option('max_n', 5)}")
         if self.mode != "floret" and self.hash_count > 1:
             raise ConfigError(
                 f"{option('hash_count')} is {self.hash_count}, but fastText has one bucket per n-gram: give "

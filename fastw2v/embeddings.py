@@ -101,7 +101,7 @@ class Embeddings(Exchange):
         """Check that everything can be saved and loaded again.
 
         Raises:
-            TypeError: a word is not a string, metadata or metrics are not what JSON can hold, or the subwords are none.
+            TypeError: a word is not a string, JSON can't hold metadata or metrics, or ``subwords`` has another type.
             ValueError: a word can't be stored or occurs twice, the shapes do not fit each other, or metadata has a key
                 that model.json uses itself.
         """

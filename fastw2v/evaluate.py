@@ -129,9 +129,9 @@ def evaluate_similarity(
         path: the file.
         case_insensitive: compare words by their upper-case forms, as gensim does; of several words with the same form
             the most frequent one counts, of equal counts the first one. False compares words as written.
-        known_only: with subwords, skip pairs with words that are not in the vocabulary. Otherwise these words have the
-            vectors of their n-grams. If ``case_insensitive``, the word as written or in lower case has them, whichever
-            has more n-grams of the training.
+        known_only: with subwords, skip pairs with words that are not in the vocabulary. Otherwise the
+            vectors of these words are made from n-grams: if ``case_insensitive``, those of the word as written or in
+            lower case, whichever has more n-grams of the training.
 
     Raises:
         FormatError: the file is malformed, or a vector is not finite.

@@ -39,17 +39,19 @@ pairs see V through v_c alone, so the chain rule gives::
 
     v_c = 1 / |G_c| sum_{r in G_c} V[r]          dJ/dV[r] = m_cr / |G_c| dJ/dv_c
 
-A step along the true gradient moves v_c itself by alpha sum_r (m_cr / |G_c|)^2 of dJ/dv_c, about 1 / |G_c|: a long word
-hardly learns. fastText instead adds the whole -alpha dJ/dv_c to each row, m_cr times. Kernels here add it to each row
-once. When centre j is trained, the vector of word i then moves by -alpha K_ij dJ/dv_j, where::
+A step along the true gradient moves v_c itself by -alpha sum_r (m_cr / |G_c|)^2 dJ/dv_c, about 1 / |G_c| of the step of
+a word with a row of its own: a long word hardly learns. fastText instead adds the whole -alpha dJ/dv_c to each row,
+m_cr times. Kernels here add it to each row once. When centre j is trained, the vector of word i then moves by
+-alpha K_ij dJ/dv_j, where::
 
     K_ij = sum_{r in G_i and in G_j} m_ir / |G_i|,      K_ii = 1
 
-or |G_i and G_j| / |G_i| where no n-gram is repeated. So v_c takes just the step of a word with a row of its own, and
-the rows that it shares add what similar words learn: descent on the vectors themselves, with K as preconditioner. K_ij
-is at most 1: nothing moves a vector further than the gradient says. Adding m_cr times would make K_ii sum_r m_cr^2 /
-|G_c|, which grows with the length of words like ``aaaaaaaa``. The true gradient was measured beside this one
-(``bench/NOTES.md``) and learns less at any rate, so the whole gradient it is.
+or |G_i and G_j| / |G_i| where no n-gram is repeated. So v_c itself takes just the step of a word with a row of its own,
+and the rows that it shares add what similar words learn. This is descent on the vectors themselves, with K as
+preconditioner. K_ij is at most 1: no centre moves a vector further than its own. If the gradient were added m_cr times,
+K_ii would be sum_r m_cr^2 / |G_c|, which grows with the length of words like ``aaaaaaaa``. The true gradient was
+measured beside this one (``bench/NOTES.md``). It learns less at each learning rate that was tried, so kernels use the
+whole one.
 
 The second half of the file holds the kernels' twins: same names, same argument order, same random stream.
 """

@@ -2,7 +2,7 @@
 
 The vector of a word w is ``h_w = sum over its parts k of share_k V[row_k]`` (`records.Model`). Kernels make it once per
 centre, not once per pair, train it as if it were a row of V, and then add its change to each of its parts. The whole
-change goes to every part, as in fastText, where its share of the gradient would be the true one; see `reference`.
+change goes to every part, as in fastText. With the true gradient, a part would get its share of it; see `reference`.
 """
 
 from typing import Any

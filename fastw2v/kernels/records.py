@@ -92,7 +92,7 @@ class Tiling(NamedTuple):
         shared: N, noise words that the centres of a tile share; a multiple of 12.
         strips: passes over a tile's centres, each with the outside words at some distances and its own noise words.
         copies: a tile ends before a word is its centre more often than this, or before other words with the same parts
-            amount to as much, see `composed.fitting_centres`.
+            load its vector as much; see `composed.fitting_centres`.
     """
 
     centres: int

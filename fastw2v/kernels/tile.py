@@ -105,7 +105,7 @@ def choose_tiling(
     - noise rows: ``alpha T P negative / N (1 + (N - 1) q)``, with q the most frequent noise word's share;
     - outside rows: ``alpha P (1 + (T - 1) p)``, below the first.
 
-    Centre vectors that are composed of rows share them. Centre j moves the vector of i by K_ij times its own gradient,
+    Composed centre vectors share rows. Centre j moves the vector of i by K_ij times its own gradient,
     ``K_ij = sum of share_ik over the parts k of i that j has too``, and K_ii is 1. So the load on the vector of i is
     ``alpha P (1 + negative) (1 + (T - 1) sum_j K_ij p_j)``, with p_j the share of word j. For words alone K is the
     identity, and this is the first of the loads above. `composition.crowd_of` computes the largest of these sums. Words

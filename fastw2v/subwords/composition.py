@@ -2,8 +2,8 @@
 
 A word's whole gradient is added to the row of the word and to the rows of its n-grams (see `reference`). So rows of the
 same words always move together, and their weighted mean is all that a centre vector sees of them. Training keeps that
-mean alone, as one row. In English, 10 million tokens, this leaves 141 thousand rows of 309 thousand, and 17 instead of
-20 per centre. Nothing is approximated: rows of a group only have to start equal.
+mean alone, as one row. In 10 million tokens of English this leaves 141 thousand rows of 309 thousand, and 17 instead of
+20 per centre. It is exact if the rows of a group start equal.
 
 An n-gram that a word has twice counts twice in its vector. Its row gets the gradient once, where fastText adds it
 twice. With that, the vector of ``aaaaaaaaaaaa`` would move five times as far as its gradient says.
@@ -22,8 +22,8 @@ class Composition(NamedTuple):
     """The rows of V of which centre vectors are composed.
 
     Attributes:
-        n_rows: rows of V; the first n_words are those of the words, where words have rows of their own, and the others
-            are ordered by how often they occur.
+        n_rows: rows of V. Where words have rows of their own, these are the first n_words. The others follow in the
+            order of how often they occur.
         offsets: int64 ``(n_words + 1,)``, see ``part_offsets`` of `records.Model`.
         rows: int32, see ``part_rows`` there.
         shares: float32, see ``part_shares`` there.
@@ -41,11 +41,11 @@ class Composition(NamedTuple):
 
 @jit()
 def sign_rows(starts: NDArray[np.int64], rows: NDArray[np.int64], signs: NDArray[np.uint64]) -> None:
-    """Add a number of each word to all its rows, once to each; rows of the same words get the same sum.
+    """Add a random number of each word to all its rows, once to each; rows of the same words get the same sum.
 
-    Two other sums are equal with a probability of about n_rows**2 / 2**65.
+    Rows of different words have different sums, except with a probability of about n_rows**2 / 2**65.
     """
-    signed_by = np.zeros(len(signs), np.int32)  # The last word that did, from 1 on.
+    signed_by = np.zeros(len(signs), np.int32)  # The last word whose number was added to the row, from 1 on.
     for w in range(len(starts) - 1):
         z = np.uint64(w + 1) * GAMMA
         z = (z ^ (z >> SHIFT_30)) * MIX_1
@@ -85,7 +85,7 @@ def merge_rows(
         shares: float32, as long as ``rows``, written to.
     """
     n = 0
-    part_of = np.full(row_of.max() + 1, -1, np.int64)  # Where a row was last written; if before offsets[w], by another.
+    part_of = np.full(row_of.max() + 1, -1, np.int64)  # Where a row is; before offsets[w], as a part of another word.
     for w in range(len(starts) - 1):
         offsets[w] = n
         share = np.float32(1) / np.float32(starts[w + 1] - starts[w])
@@ -116,7 +116,7 @@ def compose_vocabulary(
         rows: likewise; overwritten.
         n_buckets: buckets that n-grams are hashed to.
         counts: float64 ``(n_words,)``, how often each word is a centre, any scale.
-        own_rows: whether the first n_words rows are those of the words; else all rows are buckets.
+        own_rows: whether the first n_words rows are those of the words; else all rows are those of buckets.
     """
     n_own = len(counts) if own_rows else 0
     n_given = n_own + n_buckets

@@ -6,8 +6,8 @@ with 32 bits, except that fastText extends the sign of each byte before it enter
 
 floret, by the makers of spaCy, has no rows for words. The word between ``<`` and ``>`` is one more n-gram, whatever its
 length, and each n-gram has ``hash_count`` buckets: the first 32-bit words of its MurmurHash3 (x64, 128 bits). So two
-n-grams that share a bucket seldom share all of them, and a table of 50,000 rows does for a language. With a ``min_n``
-of 1, ``<`` and ``>`` alone are n-grams too: in spaCy, which makes the vectors, they are, though not in floret.
+n-grams that share a bucket seldom share all of them, and a table of 50,000 rows is enough for a language. With a
+``min_n`` of 1, ``<`` and ``>`` alone are n-grams too, as in spaCy, which makes the vectors; in floret they are not.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The rows of trained n-grams: vectors of words that were never seen."""
+"""The rows of trained n-grams, and the vectors of unseen words that they make."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ def sum_rows(
 
     Args:
         starts: int64 ``(n_words + 1,)``, see `ngrams.ngram_buckets`.
-        word_buckets: int64, likewise, without rows of their own.
+        word_buckets: int64, likewise, without the words' own rows.
         buckets: see `Subwords`.
         bucket_rows: likewise.
         rows: likewise.
@@ -95,9 +95,9 @@ class Subwords(NamedTuple):
     def with_words(
         self, n_words: int, words: Sequence[str], places: NDArray[np.int64], vectors: NDArray[np.float32]
     ) -> "Subwords":
-        """Return these rows with other rows of some words, so that the words are composed to the given vectors.
+        """Return these rows with other rows of some words, whose composed vectors are then the given ones.
 
-        The vectors of n-grams stay as they are: those that share the row of a given word get a copy of it. In floret's
+        The rows of n-grams stay as they are: n-grams that share the row of a given word get a copy of it. In floret's
         way words have no rows of their own, so nothing changes.
 
         Args:
@@ -154,7 +154,7 @@ def checked_subwords(
         )
     if {buckets.dtype, of_rows.dtype} != {np.dtype(np.int32)} or buckets.ndim != 1 or buckets.shape != of_rows.shape:
         raise ValueError(f"{names[1]} has shape {buckets.shape}, its rows {of_rows.shape}: give int32 of equal shapes")
-    # Differences could overflow.
+    # Neighbours are compared, because their differences could overflow.
     if len(buckets) and not (
         buckets[0] >= 0
         and buckets[-1] < subwords.ngrams.bucket

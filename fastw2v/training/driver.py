@@ -274,7 +274,8 @@ def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state
         metadata["init_from"] = replica.start_from(run.vectors, corpus.vocab, own_counts)
         report_taken(run.progress, metadata["init_from"])
 
-    # Rows of n-grams are not those of words. A value of theirs that is not finite is in U after the next gradient.
+    # A watch looks at the rows of the words of a chunk, but with subwords V has other rows. A value there that is not
+    # finite is in U after the next gradient.
     watch = Watch(V if composition is None else U, U, config.workers)
     with announced(run.progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         replica.compile(Text(corpus.ids, corpus.offsets))

@@ -2,7 +2,7 @@
 
 A file holds the arguments of the training; the dictionary, words first, then the labels of a classifier; the input
 matrix, with a row for each word and each bucket of n-grams; and the output matrix. The matrices of a plain file are
-mapped, not read: the usual two million buckets take gigabytes. Of a compressed file they are read.
+mapped, not read: the usual two million buckets take gigabytes. Those of a compressed file are read.
 """
 
 import math
@@ -234,7 +234,7 @@ def _ngrams(arguments: Arguments, name: str) -> Ngrams | None:
 
 
 def _read_dictionary(source: Source, name: str, limit: int | None, decode: Decode) -> _Dictionary:
-    """Read the dictionary, also the entries behind the limit."""
+    """Read the dictionary, also the entries beyond the limit."""
     sizes = SIZES.unpack(_exactly(source, SIZES.size, name, "the dictionary"))
     n_entries, n_words, n_labels, tokens, n_pruned = sizes
     if n_pruned >= 0:
@@ -313,7 +313,7 @@ def _entries(
 def _shape(header: bytes, arguments: Arguments, name: str, *, may_be_quantised: bool = False) -> tuple[int, int]:
     """Return the rows and columns of a matrix, from what precedes its numbers."""
     quantised, n_rows, n_columns = SHAPE.unpack(header)
-    if quantised and not may_be_quantised:  # Only of a quantised input matrix the output matrix may be, too.
+    if quantised and not may_be_quantised:  # With a plain input matrix, fastText ignores the flag of the output matrix.
         raise FormatError(
             f"{name} is a quantised fastText model (.ftz), whose vectors are approximate: give the .bin file that it "
             "was made from"
@@ -339,7 +339,7 @@ def _open_rows(source: Source, stream: Any, name: str) -> _Rows:
         try:
             return _Mapped(np.memmap(stream, np.uint8, "r").view(np.ndarray), source.place, name)
         except (OSError, ValueError, MemoryError):  # Not every file system can map, nor is there always room.
-            stream.seek(place)  # Mapping looks for the end.
+            stream.seek(place)  # Mapping has moved to the end.
     return _Streamed(source, name)
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ..kernels._jit import jit
 from ..kernels.simd import prefetch_row
 
-AHEAD = 2  # how many rows before its use a row is asked for
+AHEAD = 2  # A row is asked for this many rows before its use.
 ENTRY_BYTES = 10  # after the letters of a word: NUL, its count as int64, and its type as one byte
 
 

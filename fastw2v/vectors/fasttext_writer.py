@@ -1,7 +1,7 @@
 """Write fastText's models, ``.bin``, version 12: `fasttext` describes the file.
 
-A word's own row is written so that the mean over it and over the rows of the word's n-grams is the vector of the word.
-For a trained model that is the row as it was trained. For words that were added, renamed or scaled it is computed.
+A word's own row is written so that the mean of it and the rows of the word's n-grams is the vector of the word. In a
+trained model it is the row as it was trained. For a word that was added, renamed or scaled it is computed.
 """
 
 import struct
@@ -20,13 +20,13 @@ from .fasttext import ARGUMENTS, CBOW, MAGIC, NEGATIVE, SHAPE, SIZES, SKIP_GRAM,
 from .fasttext_rows import add_rows
 from .matrix import Origin
 
-LARGEST = 2**31 - 1  # that a file can hold
+LARGEST = 2**31 - 1  # Words and numbers in the arguments are int32.
 BLOCK_BYTES = 1 << 20
 _ROUNDING = 2e-6  # largest difference, relative to the numbers, between two sums of the same rows
 
 
 def check_rows(name: str, words: Sequence[str], vectors: NDArray[np.float32], origin: Origin) -> None:
-    """Raise `FormatError` unless a model can be written whose rows are finite."""
+    """Raise `FormatError` unless the model can be written, with finite rows."""
     outside, subwords, _ = origin
     if len(words) > LARGEST:
         raise FormatError(f"{name}: a fastText model holds at most {LARGEST:,} words: give fewer")

@@ -65,9 +65,8 @@ def why_no_vector(subwords: Subwords, word: str) -> str:
     ngrams = subwords.ngrams
     n_ngrams = int(subwords.n_ngrams([word])[0])
     if not n_ngrams:
-        return (
-            f", and is too short to have n-grams of {ngrams.min_n} to {ngrams.max_n} characters, with < and > around it"
-        )
+        sizes = f"{ngrams.min_n} to {ngrams.max_n}"
+        return f", and is too short to have n-grams of {sizes} characters, even with < and > around it"
     if not subwords.vectors([word])[1][0]:
         which = "its only n-gram does not occur" if n_ngrams == 1 else f"none of its {n_ngrams:,} n-grams occurs"
         return f", and {which} in a word of the training"
