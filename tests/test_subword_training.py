@@ -1,5 +1,6 @@
 """Training with subwords: every way that a run takes, from options to the model folder."""
 
+import copy
 import hashlib
 import json
 
@@ -11,7 +12,7 @@ from fastw2v.errors import ConfigError, FolderError
 from fastw2v.files.manifest import checksum
 from fastw2v.kernels import tile
 from fastw2v.subwords.ngrams import Ngrams, rows_of_words
-from fastw2v.training import checkpoint, driver, replica
+from fastw2v.training import checkpoint, driver, replica, run
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
 QUICK = {"vector_size": 10, "epochs": 2, "workers": 1, "progress": False, "min_count": 1, "max_n": 4, "bucket": 5_000}
@@ -143,6 +144,15 @@ def test_the_bill_names_the_buckets_that_are_reached(planted_file, capsys):
     assert f"V and U take ({n_rows:,} + 2 x {n_words:,}) x 16 x 4 bytes" in said
 
 
+def test_ngrams_that_do_not_fit_into_memory_are_refused_before_they_are_made(planted_file, monkeypatch):
+    monkeypatch.setattr(run, "available_memory", lambda: 100_000_000)
+    monkeypatch.setattr(driver, "composition_of", None)
+    with pytest.raises(
+        ConfigError, match=r"to find \d+ n-grams of 56 words among 50,000,000 buckets takes 200 MB, but"
+    ):
+        fastw2v.train(planted_file, **QUICK | {"bucket": 50_000_000})
+
+
 # ------------------------------------------------------------------------------------------------------ init_from
 
 
@@ -164,6 +174,24 @@ def test_kept_words_keep_their_vectors(planted_file):
     union = fastw2v.train([[*s, first.words[0]] for s in new], init_from=first, keep_words=True, **QUICK | still)
     np.testing.assert_allclose(union[list(first.words)], first.vectors, rtol=0, atol=1e-6)
     assert "different" in union
+
+
+def test_a_run_starts_from_vectors_that_were_changed(planted_file, tmp_path):
+    """Also where n-grams of a word had no row, or several rows that are one here."""
+    first = fastw2v.train(planted_file, **QUICK)
+    still = {"alpha": 1e-12, "min_alpha": 0.0, "epochs": 1}
+    known, new = first.words[3], ["qqqqqq", first.words[5] + "qq"]
+    given = np.random.default_rng(0).normal(size=(3, 10)).astype(np.float32)
+    added = copy.deepcopy(first)
+    added.add_vectors([known, *new], given, replace=True)
+    scaled = copy.deepcopy(first)
+    scaled.init_sims(replace=True)
+    for source in (added, scaled):
+        source.save(tmp_path)
+        for init_from in (source, tmp_path):
+            e = fastw2v.train(planted_file, init_from=init_from, keep_words=True, **QUICK | still)
+            np.testing.assert_allclose(e[list(source.words)], source.vectors, rtol=0, atol=1e-5)
+            np.testing.assert_allclose(e.vectors, composed(e), rtol=0, atol=1e-5)
 
 
 def test_other_ngrams_are_refused(planted_file):

@@ -65,6 +65,9 @@ def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: ND
     its vector by less than ``copies - 1/2`` gradients. So at most ``copies`` of them are one word, or many words that
     are nearly the same one. The measurements behind this are in ``bench/NOTES.md``.
 
+    The first word always fits: no word before it moves it. Rows with the same number in ``met`` count as one, and no
+    row counts more often than there are words before. So a word of many thousand parts does not count against itself.
+
     Args:
         model: the parts of all words.
         words: int32 ``(n,)``, n >= 1.
@@ -77,7 +80,7 @@ def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: ND
         moved = np.float32(0)
         for k in range(model.part_offsets[words[i]], model.part_offsets[words[i] + 1]):
             bucket = np.int64(at(model.part_rows, k)) & (ROW_BUCKETS - 1)
-            before: Any = max(np.int64(at(met, bucket)), np.int64(base))
+            before: Any = min(max(np.int64(at(met, bucket)), np.int64(base)), np.int64(base + i))
             put(met, bucket, before + 1)
             moved += at(model.part_shares, k) * np.float32(before - base)
         if moved > most:

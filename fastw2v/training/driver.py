@@ -31,11 +31,12 @@ from ..text.walks import check_walks, check_words, corpus_of_walks, doubt_sparse
 from .callbacks import Callback, Progress
 from .checkpoint import DIFFERED, Checkpoints, State, differences
 from .finite import Watch
-from .replica import Replica, composition_of
+from .replica import Replica, composition_of, ngrams_of
 from .run import (
     Run,
     announce,
     begin,
+    check_composing,
     check_memory,
     check_names,
     checkpoint_named,
@@ -239,6 +240,7 @@ def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state
     total, done = n_tokens * config.epochs, begin(run, corpus, config, state, sizes)
     if state is not None and done == total:
         return state.embeddings
+    check_composing(corpus.vocab.words, ngrams_of(config))
     composition = composition_of(corpus.vocab, config)
     announce(corpus, config, run.progress, saved=folder is not None, composition=composition)
     trim_memory()  # This gives back the memory that reading the corpus took.

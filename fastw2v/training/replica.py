@@ -27,6 +27,7 @@ from .finite import all_finite
 SPANS_PER_WORKER = 16  # Per chunk; with short spans, the others wait only briefly for the last one.
 DRAWN_ROWS = 1_024  # Rows that are initialised at once; few rows need little memory beside V and U.
 COPIED_ROWS = 65_536  # Rows that are copied from other vectors at once.
+ROUNDING = 1e-5  # Largest difference, relative to a vector, between two sums of the same rows.
 BYTES_PER_WORD = 52  # At most, beside V and U: tables of noise words and subsampling (12), and their inputs.
 BYTES_PER_NAME = 176  # Of a word that is a number: string, place in the index, count, and twice that in counting.
 
@@ -251,6 +252,30 @@ class Replica:
             block = slice(start, start + COPIED_ROWS)
             np.add.at(V[:, :columns], targets[block], there.rows[sources[block]])
         V /= np.maximum(counts, 1)[:, None].astype(np.float32)
+        if there.ngrams.own_rows:
+            self._compose_to(source, rows, source_rows)
+
+    def _compose_to(self, source: Embeddings, rows: NDArray[np.int64], source_rows: NDArray[np.int64]) -> None:
+        """Change the rows of words so that their vectors are those of ``source``.
+
+        These may have been changed after the training, or n-grams that share a row here may have several there.
+
+        Args:
+            source: the given embeddings.
+            rows: words that both have, as rows of U here.
+            source_rows: the same words as rows of ``source``.
+        """
+        assert self.composition is not None
+        V, columns, offsets = self.model.V, self.model.vector_size, self.composition.offsets
+        H: Any = aligned_zeros(min(len(rows), COPIED_ROWS), columns, np.float32)
+        for start in range(0, len(rows), COPIED_ROWS):
+            words, wanted = rows[start : start + COPIED_ROWS], source.vectors[source_rows[start : start + COPIED_ROWS]]
+            compose(self.model, words.astype(np.int32), H)
+            with np.errstate(over="ignore", invalid="ignore"):  # The caller checks that the rows are finite.
+                change = wanted - H[: len(words), :columns]
+                wrong = ~(np.abs(change).max(axis=1) <= ROUNDING * np.abs(wanted).max(axis=1))
+                share = self.composition.shares[offsets[words]]  # A word's own row is its first part.
+                V[words[wrong], :columns] += change[wrong] / share[wrong, None]
 
     def has_rows_of(self, saved: Embeddings) -> bool:
         """Return whether the rows of V belong to the same words and n-grams as those of saved embeddings."""

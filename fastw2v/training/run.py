@@ -29,7 +29,8 @@ from ..kernels.sampling import expected_kept, keep_thresholds
 from ..kernels.simd import features_digest, host_cpu
 from ..machine import available_memory, usable_cores, versions
 from ..screen import counted, printable, say
-from ..subwords.composition import Composition
+from ..subwords.composition import Composition, composing_bytes
+from ..subwords.ngrams import Ngrams, count_parts
 from ..text.corpus import Corpus
 from .callbacks import Callback, Hook, Progress, hooks_of
 from .checkpoint import (
@@ -341,6 +342,25 @@ def check_memory(
     copied = saved and not goes_into_page_cache(matrices, None if free is None else free - need)
     copies = f", and V and U again while a checkpoint is written, {matrices / 1e6:,.0f} MB, if free then" * copied
     say(progress, f"memory: {bill}{copies}; ids stay on disk")
+
+
+def check_composing(words: Sequence[str], ngrams: Ngrams | None) -> None:
+    """Raise if less memory is free than it takes to find the n-grams of all words, which is given back afterwards.
+
+    Raises:
+        ConfigError: less is free.
+    """
+    free = available_memory()
+    if ngrams is None or free is None:
+        return
+    n_parts = int(count_parts(words, ngrams).sum())
+    need = composing_bytes(len(words), n_parts, ngrams)
+    if need > free:
+        raise ConfigError(
+            f"to find {n_parts:,} n-grams of {counted(len(words), 'word')} among {counted(ngrams.bucket, 'bucket')} "
+            f"takes {need / 1e6:,.0f} MB, but {free / 1e6:,.0f} MB are free: lower {option('max_n')}, "
+            f"{option('max_vocab')} or {option('bucket')}"
+        )
 
 
 def _check_threads(workers: int, progress: bool) -> None:
