@@ -778,6 +778,8 @@ def _info(arguments: argparse.Namespace) -> None:
     elif arguments.folder == "-" or folder.is_file():
         embeddings = load(arguments.folder)
         record = {"format": "vectors", "n_words": len(embeddings), "vector_size": embeddings.vector_size}
+        if embeddings.subwords is not None:
+            record["subwords"] = embeddings.subwords.ngrams._asdict() | _subwords_record(embeddings.subwords)
     else:
         embeddings = load(folder)
         record = read_manifest(folder, MODEL_MANIFEST, "model")

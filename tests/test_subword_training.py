@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v.errors import ConfigError, FolderError
+from fastw2v.errors import ConfigError, FastW2VWarning, FolderError
 from fastw2v.files.manifest import checksum
 from fastw2v.kernels import tile
 from fastw2v.subwords.ngrams import Ngrams, rows_of_words
@@ -194,15 +194,43 @@ def test_a_run_starts_from_vectors_that_were_changed(planted_file, tmp_path):
             np.testing.assert_allclose(e.vectors, composed(e), rtol=0, atol=1e-5)
 
 
-def test_other_ngrams_are_refused(planted_file):
+def test_other_ngrams_are_refused(planted_file, monkeypatch):
     first = fastw2v.train(planted_file, **QUICK)
-    for change in ({"min_n": 2}, {"max_n": 5}, {"bucket": 5_001}):
-        with pytest.raises(ConfigError, match=r"init_from has Ngrams.*make them equal"):
-            fastw2v.train(planted_file, init_from=first, **QUICK | change)
     plain = fastw2v.train(planted_file, **QUICK | {"max_n": 0})
     assert plain.subwords is None
-    with pytest.raises(ConfigError, match="init_from has no n-grams"):
+    monkeypatch.setattr(driver, "opened", None)  # It is known before the corpus is read.
+    had = r"init_from has n-grams with min_n=3, max_n=4, bucket=5000, but this run has"
+    for change, has in (
+        ({"min_n": 2}, "min_n=2, max_n=4, bucket=5000: make them equal"),
+        ({"max_n": 5}, "min_n=3, max_n=5, bucket=5000: make"),
+        ({"bucket": 5_001}, "min_n=3, max_n=4, bucket=5001: make"),
+        ({"mode": "floret", "hash_count": 2}, "min_n=3, max_n=4, bucket=5000, hash_count=2, mode='floret': make"),
+    ):
+        with pytest.raises(ConfigError, match=f"{had} {has}"):
+            fastw2v.train(planted_file, init_from=first, **QUICK | change)
+    with pytest.raises(ConfigError, match="init_from has no n-grams, but this run has min_n=3, max_n=4, bucket=5000: "):
         fastw2v.train(planted_file, init_from=plain, **QUICK)
+
+
+@pytest.mark.parametrize("mode", [{}, {"mode": "floret", "hash_count": 2}])
+def test_given_vectors_give_the_defaults_of_ngrams(planted_file, tmp_path, mode):
+    first = fastw2v.train(planted_file, **QUICK | {"min_n": 2, "bucket": 700} | mode)
+    few = {"epochs": 1, "workers": 1, "progress": False, "min_count": 1}
+    second = fastw2v.train(planted_file, init_from=first, max_n=4, **few)
+    assert second.subwords.ngrams == first.subwords.ngrams
+    assert second.vector_size == 10
+
+
+def test_ngrams_that_are_left_out_are_told(planted_file, tmp_path):
+    first = fastw2v.train(planted_file, **QUICK)
+    few = {"epochs": 2, "workers": 1, "progress": False, "min_count": 1}
+    with pytest.warns(
+        FastW2VWarning, match=r"n-grams of init_from are left out.*max_n=4 to train them too, or max_n=0"
+    ):
+        e = fastw2v.train(planted_file, init_from=first, output=tmp_path, callbacks=[lambda p, e: True], **few)
+    assert e.subwords is None
+    e = fastw2v.train(planted_file, output=tmp_path, resume=True, progress=False)
+    assert e.subwords is None
 
 
 def test_words_alone_start_from_composed_vectors(planted_file):

@@ -460,6 +460,19 @@ def test_vectors_of_length_one_leave_unseen_words_as_they_are(ours):
     assert e.similarity("walkings", "walk") == pytest.approx(ours.similarity("walkings", "walk"), rel=1e-5)
 
 
+def test_info_of_a_fasttext_model_tells_its_ngrams(ours, tmp_path, capsys):
+    ours.export(tmp_path / "x.bin", space="_")
+    assert main(["info", str(tmp_path / "x.bin"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["subwords"]
+    assert told == {
+        **NGRAMS._asdict(),
+        "rows": 200_044,
+        "buckets_reached": 200_000,
+        "share_of_buckets": 1.0,
+        "MB": 11.2,
+    }
+
+
 def test_exported_vectors_are_the_composed_ones(ours, tmp_path):
     ours.export(tmp_path / "x.npz")
     np.testing.assert_array_equal(fastw2v.load(tmp_path / "x.npz").vectors, ours.vectors)

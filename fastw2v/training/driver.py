@@ -40,6 +40,7 @@ from .run import (
     check_memory,
     check_names,
     checkpoint_named,
+    doubt_words_alone,
     given_options,
     mean_loss,
     metadata_of,
@@ -85,7 +86,8 @@ def train(
         checkpoint_every: minutes between two checkpoints in ``output``; there is also one at the end of each epoch.
         init_from: embeddings, or their model folder, for a new run to start from. Words in both vocabularies start
             with their rows of V and, if there is one, of U; other rows start as usual. They give the default of
-            ``vector_size``.
+            ``vector_size`` and, with ``max_n``, those of ``min_n``, ``bucket``, ``mode`` and ``hash_count``. To train
+            n-grams, these must be the same.
         keep_words: keep all words of ``init_from`` too. The vocabulary is then the union of theirs and the text's, and
             counts are added. The most frequent word comes first. Of words with equal counts, those of ``init_from``
             come first, in their order. Words that the text lacks keep their rows of V. They are drawn as noise words by
@@ -124,6 +126,7 @@ def train(
     TrainConfig(**explicit)  # It raises before anything is touched.
     with sigterm_raises(), output_folder(output) as folder, ExitStack() as stack:
         state, explicit, config = run.start(folder, explicit)
+        doubt_words_alone(run, state, explicit)
         asked = {
             name: getattr(config, name) if name in explicit or state else None for name in ("min_count", "max_vocab")
         }

@@ -57,6 +57,23 @@ def ngrams_of(config: TrainConfig) -> Ngrams | None:
     return Ngrams(config.min_n, config.max_n, config.bucket, hash_count) if config.max_n else None
 
 
+def check_same_ngrams(source: Subwords | None, ngrams: Ngrams | None) -> None:
+    """Raise `ConfigError` unless a run with these n-grams can start from the rows of ``source``."""
+    if ngrams is None or (source is not None and source.ngrams == ngrams):
+        return
+
+    def shown(which: Ngrams) -> str:
+        options = which._asdict() if which.hash_count else dict(zip(which._fields, which[:3], strict=False))
+        floret = [option("mode", "floret")] * (which.hash_count > 0)
+        return ", ".join([*(option(name, value) for name, value in options.items()), *floret])
+
+    has = "no n-grams" if source is None else f"n-grams with {shown(source.ngrams)}"
+    raise ConfigError(
+        f"{option('init_from')} has {has}, but this run has {shown(ngrams)}: make them equal, or train without n-grams "
+        f"({option('max_n', 0)})"
+    )
+
+
 def composition_of(vocab: Vocab, config: TrainConfig) -> Composition | None:
     """Return the rows of V that the vectors of a vocabulary are composed of; None without subwords."""
     ngrams = ngrams_of(config)
@@ -234,12 +251,8 @@ class Replica:
             source_rows: the same words as rows of ``source``.
         """
         assert self.composition is not None
-        if source.subwords is None or source.subwords.ngrams != self.ngrams:
-            has = "no n-grams" if source.subwords is None else f"{source.subwords.ngrams}"
-            raise ConfigError(
-                f"{option('init_from')} has {has}, but this run has {self.ngrams}: make them equal, or train without "
-                f"n-grams ({option('max_n', 0)})"
-            )
+        check_same_ngrams(source.subwords, self.ngrams)
+        assert source.subwords is not None
         V, columns = self.model.V, self.model.vector_size
         here, there = self.composition, source.subwords
         _, ours, theirs = np.intersect1d(here.buckets, there.buckets, assume_unique=True, return_indices=True)

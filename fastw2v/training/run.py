@@ -44,7 +44,7 @@ from .checkpoint import (
     read_state,
     unfinished,
 )
-from .replica import memory_bill
+from .replica import check_same_ngrams, memory_bill, ngrams_of
 
 FEW_TAKEN = 10  # A remark becomes a warning if fewer than one word in this many starts from given vectors.
 
@@ -129,7 +129,7 @@ class Run:
             else:
                 doubt(text)
         if state is None and self.vectors is not None:
-            explicit = {"vector_size": self.vectors.vector_size} | explicit
+            explicit = {"vector_size": self.vectors.vector_size} | _options_of_ngrams(self.vectors, explicit) | explicit
         config = TrainConfig(**explicit)
         if state is None:
             if self.vectors is not None and self.vectors.vector_size != config.vector_size:
@@ -137,6 +137,8 @@ class Run:
                     f"{option('vector_size')} is {config.vector_size}, but {option('init_from')} has vectors "
                     f"of {self.vectors.vector_size}: make them equal"
                 )
+            if self.vectors is not None:
+                check_same_ngrams(self.vectors.subwords, ngrams_of(config))
             if self.keep_words and self.vectors is None:
                 raise ConfigError(
                     f"{option('keep_words', True)} needs {option('init_from')}, whose words it keeps: {self.output} "
@@ -168,6 +170,32 @@ class Run:
                 )
         changed = {name: getattr(config, name) for name in ("epochs", "workers") if name in explicit}
         return state, explicit, replace(state.config, **changed)
+
+
+def _options_of_ngrams(source: Embeddings, explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the n-grams of given vectors, if the caller's options ask for n-grams and agree."""
+    if source.subwords is None or not explicit.get("max_n"):
+        return {}
+    min_n, max_n, bucket, hash_count = source.subwords.ngrams
+    options: dict[str, Any] = {"min_n": min_n, "max_n": max_n, "bucket": bucket}
+    options |= {"mode": "floret", "hash_count": hash_count} if hash_count else {"mode": "fasttext", "hash_count": 1}
+    return options if all(explicit.get(name, value) == value for name, value in options.items()) else {}
+
+
+def doubt_words_alone(run: Run, state: State | None, explicit: Mapping[str, Any]) -> None:
+    """Warn if a new run leaves out the n-grams of the vectors that it starts from, and nobody asked for that.
+
+    Args:
+        run: its arguments.
+        state: the run to resume; None for a new one.
+        explicit: the options that the caller gave.
+    """
+    if state is None and run.vectors is not None and run.vectors.subwords is not None and "max_n" not in explicit:
+        doubt(
+            f"the n-grams of {option('init_from')} are left out, so other words will have no vectors: give "
+            f"{option('max_n', run.vectors.subwords.ngrams.max_n)} to train them too, or {option('max_n', 0)} for "
+            "words alone"
+        )
 
 
 def started_from(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
