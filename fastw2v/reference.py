@@ -353,11 +353,10 @@ def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: ND
         parts = slice(*model.part_offsets[word : word + 2])
         rows, moved = (model.part_rows[parts] % ROW_BUCKETS).tolist(), 0.0
         for share, row in zip(model.part_shares[parts], rows, strict=True):
-            before = min(counted[row], n)
-            counted[row] = before + 1
-            moved += share * before
+            moved += share * counted[row]
+            counted[row] += 1
         if moved > copies - 0.5:
-            return n
+            return max(n, 1)
     return len(words)
 
 
