@@ -353,10 +353,12 @@ def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: ND
     counted: Counter[int] = Counter()
     for n, word in enumerate(words):
         parts = slice(*model.part_offsets[word : word + 2])
-        rows = (model.part_rows[parts] % ROW_BUCKETS).tolist()
-        if sum(share * counted[row] for share, row in zip(model.part_shares[parts], rows, strict=True)) > copies - 0.5:
-            return n
-        counted.update(rows)
+        rows, moved = (model.part_rows[parts] % ROW_BUCKETS).tolist(), 0.0
+        for share, row in zip(model.part_shares[parts], rows, strict=True):
+            moved += share * counted[row]
+            counted[row] += 1
+        if moved > copies - 0.5:
+            return max(n, 1)
     return len(words)
 
 
@@ -772,6 +774,19 @@ def merge_rows(
             n += 1
     offsets[len(starts) - 1] = n
     return n
+
+
+def largest_crowd(
+    offsets: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    shares: NDArray[np.float32],
+    kept: NDArray[np.float64],
+    met: NDArray[np.float64],
+) -> float:
+    """Twin of `composition.largest_crowd`."""
+    word = np.repeat(np.arange(len(kept)), np.diff(offsets))
+    np.add.at(met, rows, kept[word])
+    return float(np.bincount(word, shares * met[rows]).max())
 
 
 # ------------------------------------------------------------------------------------------------- walks on graphs

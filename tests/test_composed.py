@@ -15,6 +15,7 @@ from fastw2v.subwords.composition import (
     compose_vocabulary,
     count_rows,
     crowd_of,
+    largest_crowd,
     merge_rows,
     sign_rows,
 )
@@ -252,18 +253,21 @@ def test_the_steps_of_a_composition_equal_their_twins():
     row_of = np.random.default_rng(0).integers(0, 20, n).astype(np.int32)
     sides = []
     for here in (
-        (sign_rows, count_rows, merge_rows),
-        (reference.sign_rows, reference.count_rows, reference.merge_rows),
+        (sign_rows, count_rows, merge_rows, largest_crowd),
+        (reference.sign_rows, reference.count_rows, reference.merge_rows, reference.largest_crowd),
     ):
-        sign, count, merge = here
+        sign, count, merge, crowd = here
         rows, signs, sums = given_rows.copy(), np.zeros(n, np.uint64), np.zeros(n)
         sign(starts, rows, signs)
         count(starts, rows, np.arange(30.0), sums)
         offsets, shares = np.zeros(31, np.int64), np.zeros(len(rows), np.float32)
         parts = merge(starts, rows, row_of, offsets, shares)
-        sides.append((signs, sums, parts, offsets, rows[:parts], shares[:parts]))
-    for got, expected in zip(*sides, strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-6 if got is sides[0][-1] else 0)
+        rows, shares, met = rows[:parts].astype(np.int32), shares[:parts], np.zeros(20)
+        largest = crowd(offsets, rows, shares, np.arange(30.0), met)
+        sides.append((signs, sums, parts, offsets, rows, shares, met, largest))
+    names = ["signs", "sums", "parts", "offsets", "rows", "shares", "met", "crowd"]
+    for name, got, expected in zip(names, *sides, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-6 if name in ("shares", "crowd") else 0)
 
 
 def test_rows_of_the_same_words_share_one_and_frequent_ones_come_first():
@@ -339,6 +343,22 @@ def test_a_tile_ends_before_its_words_move_one_too_far(name):
                 assert met.max() <= base
                 lengths.add(expected)
     assert len(lengths) > (1 if name == "shared" else 5)
+
+
+def test_a_word_of_many_thousand_parts_fits_into_a_tile():
+    """It counts against itself. If no tile held it, training would not end."""
+    n_parts, words = 20 * composed.ROW_BUCKETS, np.int32([1, 0, 1, 2, 1])
+    offsets = np.int64([0, n_parts, n_parts + 1, 2 * n_parts + 1])
+    rows = np.concatenate([np.arange(n_parts), [5], np.arange(n_parts, 2 * n_parts)]).astype(np.int32)
+    shares = np.full(len(rows), 1 / n_parts, np.float32)
+    shares[n_parts] = 1
+    model = Model(np.zeros((2 * n_parts, 16), np.float32), np.zeros((3, 16), np.float32), 1, offsets, rows, shares)
+    for fitting_centres in (composed.fitting_centres, reference.fitting_centres):
+        base, lengths, met = 0, [], np.zeros(composed.ROW_BUCKETS, np.int32)
+        while sum(lengths) < len(words):
+            lengths.append(fitting_centres(model, words[sum(lengths) :], 5, met, base))
+            base += 40  # More than a long word leaves, so that the twin agrees.
+        assert lengths == [1, 1, 1, 1, 1]
 
 
 # ----------------------------------------------------------------------------------------------------- the mathematics

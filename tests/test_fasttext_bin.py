@@ -141,7 +141,7 @@ def zstd(content):
 @pytest.mark.parametrize("limit", [None, 1, 4, 100])
 def test_a_model_is_read(read, monkeypatch, pack, limit):
     monkeypatch.setattr(fasttext, "BLOCK_BYTES", 40)
-    monkeypatch.setattr(fasttext, "WORDS_AT_ONCE", 2)
+    monkeypatch.setattr("fastw2v.subwords.ngrams.WORDS_AT_ONCE", 2)
     found = read(pack(model_bytes()), limit=limit)
     kept = WORDS[:limit]
     assert list(found.words) == kept
@@ -386,6 +386,7 @@ def same_vectors(path, embeddings):
 def test_a_trained_model_is_written(tmp_path, monkeypatch, ngrams):
     monkeypatch.setattr("fastw2v.vectors.fasttext_writer.BLOCK_BYTES", 1000)
     monkeypatch.setattr("fastw2v.vectors.fasttext_writer.WORDS_AT_ONCE", 3)
+    monkeypatch.setattr("fastw2v.subwords.ngrams.PARTS_AT_ONCE", 60)
     embeddings = trained(ngrams)
     with pytest.warns(FastW2VWarning, match="not valid UTF-8: gensim puts backslashes"):
         embeddings.export(tmp_path / "m.bin")

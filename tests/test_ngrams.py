@@ -13,7 +13,9 @@ from fastw2v import reference
 from fastw2v.errors import ConfigError
 from fastw2v.subwords.ngrams import (
     Ngrams,
+    blocks_of,
     check_ngrams,
+    count_parts,
     finished,
     hash_bytes,
     little_endian,
@@ -137,6 +139,25 @@ def test_an_n_gram_that_a_word_has_twice_is_there_twice():
     buckets = buckets_of("banana", Ngrams(3, 3, 2_000_000))
     assert len(buckets) == 6
     assert buckets.count(hashed(b"ana") % 2_000_000) == 2
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("hash_count", [0, 1, 3])
+def test_rows_are_counted_before_they_are_made(sizes, hash_count):
+    ngrams, words = Ngrams(*sizes, 1000, hash_count), ["", "</s>", *(word for word in WORDS if word != "\udc80\udcff")]
+    counted, given = count_parts(words, ngrams), np.diff(rows_of_words(words, ngrams)[0])
+    ends = 2 if sizes[0] == 1 and not hash_count else 0  # < and > alone are no n-grams.
+    assert counted[2:].tolist() == (given[2:] + ends).tolist()
+    assert (counted >= given).all()
+
+
+def test_long_words_are_taken_one_by_one(monkeypatch):
+    monkeypatch.setattr("fastw2v.subwords.ngrams.PARTS_AT_ONCE", 100)
+    monkeypatch.setattr("fastw2v.subwords.ngrams.WORDS_AT_ONCE", 7)
+    words = [*["a"] * 10, "x" * 50, "x" * 50, "abc", *["x" * 30, "b"] * 2]
+    blocks = [(block.start, block.stop) for block in blocks_of(words, Ngrams(3, 4, 1000))]
+    assert blocks == [(0, 7), (7, 10), (10, 11), (11, 12), (12, 15), (15, 17)]
+    assert list(blocks_of([], Ngrams(3, 4, 1000))) == []
 
 
 @pytest.mark.parametrize("sizes", SIZES)

@@ -1,5 +1,6 @@
 """Training with subwords: every way that a run takes, from options to the model folder."""
 
+import copy
 import hashlib
 import json
 
@@ -11,7 +12,7 @@ from fastw2v.errors import ConfigError, FastW2VWarning, FolderError
 from fastw2v.files.manifest import checksum
 from fastw2v.kernels import tile
 from fastw2v.subwords.ngrams import Ngrams, rows_of_words
-from fastw2v.training import checkpoint, driver, replica
+from fastw2v.training import checkpoint, driver, replica, run
 
 KERNELS = pytest.mark.parametrize("kernel", ["tile", "pair"])
 QUICK = {"vector_size": 10, "epochs": 2, "workers": 1, "progress": False, "min_count": 1, "max_n": 4, "bucket": 5_000}
@@ -143,6 +144,15 @@ def test_the_bill_names_the_buckets_that_are_reached(planted_file, capsys):
     assert f"V and U take ({n_rows:,} + 2 x {n_words:,}) x 16 x 4 bytes" in said
 
 
+def test_ngrams_that_do_not_fit_into_memory_are_refused_before_they_are_made(planted_file, monkeypatch):
+    monkeypatch.setattr(run, "available_memory", lambda: 100_000_000)
+    monkeypatch.setattr(driver, "composition_of", None)
+    with pytest.raises(
+        ConfigError, match=r"to find \d+ n-grams of 56 words among 50,000,000 buckets takes 200 MB, but"
+    ):
+        fastw2v.train(planted_file, **QUICK | {"bucket": 50_000_000})
+
+
 # ------------------------------------------------------------------------------------------------------ init_from
 
 
@@ -166,16 +176,67 @@ def test_kept_words_keep_their_vectors(planted_file):
     assert "different" in union
 
 
-def test_other_ngrams_are_refused(planted_file):
+def test_a_run_starts_from_vectors_that_were_changed(planted_file, tmp_path):
+    """Also where n-grams of a word had no row, or several rows that are one here."""
     first = fastw2v.train(planted_file, **QUICK)
-    for name, value, theirs in (("min_n", 2, 3), ("max_n", 5, 4), ("bucket", 5_001, 5_000)):
-        told = f"{name} is {value}, but init_from has {theirs}: give {name}={theirs}, or max_n=0 to train words alone"
-        with pytest.raises(ConfigError, match=told):
-            fastw2v.train(planted_file, init_from=first, **QUICK | {name: value})
+    still = {"alpha": 1e-12, "min_alpha": 0.0, "epochs": 1}
+    known, new = first.words[3], ["qqqqqq", first.words[5] + "qq"]
+    given = np.random.default_rng(0).normal(size=(3, 10)).astype(np.float32)
+    added = copy.deepcopy(first)
+    added.add_vectors([known, *new], given, replace=True)
+    scaled = copy.deepcopy(first)
+    scaled.init_sims(replace=True)
+    for source in (added, scaled):
+        source.save(tmp_path)
+        for init_from in (source, tmp_path):
+            e = fastw2v.train(planted_file, init_from=init_from, keep_words=True, **QUICK | still)
+            np.testing.assert_allclose(e[list(source.words)], source.vectors, rtol=0, atol=1e-5)
+            np.testing.assert_allclose(e.vectors, composed(e), rtol=0, atol=1e-5)
+
+
+def test_other_ngrams_are_refused(planted_file, monkeypatch):
+    first = fastw2v.train(planted_file, **QUICK)
     plain = fastw2v.train(planted_file, **QUICK | {"max_n": 0})
     assert plain.subwords is None
-    with pytest.raises(ConfigError, match="init_from has no subwords, but max_n is 4"):
+    monkeypatch.setattr(driver, "opened", None)  # It is known before the corpus is read.
+    had = r"init_from has n-grams with min_n=3, max_n=4, bucket=5000, but this run has"
+    for change, has in (
+        ({"min_n": 2}, "min_n=2, max_n=4, bucket=5000: make them equal"),
+        ({"max_n": 5}, "min_n=3, max_n=5, bucket=5000: make"),
+        ({"bucket": 5_001}, "min_n=3, max_n=4, bucket=5001: make"),
+        ({"mode": "floret", "hash_count": 2}, "min_n=3, max_n=4, bucket=5000, hash_count=2, mode='floret': make"),
+    ):
+        with pytest.raises(ConfigError, match=f"{had} {has}"):
+            fastw2v.train(planted_file, init_from=first, **QUICK | change)
+    with pytest.raises(ConfigError, match="init_from has no n-grams, but this run has min_n=3, max_n=4, bucket=5000: "):
         fastw2v.train(planted_file, init_from=plain, **QUICK)
+
+
+@pytest.mark.parametrize("mode", [{}, {"mode": "floret", "hash_count": 2}])
+def test_given_vectors_give_the_defaults_of_ngrams(planted_file, tmp_path, mode):
+    first = fastw2v.train(planted_file, **QUICK | {"min_n": 2, "bucket": 700} | mode)
+    few = {"epochs": 1, "workers": 1, "progress": False, "min_count": 1}
+    second = fastw2v.train(planted_file, init_from=first, max_n=4, **few)
+    assert second.subwords.ngrams == first.subwords.ngrams
+    assert second.vector_size == 10
+
+
+@pytest.mark.parametrize("name", ["min_n", "bucket"])
+def test_options_of_ngrams_without_subwords_are_doubtful(planted_file, name):
+    with pytest.warns(FastW2VWarning, match=f"{name} has no effect without subwords: give max_n=6"):
+        fastw2v.train(planted_file, **{name: 2}, epochs=1, workers=1, progress=False, min_count=1)
+
+
+def test_ngrams_that_are_left_out_are_told(planted_file, tmp_path):
+    first = fastw2v.train(planted_file, **QUICK)
+    few = {"epochs": 2, "workers": 1, "progress": False, "min_count": 1}
+    with pytest.warns(
+        FastW2VWarning, match=r"n-grams of init_from are left out.*max_n=4 to train them too, or max_n=0"
+    ):
+        e = fastw2v.train(planted_file, init_from=first, output=tmp_path, callbacks=[lambda p, e: True], **few)
+    assert e.subwords is None
+    e = fastw2v.train(planted_file, output=tmp_path, resume=True, progress=False)
+    assert e.subwords is None
 
 
 def test_words_alone_start_from_composed_vectors(planted_file):
@@ -183,16 +244,6 @@ def test_words_alone_start_from_composed_vectors(planted_file):
     still = {"alpha": 1e-12, "min_alpha": 0.0, "epochs": 1, "max_n": 0}
     words = fastw2v.train(planted_file, init_from=first, **QUICK | still)
     np.testing.assert_allclose(words.vectors, first.vectors, rtol=0, atol=1e-6)
-
-
-def test_subwords_that_may_be_forgotten_are_doubtful(planted_file):
-    first = fastw2v.train(planted_file, **QUICK)
-    plain = {name: value for name, value in QUICK.items() if name not in ("max_n", "bucket")}
-    with pytest.warns(FastW2VWarning, match="init_from has subwords, but this run has none: give max_n=4 to train"):
-        fastw2v.train(planted_file, init_from=first, **plain)
-    for name in ("min_n", "bucket"):
-        with pytest.warns(FastW2VWarning, match=f"{name} has no effect without subwords: give max_n=6"):
-            fastw2v.train(planted_file, **plain | {name: 2})
 
 
 def test_files_of_subwords_go_with_their_model(planted_file, tmp_path):

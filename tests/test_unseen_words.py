@@ -392,14 +392,6 @@ def test_info_describes_the_subwords(ours, folder, capsys):
     }
 
 
-def test_info_describes_the_subwords_of_a_file(ours, tmp_path, capsys):
-    ours.export(tmp_path / "m.bin", space="_")
-    assert main(["info", str(tmp_path / "m.bin"), "--json"]) == 0
-    record = json.loads(capsys.readouterr().out)["subwords"]
-    assert (record["min_n"], record["max_n"], record["bucket"]) == (5, 7, 200_000)
-    assert record["rows"] == len(ours) + 200_000
-
-
 def test_a_map_of_given_words(ours, monkeypatch):
     drawn = []
     monkeypatch.setattr("fastw2v.vectors.exchange.draw_map", lambda *arguments: drawn.append(arguments))
@@ -466,6 +458,22 @@ def test_vectors_of_length_one_leave_unseen_words_as_they_are(ours):
     np.testing.assert_allclose(np.linalg.norm(e.vectors, axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(e["walkings"], ours["walkings"])
     assert e.similarity("walkings", "walk") == pytest.approx(ours.similarity("walkings", "walk"), rel=1e-5)
+
+
+def test_info_of_a_fasttext_model_tells_its_ngrams(ours, tmp_path, capsys):
+    ours.export(tmp_path / "x.bin", space="_")
+    assert main(["info", str(tmp_path / "x.bin"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["subwords"]
+    assert told == {
+        "mode": "fasttext",
+        "min_n": 5,
+        "max_n": 7,
+        "bucket": 200_000,
+        "rows": 200_044,
+        "buckets_reached": 200_000,
+        "share_of_buckets": 1.0,
+        "MB": 11.2,
+    }
 
 
 def test_exported_vectors_are_the_composed_ones(ours, tmp_path):

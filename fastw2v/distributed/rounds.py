@@ -38,6 +38,7 @@ from ..training.run import (
     Run,
     begin,
     checkpoint_named,
+    doubt_words_alone,
     given_options,
     mean_loss,
     metadata_of,
@@ -131,6 +132,7 @@ def train_nodes(
         )
     with sigterm_raises(), output_folder(run.output) as folder, ExitStack() as stack:
         state, explicit, config = run.start(folder, explicit)
+        doubt_words_alone(run, state, explicit)
         asked = {
             name: getattr(config, name) if name in explicit or state else None for name in ("min_count", "max_vocab")
         }

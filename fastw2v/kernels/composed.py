@@ -65,11 +65,15 @@ def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: ND
     its vector by less than ``copies - 1/2`` gradients. So at most ``copies`` of them are one word, or many words that
     are nearly the same one. The measurements behind this are in ``bench/NOTES.md``.
 
+    Rows with the same number in ``met`` count as one, so a word of many thousand parts counts against itself, and
+    against the words after it. Then a tile has one centre. It always has one: the first word fits.
+
     Args:
         model: the parts of all words.
         words: int32 ``(n,)``, n >= 1.
         copies: see `records.Tiling`.
-        met: int32 ``(ROW_BUCKETS,)``, no element above ``base``; afterwards none is above ``base + n``.
+        met: int32 ``(ROW_BUCKETS,)``, no element above ``base``; afterwards none is above ``base + n``, except after
+            words of many thousand parts.
         base: an element that is this or less counts as 0. So nothing has to be cleared between tiles.
     """
     most = np.float32(copies) - np.float32(0.5)
@@ -81,5 +85,5 @@ def fitting_centres(model: Model, words: NDArray[np.int32], copies: int, met: ND
             put(met, bucket, before + 1)
             moved += at(model.part_shares, k) * np.float32(before - base)
         if moved > most:
-            return i
+            return max(i, 1)
     return len(words)

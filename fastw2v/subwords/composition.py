@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 
 from ..kernels._jit import jit
 from ..kernels.sampling import GAMMA, MIX_1, MIX_2, SHIFT_27, SHIFT_30, SHIFT_31
+from .ngrams import Ngrams
+
+NUMBERED_AT_ONCE = 1 << 20
+# Of `composing_bytes`, as measured:
+BYTES_PER_PART, BYTES_PER_REACHED, BYTES_PER_RAW_WORD = 20, 64, 120
 
 
 class Composition(NamedTuple):
@@ -102,6 +107,65 @@ def merge_rows(
     return n
 
 
+@jit()
+def largest_crowd(
+    offsets: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    shares: NDArray[np.float32],
+    kept: NDArray[np.float64],
+    met: NDArray[np.float64],
+) -> float:
+    """Return the largest sum over the parts of a word of their shares times how often their rows are met.
+
+    Args:
+        offsets: see `Composition`.
+        rows: likewise.
+        shares: likewise.
+        kept: float64 ``(n_words,)``, how often each word is a centre.
+        met: float64 ``(n_rows,)``, zeros; how often each row is met is written there.
+    """
+    for w in range(len(kept)):
+        for k in range(offsets[w], offsets[w + 1]):
+            met[rows[k]] += kept[w]
+    largest = 0.0
+    for w in range(len(kept)):
+        crowd = 0.0
+        for k in range(offsets[w], offsets[w + 1]):
+            crowd += shares[k] * met[rows[k]]
+        largest = max(largest, crowd)
+    return largest
+
+
+def number_rows(rows: NDArray[np.int64], n_given: int) -> NDArray[np.int64]:
+    """Replace rows by their places among the distinct ones, in place, and return these, ascending.
+
+    Args:
+        rows: int64, each below ``n_given``.
+        n_given: rows that there may be.
+    """
+    place = np.zeros(n_given, np.int32)
+    place[rows] = 1
+    reached = np.flatnonzero(place)
+    place[reached] = np.arange(len(reached), dtype=np.int32)
+    for start in range(0, len(rows), NUMBERED_AT_ONCE):
+        block = slice(start, start + NUMBERED_AT_ONCE)
+        rows[block] = place[rows[block]]
+    return reached
+
+
+def composing_bytes(n_words: int, n_parts: int, ngrams: Ngrams) -> int:
+    """Return about how many bytes `ngrams.rows_of_words` and `compose_vocabulary` take at most, results included.
+
+    Args:
+        n_words: words of the vocabulary.
+        n_parts: see `ngrams.count_parts`.
+        ngrams: which n-grams they have.
+    """
+    n_given = ngrams.bucket + n_words * ngrams.own_rows
+    reached = min(n_parts, n_given)
+    return BYTES_PER_PART * n_parts + 4 * n_given + BYTES_PER_REACHED * reached + BYTES_PER_RAW_WORD * n_words
+
+
 def compose_vocabulary(
     starts: NDArray[np.int64],
     rows: NDArray[np.int64],
@@ -119,31 +183,29 @@ def compose_vocabulary(
         own_rows: whether the first n_words rows are those of the words; else all rows are those of buckets.
     """
     n_own = len(counts) if own_rows else 0
-    n_given = n_own + n_buckets
-    signs, sums = np.zeros(n_given, np.uint64), np.zeros(n_given, np.float64)
+    reached = number_rows(rows, n_own + n_buckets)  # words first
+    signs, sums = np.zeros(len(reached), np.uint64), np.zeros(len(reached), np.float64)
     sign_rows(starts, rows, signs)
     count_rows(starts, rows, counts, sums)
-    reached = np.flatnonzero(np.bincount(rows, minlength=n_given))  # words first
-    _, first, merged = np.unique(signs[reached], return_index=True, return_inverse=True)
+    _, first, merged = np.unique(signs, return_index=True, return_inverse=True)
     # The first row of those that are merged decides: a word's own row keeps its number, the others follow by counts.
     leads = reached[first]
-    order = np.lexsort((leads, -sums[leads], leads >= n_own))
+    order = np.lexsort((leads, -sums[first], leads >= n_own))
     is_word = leads[order] < n_own
     number = np.empty(len(leads), np.int32)
     number[order] = np.where(is_word, leads[order], n_own + np.cumsum(~is_word) - 1)
-    row_of = np.zeros(n_given, np.int32)
-    row_of[reached] = number[merged]
+    row_of = number[merged]
     n_rows = n_own + int(np.count_nonzero(~is_word))
     offsets, shares = np.empty(len(counts) + 1, np.int64), np.empty(len(rows), np.float32)
     n_parts = merge_rows(starts, rows, row_of, offsets, shares)
-    buckets = reached[reached >= n_own]
+    is_bucket = reached >= n_own
     return Composition(
         n_rows,
         offsets,
         rows[:n_parts].astype(np.int32),
         shares[:n_parts].copy(),
-        (buckets - n_own).astype(np.int32),
-        row_of[buckets],
+        (reached[is_bucket] - n_own).astype(np.int32),
+        row_of[is_bucket],
     )
 
 
@@ -159,6 +221,5 @@ def crowd_of(composition: Composition, kept: NDArray[np.float64]) -> float:
     """
     if not kept.any() or not len(composition.rows):
         return 1.0
-    word = np.repeat(np.arange(len(kept)), np.diff(composition.offsets))
-    met = np.bincount(composition.rows, (kept / kept.sum())[word])  # How likely a kept token has a row.
-    return float(np.bincount(word, composition.shares * met[composition.rows]).max())
+    likely, met = kept / kept.sum(), np.zeros(composition.n_rows, np.float64)
+    return float(largest_crowd(composition.offsets, composition.rows, composition.shares, likely, met))

@@ -10,7 +10,7 @@ n-grams that share a bucket seldom share all of them, and a table of 50,000 rows
 ``min_n`` of 1, ``<`` and ``>`` alone are n-grams too, as in spaCy, which makes the vectors; in floret they are not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,8 @@ from ..kernels._jit import jit
 
 #: The largest value of each field of `Ngrams`.
 LARGEST = {"min_n": 50, "max_n": 50, "bucket": 100_000_000, "hash_count": 4}
+#: How many words, and rows of theirs, are made at once where all are not needed together.
+WORDS_AT_ONCE, PARTS_AT_ONCE = 4_096, 1 << 20
 #: What floret's MurmurHash3 starts with: the offset of FNV-1a, as it happens.
 FLORET_SEED = 2_166_136_261
 FNV_OFFSET, FNV_PRIME = np.uint32(2_166_136_261), np.uint32(16_777_619)
@@ -200,6 +202,31 @@ def ngram_buckets(
         if not fills:
             rows = np.empty(n, np.int64)
     return rows
+
+
+def count_parts(words: Sequence[str] | Sequence[bytes], ngrams: Ngrams) -> NDArray[np.int64]:
+    """Return how many rows `rows_of_words` gives for each word, without making them; sometimes a few too many.
+
+    Args:
+        words: the words; of bytes there are at least as many as of characters.
+        ngrams: which n-grams they have.
+    """
+    lengths = np.fromiter(map(len, words), np.int64, len(words)) + 2
+    # A word has one n-gram of each size at each place where it fits: m + (m - 1) + ... of them, m at the smallest size.
+    most = np.maximum(lengths - ngrams.min_n + 1, 0)
+    sizes = np.minimum(most, ngrams.max_n - ngrams.min_n + 1)
+    n_ngrams: NDArray[np.int64] = sizes * most - sizes * (sizes - 1) // 2
+    return n_ngrams + 1 if ngrams.own_rows else (n_ngrams + 1) * ngrams.hash_count
+
+
+def blocks_of(words: Sequence[str] | Sequence[bytes], ngrams: Ngrams) -> Iterator[slice]:
+    """Yield slices of words whose rows are made at once: few words, if they are long."""
+    start = 0
+    while start < len(words):
+        ends = np.cumsum(count_parts(words[start : start + WORDS_AT_ONCE], ngrams))
+        n = max(1, int(np.searchsorted(ends, PARTS_AT_ONCE, side="right")))
+        yield slice(start, start + n)
+        start += n
 
 
 def rows_of_words(

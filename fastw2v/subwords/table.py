@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels._jit import jit
-from .ngrams import Ngrams, check_ngrams, rows_of_words
-
-WORDS_AT_ONCE = 4_096
+from .ngrams import Ngrams, blocks_of, check_ngrams, rows_of_words
 
 
 @jit()
@@ -81,9 +79,8 @@ class Subwords(NamedTuple):
         known = np.zeros(len(words), np.int64)
         rows = self.rows.view(np.ndarray)
         rows.flags.writeable = False  # So that the kernel is compiled once.
-        for start in range(0, len(words), WORDS_AT_ONCE):
-            part, block = words[start : start + WORDS_AT_ONCE], slice(start, start + WORDS_AT_ONCE)
-            offsets, buckets = rows_of_words(part, self.ngrams, own_rows=False)
+        for block in blocks_of(words, self.ngrams):
+            offsets, buckets = rows_of_words(words[block], self.ngrams, own_rows=False)
             sum_rows(offsets, buckets, self.buckets, self.bucket_rows, rows, vectors[block], known[block])
             vectors[block] /= np.maximum(np.diff(offsets), 1)[:, None]
         return vectors, known

@@ -31,15 +31,17 @@ from ..text.walks import check_walks, check_words, corpus_of_walks, doubt_sparse
 from .callbacks import Callback, Progress
 from .checkpoint import DIFFERED, Checkpoints, State, differences
 from .finite import Watch
-from .replica import Replica, composition_of
+from .replica import Replica, composition_of, ngrams_of
 from .run import (
     Run,
     announce,
     begin,
+    check_composing,
     check_memory,
     check_names,
-    check_subwords,
     checkpoint_named,
+    doubt_no_subwords,
+    doubt_words_alone,
     given_options,
     mean_loss,
     metadata_of,
@@ -85,7 +87,8 @@ def train(
         checkpoint_every: minutes between two checkpoints in ``output``; there is also one at the end of each epoch.
         init_from: embeddings, or their model folder, for a new run to start from. Words in both vocabularies start
             with their rows of V and, if there is one, of U; other rows start as usual. They give the default of
-            ``vector_size``.
+            ``vector_size`` and, with ``max_n``, those of ``min_n``, ``bucket``, ``mode`` and ``hash_count``. To train
+            n-grams, these must be the same.
         keep_words: keep all words of ``init_from`` too. The vocabulary is then the union of theirs and the text's, and
             counts are added. The most frequent word comes first. Of words with equal counts, those of ``init_from``
             come first, in their order. Words that the text lacks keep their rows of V. They are drawn as noise words by
@@ -124,8 +127,9 @@ def train(
     TrainConfig(**explicit)  # It raises before anything is touched.
     with sigterm_raises(), output_folder(output) as folder, ExitStack() as stack:
         state, explicit, config = run.start(folder, explicit)
+        doubt_words_alone(run, state, explicit)
         if state is None:
-            check_subwords(config, explicit, run.vectors)
+            doubt_no_subwords(explicit)
         asked = {
             name: getattr(config, name) if name in explicit or state else None for name in ("min_count", "max_vocab")
         }
@@ -242,6 +246,7 @@ def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state
     total, done = n_tokens * config.epochs, begin(run, corpus, config, state, sizes)
     if state is not None and done == total:
         return state.embeddings
+    check_composing(corpus.vocab.words, ngrams_of(config))
     composition = composition_of(corpus.vocab, config)
     announce(corpus, config, run.progress, saved=folder is not None, composition=composition)
     trim_memory()  # This gives back the memory that reading the corpus took.

@@ -27,6 +27,7 @@ from .finite import all_finite
 SPANS_PER_WORKER = 16  # Per chunk; with short spans, the others wait only briefly for the last one.
 DRAWN_ROWS = 1_024  # Rows that are initialised at once; few rows need little memory beside V and U.
 COPIED_ROWS = 65_536  # Rows that are copied from other vectors at once.
+ROUNDING = 1e-5  # Largest difference, relative to a vector, between two sums of the same rows.
 BYTES_PER_WORD = 52  # At most, beside V and U: tables of noise words and subsampling (12), and their inputs.
 BYTES_PER_NAME = 176  # Of a word that is a number: string, place in the index, count, and twice that in counting.
 
@@ -56,34 +57,21 @@ def ngrams_of(config: TrainConfig) -> Ngrams | None:
     return Ngrams(config.min_n, config.max_n, config.bucket, hash_count) if config.max_n else None
 
 
-def check_same_ngrams(config: TrainConfig, given: Ngrams | None) -> None:
-    """Raise unless given vectors have the n-grams that a run will train.
+def check_same_ngrams(source: Subwords | None, ngrams: Ngrams | None) -> None:
+    """Raise `ConfigError` unless a run with these n-grams can start from the rows of ``source``."""
+    if ngrams is None or (source is not None and source.ngrams == ngrams):
+        return
 
-    Args:
-        config: the options of the run, which has subwords.
-        given: the n-grams of the vectors; None if they have no subwords.
+    def shown(which: Ngrams) -> str:
+        options = which._asdict() if which.hash_count else dict(zip(which._fields, which[:3], strict=False))
+        floret = [option("mode", "floret")] * (which.hash_count > 0)
+        return ", ".join([*(option(name, value) for name, value in options.items()), *floret])
 
-    Raises:
-        ConfigError: the n-grams differ.
-    """
-    ngrams, alone = ngrams_of(config), f"{option('max_n', 0)} to train words alone"
-    if given is None:
-        raise ConfigError(
-            f"{option('init_from')} has no subwords, but {option('max_n')} is {config.max_n}: give vectors with the "
-            f"same n-grams, or {alone}"
-        )
-    assert ngrams is not None
-    if given.own_rows != ngrams.own_rows:
-        theirs = "fasttext" if given.own_rows else "floret"
-        raise ConfigError(
-            f"{option('init_from')} was trained with {option('mode', theirs)}: give it for this run too, or {alone}"
-        )
-    for name, of_run, of_given in zip(Ngrams._fields, ngrams, given, strict=True):
-        if of_run != of_given:
-            raise ConfigError(
-                f"{option(name)} is {of_run}, but {option('init_from')} has {of_given}: give "
-                f"{option(name, of_given)}, or {alone}"
-            )
+    has = "no n-grams" if source is None else f"n-grams with {shown(source.ngrams)}"
+    raise ConfigError(
+        f"{option('init_from')} has {has}, but this run has {shown(ngrams)}: make them equal, or train without n-grams "
+        f"({option('max_n', 0)})"
+    )
 
 
 def composition_of(vocab: Vocab, config: TrainConfig) -> Composition | None:
@@ -263,7 +251,8 @@ class Replica:
             source_rows: the same words as rows of ``source``.
         """
         assert self.composition is not None
-        assert source.subwords is not None  # `check_same_ngrams` refuses such vectors.
+        check_same_ngrams(source.subwords, self.ngrams)
+        assert source.subwords is not None
         V, columns = self.model.V, self.model.vector_size
         here, there = self.composition, source.subwords
         _, ours, theirs = np.intersect1d(here.buckets, there.buckets, assume_unique=True, return_indices=True)
@@ -276,6 +265,30 @@ class Replica:
             block = slice(start, start + COPIED_ROWS)
             np.add.at(V[:, :columns], targets[block], there.rows[sources[block]])
         V /= np.maximum(counts, 1)[:, None].astype(np.float32)
+        if there.ngrams.own_rows:
+            self._compose_to(source, rows, source_rows)
+
+    def _compose_to(self, source: Embeddings, rows: NDArray[np.int64], source_rows: NDArray[np.int64]) -> None:
+        """Change the rows of words so that their vectors are those of ``source``.
+
+        These may have been changed after the training, or n-grams that share a row here may have several there.
+
+        Args:
+            source: the given embeddings.
+            rows: words that both have, as rows of U here.
+            source_rows: the same words as rows of ``source``.
+        """
+        assert self.composition is not None
+        V, columns, offsets = self.model.V, self.model.vector_size, self.composition.offsets
+        H: Any = aligned_zeros(min(len(rows), COPIED_ROWS), columns, np.float32)
+        for start in range(0, len(rows), COPIED_ROWS):
+            words, wanted = rows[start : start + COPIED_ROWS], source.vectors[source_rows[start : start + COPIED_ROWS]]
+            compose(self.model, words.astype(np.int32), H)
+            with np.errstate(over="ignore", invalid="ignore"):  # The caller checks that the rows are finite.
+                change = wanted - H[: len(words), :columns]
+                wrong = ~(np.abs(change).max(axis=1) <= ROUNDING * np.abs(wanted).max(axis=1))
+                share = self.composition.shares[offsets[words]]  # A word's own row is its first part.
+                V[words[wrong], :columns] += change[wrong] / share[wrong, None]
 
     def has_rows_of(self, saved: Embeddings) -> bool:
         """Return whether the rows of V belong to the same words and n-grams as those of saved embeddings."""

@@ -29,7 +29,8 @@ from ..kernels.sampling import expected_kept, keep_thresholds
 from ..kernels.simd import features_digest, host_cpu
 from ..machine import available_memory, usable_cores, versions
 from ..screen import counted, printable, say
-from ..subwords.composition import Composition
+from ..subwords.composition import Composition, composing_bytes
+from ..subwords.ngrams import Ngrams, count_parts
 from ..text.corpus import Corpus
 from .callbacks import Callback, Hook, Progress, hooks_of
 from .checkpoint import (
@@ -43,7 +44,7 @@ from .checkpoint import (
     read_state,
     unfinished,
 )
-from .replica import check_same_ngrams, memory_bill
+from .replica import check_same_ngrams, memory_bill, ngrams_of
 
 FEW_TAKEN = 10  # A remark becomes a warning if fewer than one word in this many starts from given vectors.
 
@@ -128,7 +129,7 @@ class Run:
             else:
                 doubt(text)
         if state is None and self.vectors is not None:
-            explicit = {"vector_size": self.vectors.vector_size} | explicit
+            explicit = {"vector_size": self.vectors.vector_size} | _options_of_ngrams(self.vectors, explicit) | explicit
         config = TrainConfig(**explicit)
         if state is None:
             if self.vectors is not None and self.vectors.vector_size != config.vector_size:
@@ -136,6 +137,8 @@ class Run:
                     f"{option('vector_size')} is {config.vector_size}, but {option('init_from')} has vectors "
                     f"of {self.vectors.vector_size}: make them equal"
                 )
+            if self.vectors is not None:
+                check_same_ngrams(self.vectors.subwords, ngrams_of(config))
             if self.keep_words and self.vectors is None:
                 raise ConfigError(
                     f"{option('keep_words', True)} needs {option('init_from')}, whose words it keeps: {self.output} "
@@ -169,28 +172,36 @@ class Run:
         return state, explicit, replace(state.config, **changed)
 
 
-def check_subwords(config: TrainConfig, explicit: Mapping[str, Any], vectors: Embeddings | None) -> None:
-    """Raise if a new run and the vectors that it starts from have different n-grams; warn if it may lack subwords.
+def _options_of_ngrams(source: Embeddings, explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the n-grams of given vectors, if the caller's options ask for n-grams and agree."""
+    if source.subwords is None or not explicit.get("max_n"):
+        return {}
+    min_n, max_n, bucket, hash_count = source.subwords.ngrams
+    options: dict[str, Any] = {"min_n": min_n, "max_n": max_n, "bucket": bucket}
+    options |= {"mode": "floret", "hash_count": hash_count} if hash_count else {"mode": "fasttext", "hash_count": 1}
+    return options if all(explicit.get(name, value) == value for name, value in options.items()) else {}
+
+
+def doubt_words_alone(run: Run, state: State | None, explicit: Mapping[str, Any]) -> None:
+    """Warn if a new run leaves out the n-grams of the vectors that it starts from, and nobody asked for that.
 
     Args:
-        config: the options of the run.
+        run: its arguments.
+        state: the run to resume; None for a new one.
         explicit: the options that the caller gave.
-        vectors: the given vectors, or None.
-
-    Raises:
-        ConfigError: the n-grams differ.
     """
-    given = None if vectors is None or vectors.subwords is None else vectors.subwords.ngrams
-    if config.max_n and vectors is not None:
-        check_same_ngrams(config, given)
-    if "max_n" in explicit:
-        return
-    if given is not None:
+    if state is None and run.vectors is not None and run.vectors.subwords is not None and "max_n" not in explicit:
         doubt(
-            f"{option('init_from')} has subwords, but this run has none: give {option('max_n', given.max_n)} to train "
-            f"them, or {option('max_n', 0)} if words alone are meant"
+            f"the n-grams of {option('init_from')} are left out, so other words will have no vectors: give "
+            f"{option('max_n', run.vectors.subwords.ngrams.max_n)} to train them too, or {option('max_n', 0)} for "
+            "words alone"
         )
-    elif name := next((name for name in ("min_n", "bucket") if name in explicit), None):
+
+
+def doubt_no_subwords(explicit: Mapping[str, Any]) -> None:
+    """Warn if the caller's options of a new run describe n-grams, but subwords are off."""
+    name = next((name for name in ("min_n", "bucket") if name in explicit), None)
+    if name and "max_n" not in explicit:
         doubt(f"{option(name)} has no effect without subwords: give {option('max_n', 6)} to turn them on, or omit it")
 
 
@@ -366,6 +377,25 @@ def check_memory(
     copied = saved and not goes_into_page_cache(matrices, None if free is None else free - need)
     copies = f", and V and U again while a checkpoint is written, {matrices / 1e6:,.0f} MB, if free then" * copied
     say(progress, f"memory: {bill}{copies}; ids stay on disk")
+
+
+def check_composing(words: Sequence[str], ngrams: Ngrams | None) -> None:
+    """Raise if less memory is free than it takes to find the n-grams of all words, which is given back afterwards.
+
+    Raises:
+        ConfigError: less is free.
+    """
+    free = available_memory()
+    if ngrams is None or free is None:
+        return
+    n_parts = int(count_parts(words, ngrams).sum())
+    need = composing_bytes(len(words), n_parts, ngrams)
+    if need > free:
+        raise ConfigError(
+            f"to find {n_parts:,} n-grams of {counted(len(words), 'word')} among {counted(ngrams.bucket, 'bucket')} "
+            f"takes {need / 1e6:,.0f} MB, but {free / 1e6:,.0f} MB are free: lower {option('max_n')}, "
+            f"{option('max_vocab')} or {option('bucket')}"
+        )
 
 
 def _check_threads(workers: int, progress: bool) -> None:

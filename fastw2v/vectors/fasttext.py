@@ -18,7 +18,7 @@ from ..errors import ConfigError, FormatError, python_option
 from ..files.arrays import first_not_finite
 from ..machine import usable_cores
 from ..screen import counted, printable
-from ..subwords.ngrams import Ngrams, check_ngrams, rows_of_raw_words
+from ..subwords.ngrams import Ngrams, blocks_of, check_ngrams, rows_of_raw_words
 from ..subwords.table import Subwords
 from ..vocab import COUNT_DIGITS
 from .fasttext_rows import ENTRY_BYTES, add_rows, find_entries
@@ -33,7 +33,6 @@ ARGUMENTS = struct.Struct("<12id")
 SIZES = struct.Struct("<3i2q")  # entries, words, labels, tokens, size of the index of a pruned dictionary
 SHAPE = struct.Struct("<?2q")  # whether the matrix is quantised, rows, columns
 BLOCK_BYTES = 1 << 20
-WORDS_AT_ONCE = 4_096
 _AGAIN = "copy or download it again"
 
 
@@ -181,16 +180,15 @@ def composed(raw: list[bytes], ngrams: Ngrams, matrix: NDArray[np.float32], firs
             f"there is no memory for {len(raw):,} vectors of {matrix.shape[1]} numbers: give {python_option('limit')}"
         ) from None
 
-    def compose(start: int) -> None:
-        stop = min(start + WORDS_AT_ONCE, len(raw))
-        starts, buckets = rows_of_raw_words(raw[start:stop], ngrams, own_rows=False)
-        sums = vectors[start:stop]
-        sums[:] = matrix[start:stop]
+    def compose(block: slice) -> None:
+        starts, buckets = rows_of_raw_words(raw[block], ngrams, own_rows=False)
+        sums = vectors[block]
+        sums[:] = matrix[: len(raw)][block]
         add_rows(starts, buckets + first_bucket, matrix, sums)
         sums /= (np.diff(starts) + 1).astype(np.float32)[:, None]
 
     with ThreadPoolExecutor(usable_cores(), thread_name_prefix="fastw2v-compose") as pool:
-        list(pool.map(compose, range(0, len(raw), WORDS_AT_ONCE)))
+        list(pool.map(compose, blocks_of(raw, ngrams)))
     return vectors
 
 

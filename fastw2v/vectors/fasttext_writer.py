@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ..errors import FormatError, option
 from ..files.arrays import first_not_finite
 from ..screen import printable
-from ..subwords.ngrams import rows_of_words
+from ..subwords.ngrams import WORDS_AT_ONCE, blocks_of, rows_of_words
 from ..subwords.table import Subwords
-from .fasttext import ARGUMENTS, CBOW, MAGIC, NEGATIVE, SHAPE, SIZES, SKIP_GRAM, VERSIONS, WORDS_AT_ONCE, Arguments
+from .fasttext import ARGUMENTS, CBOW, MAGIC, NEGATIVE, SHAPE, SIZES, SKIP_GRAM, VERSIONS, Arguments
 from .fasttext_rows import add_rows
 from .matrix import Origin
 
@@ -139,14 +139,14 @@ def _write_rows(file: BinaryIO, blocks: Iterator[NDArray[np.float32]]) -> None:
 
 def _own_rows(words: Sequence[str], vectors: NDArray[np.float32], subwords: Subwords) -> Iterator[NDArray[np.float32]]:
     """Yield the rows that belong to the words themselves, a block at a time."""
-    for start in range(0, len(words), WORDS_AT_ONCE):
-        wanted = vectors[start : start + WORDS_AT_ONCE]
-        starts, buckets = rows_of_words(words[start : start + WORDS_AT_ONCE], subwords.ngrams, own_rows=False)
+    for block in blocks_of(words, subwords.ngrams):
+        wanted = vectors[block]
+        starts, buckets = rows_of_words(words[block], subwords.ngrams, own_rows=False)
         sums = np.zeros(wanted.shape, np.float32)
         add_rows(starts, subwords.rows_of(buckets), subwords.rows, sums)
         parts = (np.diff(starts) + 1).astype(np.float32)[:, None]
         rows = np.zeros(wanted.shape, np.float32)
-        trained = subwords.rows[start : start + len(wanted)]
+        trained = subwords.rows[block]
         rows[: len(trained)] = trained
         with np.errstate(over="ignore", invalid="ignore"):  # The caller checks that the rows are finite.
             largest = np.maximum(np.abs(wanted).max(axis=1), (np.abs(rows) / parts).max(axis=1))
