@@ -91,8 +91,8 @@ def test_the_program_is_one_of_gensim_with_the_same_neighbours(workplace, progra
     assert purity(names_after(program, ours=False)["wv"]) > 0.9
 
 
-def test_there_are_ten_programs():
-    assert len(PROGRAMS) == 10
+def test_there_are_twelve_programs():
+    assert len(PROGRAMS) == 12
 
 
 @pytest.mark.parametrize("name", ["load_word2vec_format", "save_word2vec_format"])

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import TrainConfig
 from ..embeddings import Embeddings, load
 from ..errors import ConfigError, FolderError, FormatError, doubt
 from ..files.places import local_path
 from ..screen import printable
-from ..subwords.ngrams import Ngrams, check_ngrams, rows_of_words
+from ..subwords.ngrams import Ngrams, rows_of_words
 from ..subwords.table import Subwords
 from ..training.replica import Replica, composition_of, ngrams_of
 from ..vectors.lookup import read_only
@@ -45,11 +46,10 @@ class FastTextKeyedVectors(KeyedVectors):
         self, vector_size: int, min_n: int, max_n: int, bucket: int, count: int = 0, dtype: Any = np.float32
     ) -> None:
         super().__init__(vector_size, count, dtype)
-        if has_ngrams(min_n, max_n, bucket):
-            ngrams = Ngrams(max(min_n, 1), max_n, bucket)
-            check_ngrams(ngrams)
-            none = np.zeros(0, np.int32)
-            self.subwords = Subwords(ngrams, read_only(np.zeros((0, self.vector_size), np.float32)), none, none)
+        ngrams = _ngrams(min_n, max_n, bucket)
+        if ngrams is not None:
+            none, rows = np.zeros(0, np.int32), np.zeros((0, self.vector_size), np.float32)
+            self.subwords = Subwords(ngrams, read_only(rows), none, none)
 
     _table: NDArray[np.float32] | None = None  # Made by `vectors_ngrams`,
     _table_of: Subwords | None = None  # from these rows.
@@ -111,11 +111,17 @@ class FastTextKeyedVectors(KeyedVectors):
         return self.get_mean_vector(sentence)
 
 
-def has_ngrams(min_n: Any, max_n: Any, bucket: Any) -> bool:
-    """Return whether words have n-grams; what is no number is left to the check of the options."""
-    if not all(isinstance(each, Integral) for each in (min_n, max_n, bucket)):
-        return True
-    return bool(max_n >= max(min_n, 1) and bucket != 0)
+def _options_of(min_n: Any, max_n: Any, bucket: Any) -> dict[str, Any]:
+    """Return the options of `TrainConfig`, which checks them: there, only a ``max_n`` of 0 turns n-grams off."""
+    are_numbers = all(isinstance(each, Integral) for each in (min_n, max_n, bucket))
+    if are_numbers and (max_n < max(min_n, 1) or bucket == 0):
+        return {"max_n": 0}
+    return {"min_n": 1 if min_n == 0 else min_n, "max_n": max_n, "bucket": bucket}
+
+
+def _ngrams(min_n: int, max_n: int, bucket: int) -> Ngrams | None:
+    """Return the n-grams that gensim's arguments choose; None if there are none."""
+    return ngrams_of(TrainConfig(workers=1, **_options_of(min_n, max_n, bucket)))
 
 
 class FastText(Word2Vec):
@@ -210,9 +216,7 @@ class FastText(Word2Vec):
         )
 
     def _ngram_options(self) -> dict[str, Any]:
-        if not has_ngrams(self.min_n, self.max_n, self.bucket):
-            return {"max_n": 0}
-        return {"min_n": 1 if self.min_n == 0 else self.min_n, "max_n": self.max_n, "bucket": self.bucket}
+        return _options_of(self.min_n, self.max_n, self.bucket)
 
     def _started(self, vocab: Vocab, seed: int, before: Embeddings | None = None) -> Embeddings:
         config = replace(self._config(self.alpha, self.min_alpha, self.epochs), seed=seed, workers=1, kernel="pair")
@@ -381,9 +385,6 @@ def ft_ngram_hashes(word: str, minn: int, maxn: int, num_buckets: int) -> list[i
     Raises:
         ConfigError: a size is out of range.
     """
-    if not has_ngrams(minn, maxn, num_buckets):
-        return []
-    ngrams = Ngrams(max(minn, 1), maxn, num_buckets)
-    check_ngrams(ngrams)
-    found: list[int] = rows_of_words([word], ngrams, own_rows=False)[1].tolist()
+    ngrams = _ngrams(minn, maxn, num_buckets)
+    found: list[int] = [] if ngrams is None else rows_of_words([word], ngrams, own_rows=False)[1].tolist()
     return found
