@@ -64,7 +64,7 @@ _ELSEWHERE = {
     "Word2VecVectorizer": "from fastw2v.sklearn import Word2VecVectorizer",
 } | {
     name: f"from fastw2v.gensim import {name}"
-    for name in ("CallbackAny2Vec", "KeyedVectors", "LineSentence", "Word2Vec")
+    for name in ("CallbackAny2Vec", "FastText", "KeyedVectors", "LineSentence", "Word2Vec")
 }  # What stays out, because few programs need it, and how to get it.
 
 __all__ = ["__version__", "distributed", "kernels", "reference", *_MODULE_OF]

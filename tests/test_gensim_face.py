@@ -24,6 +24,7 @@ from fastw2v.gensim import (
     Text8Corpus,
     Word2Vec,
     simple_preprocess,
+    words,
 )
 
 PROGRAMS = sorted((Path(__file__).parent / "gensim_programs").glob("*.py"))
@@ -90,8 +91,8 @@ def test_the_program_is_one_of_gensim_with_the_same_neighbours(workplace, progra
     assert purity(names_after(program, ours=False)["wv"]) > 0.9
 
 
-def test_there_are_ten_programs():
-    assert len(PROGRAMS) == 10
+def test_there_are_twelve_programs():
+    assert len(PROGRAMS) == 12
 
 
 @pytest.mark.parametrize("name", ["load_word2vec_format", "save_word2vec_format"])
@@ -195,10 +196,10 @@ def test_lines_of_text8_are_no_sentences(tmp_path, pack):
 def test_a_reader_is_read_by_the_fast_way_if_that_is_the_same(workplace):
     models = [Word2Vec(of, **QUICK) for of in (LineSentence("corpus.txt"), list(LineSentence("corpus.txt")))]
     np.testing.assert_array_equal(models[0].wv.vectors, models[1].wv.vectors)
-    assert face._checked_source(LineSentence("corpus.txt"), None) == ["corpus.txt"]
+    assert words._checked_source(LineSentence("corpus.txt"), None) == ["corpus.txt"]
     with open("corpus.txt") as file:
         for slow in (LineSentence("corpus.txt", limit=3), LineSentence("corpus.txt", 5), LineSentence(file)):
-            assert not isinstance(face._checked_source(slow, None), list)
+            assert not isinstance(words._checked_source(slow, None), list)
 
 
 def test_a_subclass_of_a_reader_is_iterated(workplace):
@@ -243,7 +244,7 @@ def test_a_generator_is_read_once(sentences):
 
 
 def test_cbow_warns_once(sentences, monkeypatch):
-    monkeypatch.setattr(face, "_warned", set())
+    monkeypatch.setattr(words, "_warned", set())
     with pytest.warns(FastW2VWarning, match="sg=0 asks for CBOW, but fastw2v trains skip-gram: give sg=1") as warned:
         models = [Word2Vec(sentences, **QUICK | {"sg": 0}) for _ in range(2)]
     assert len(warned) == 1
@@ -635,14 +636,14 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=3,
 )
-NAMES = st.sampled_from((*face._OPTIONS, *face._COUNTED, *face._SUMMED, "other"))
+NAMES = st.sampled_from((*words._OPTIONS, *words._COUNTED, *words._SUMMED, "other"))
 
 
 @given(st.dictionaries(NAMES, JSON, max_size=3) | JSON)
 def test_options_of_a_stranger_load_or_are_refused(model, options):
     given = fastw2v.load(model)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(face, "load", lambda place: fastw2v.Embeddings.live(given.vocab, given.vectors, None, found))
+        patch.setattr(words, "load", lambda place: fastw2v.Embeddings.live(given.vocab, given.vectors, None, found))
         found = {"gensim": options}
         try:
             loaded = Word2Vec.load(model)

@@ -14,7 +14,7 @@ import fastw2v
 from fastw2v import Embeddings, UnknownWordError
 from fastw2v.cli import main
 from fastw2v.errors import ConfigError, FastW2VWarning, FolderError, FormatError
-from fastw2v.gensim import KeyedVectors, Word2Vec
+from fastw2v.gensim import FastText, KeyedVectors
 from fastw2v.subwords.ngrams import Ngrams, rows_of_words
 from fastw2v.subwords.table import Subwords
 from fastw2v.vectors import encode as encoding
@@ -413,12 +413,12 @@ def test_subwords_stay_with_copies(ours, folder, tmp_path):
     ours.save(tmp_path / "again")
     loaded = fastw2v.load(tmp_path / "again")
     copies = [copy.copy(ours), copy.deepcopy(ours), pickle.loads(pickle.dumps(ours)), loaded]
-    copies += [pickle.loads(pickle.dumps(loaded)), KeyedVectors.load(folder), Word2Vec.load(folder).wv]
+    copies += [pickle.loads(pickle.dumps(loaded)), KeyedVectors.load(folder), FastText.load(folder).wv]
     for each in copies:
         np.testing.assert_array_equal(each["walkings"], ours["walkings"])
         assert not any(array.flags.writeable for array in each.subwords[1:])
         assert all(type(array) is np.ndarray for array in each.subwords[1:])
-    model = Word2Vec.load(folder)
+    model = FastText.load(folder)
     model.save(tmp_path / "theirs")
     np.testing.assert_array_equal(fastw2v.load(tmp_path / "theirs")["walkings"], ours["walkings"])
     assert ours.vectors_for_all(["walk", "walkings"]).subwords is None

@@ -76,6 +76,8 @@ BUCKETS = 1024  # Words whose ids are equal modulo this may be the same word; on
 
 #: Tile sizes of choose_tiling, largest first, and the noise words that the centres of any of them share.
 CENTRES, SHARED = (16, 8), 24
+#: Noise words that composed centres share. To compose a centre costs more than twice the noise words.
+COMPOSED_SHARED = 48
 #: The largest mean load of a tile on a row, see `choose_tiling`; a single tile may load it twice as much.
 MOST_LOAD = 2.5
 #: There are at most as many strips as a centre has terms in the pair kernel, divided by this: more would be no faster.
@@ -126,7 +128,7 @@ def choose_tiling(
         crowd: the largest ``sum_j K_ij p_j`` of composed centre vectors; None for words alone.
     """
     p, q = (float(each.max() / each.sum()) if each.any() else 1.0 for each in (kept, weights))
-    others = p if crowd is None else crowd
+    others, shared = (p, SHARED) if crowd is None else (crowd, COMPOSED_SHARED)
     per_pair = alpha * (1 + negative)
     least = min(max(1, int(np.ceil(per_pair * (window + 1) / MOST_LOAD))), 2 * window)
     most = min(max(least, (window + 1) * (1 + negative) // MOST_STRIPS), 2 * window)
@@ -135,9 +137,9 @@ def choose_tiling(
         copies = max(1, int(min(2 * MOST_LOAD / (per_pair * pairs), CENTRES[0])))
         for centres in CENTRES:
             on_centre = per_pair * pairs * (1 + (centres - 1) * others)
-            on_noise = alpha * centres * pairs * negative / SHARED * (1 + (SHARED - 1) * q)
+            on_noise = alpha * centres * pairs * negative / shared * (1 + (shared - 1) * q)
             if max(on_centre, on_noise) <= MOST_LOAD and centres * LEAST_TILES <= trained:
-                return Tiling(centres, SHARED, strips, copies)
+                return Tiling(centres, shared, strips, copies)
     return None
 
 

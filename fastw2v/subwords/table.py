@@ -134,6 +134,18 @@ class Subwords(NamedTuple):
             found.append(block.start + np.flatnonzero(difference > least))
         return np.concatenate(found)
 
+    def reordered(self, order: NDArray[np.int64]) -> "Subwords":
+        """Return these rows for the same words in another order: first the word that was in row ``order[0]``."""
+        if not self.ngrams.own_rows or (order[1:] > order[:-1]).all():
+            return self
+        places = np.empty(len(order), np.int32)
+        places[order] = np.arange(len(order), dtype=np.int32)
+        rows = np.concatenate([self.rows[order], self.rows[len(order) :]])
+        rows.flags.writeable = False
+        of_word = self.bucket_rows < len(order)
+        bucket_rows = np.where(of_word, places[np.where(of_word, self.bucket_rows, 0)], self.bucket_rows)
+        return Subwords(self.ngrams, rows, self.buckets, bucket_rows.astype(np.int32))
+
     def of_buckets(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return the rows of the buckets from ``start`` to ``stop - 1``; zeros where no word reaches the bucket."""
         block = np.zeros((stop - start, self.rows.shape[1]), np.float32)

@@ -17,7 +17,7 @@ from ..kernels.parallel import Workers, bytes_of_workers, run_chunk
 from ..kernels.records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
 from ..kernels.sampling import expected_kept, keep_thresholds, noise_table, noise_weights, spawn_streams
 from ..kernels.spans import cut
-from ..kernels.tile import CENTRES, SHARED, choose_tiling
+from ..kernels.tile import CENTRES, COMPOSED_SHARED, SHARED, choose_tiling
 from ..screen import counted, printable
 from ..subwords.composition import Composition, compose_vocabulary, crowd_of
 from ..subwords.ngrams import Ngrams, rows_of_words
@@ -96,7 +96,8 @@ def memory_bill(
         composition: what vectors are composed of; the composed vectors count as part of V.
     """
     width = aligned_zeros(0, config.vector_size, np.float32).shape[1]
-    largest = Tiling(CENTRES[0], SHARED, 1, 1) if config.kernel == "tile" else None
+    shared = COMPOSED_SHARED if config.max_n else SHARED
+    largest = Tiling(CENTRES[0], shared, 1, 1) if config.kernel == "tile" else None
     scratch = bytes_of_workers(config.workers, config.window, config.negative, width, largest)
     matrices, tables = 8 * n_words * width, n_words * (BYTES_PER_WORD + names * BYTES_PER_NAME)
     if composition is not None:

@@ -1,92 +1,41 @@
-"""gensim's names over fastw2v: change the import line of a program, and keep the rest.
-
-``from fastw2v.gensim import Word2Vec``: it has gensim 4's arguments in gensim's order, with gensim's defaults. gensim
-need not be installed, and is never imported. Training is that of `fastw2v.train`: skip-gram with negative sampling.
-
-- ``sg=0``, gensim's default, asks for CBOW. It warns once and trains skip-gram. ``hs=1``, ``negative=0``,
-  ``shrink_windows=False`` and ``null_word=1`` are errors.
-- ``batch_words``, ``hashfxn``, ``sorted_vocab``, ``cbow_mean``, ``max_vocab_size``, ``queue_factor`` and the like are
-  accepted and have no effect: there are no batches and no hashes, and words are counted exactly.
-- `Word2Vec.save` writes a model folder of fastw2v, not a pickle; `Word2Vec.load` reads it.
-- ``import fastw2v.gensim as gensim`` serves a program that writes ``gensim.models.Word2Vec``: ``models``, ``utils`` and
-  gensim's names of modules in them are this module.
-"""
+"""Words, their vectors, and the training of whole words: `Word2Vec` and `KeyedVectors`."""
 
 import inspect
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from numbers import Integral, Real
 from os import PathLike
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .config import TrainConfig
-from .embeddings import Embeddings, load, load_word2vec_format
-from .errors import ConfigError, CorpusError, FolderError, doubt
-from .files.places import local_path
-from .foreign_options import hint
-from .screen import printable
-from .text.corpus import Corpus
-from .text.lines import LineSentence, PathLineSentences, Text8Corpus, simple_preprocess
-from .text.prepared import opened
-from .text.unions import doubt_numbers, renumbered, rows_in, union_of
-from .training.callbacks import Progress
-from .training.driver import train_corpus
-from .training.replica import initial_matrices
-from .training.run import Run
-from .vectors.lookup import read_only
-from .vectors.rows import Key, is_key
-from .vocab import Vocab, checked_vocab
+from ..config import TrainConfig
+from ..embeddings import Embeddings, load, load_word2vec_format
+from ..errors import ConfigError, CorpusError, FolderError, doubt
+from ..files.places import local_path
+from ..foreign_options import hint
+from ..screen import printable
+from ..text.corpus import Corpus
+from ..text.lines import LineSentence, PathLineSentences, Text8Corpus
+from ..text.prepared import opened
+from ..text.unions import doubt_numbers, renumbered, rows_in, union_of
+from ..training.callbacks import Progress
+from ..training.driver import train_corpus
+from ..training.replica import initial_matrices
+from ..training.run import Run
+from ..vectors.lookup import read_only
+from ..vectors.rows import Key, is_key
+from ..vocab import Vocab, checked_vocab
 
-if TYPE_CHECKING:
-    from .text.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
-    from .text.phrases import FrozenPhrases as Phraser
-else:
-    _OF_PHRASES = {
-        "ENGLISH_CONNECTOR_WORDS": "ENGLISH_CONNECTOR_WORDS",
-        "FrozenPhrases": "FrozenPhrases",
-        "Phraser": "FrozenPhrases",  # gensim 4 keeps the name from gensim 3.
-        "Phrases": "Phrases",
-    }
-
-    def __getattr__(name: str) -> object:
-        """Load phrases when they are first used: their kernels are a quarter of all that a training would load."""
-        if name not in _OF_PHRASES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from .text import phrases
-
-        return globals().setdefault(name, getattr(phrases, _OF_PHRASES[name]))
-
-
-__all__ = [
-    "ENGLISH_CONNECTOR_WORDS",
-    "RULE_DEFAULT",
-    "RULE_DISCARD",
-    "RULE_KEEP",
-    "CallbackAny2Vec",
-    "FrozenPhrases",
-    "KeyedVectors",
-    "LineSentence",
-    "PathLineSentences",
-    "Phraser",
-    "Phrases",
-    "Text8Corpus",
-    "Word2Vec",
-    "simple_preprocess",
-]
-
-# The modules of gensim that programs write before a name, as in gensim.models.word2vec.LineSentence.
-models = utils = word2vec = keyedvectors = phrases = callbacks = sys.modules[__name__]
 RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # What a trim_rule returns.
 TrimRule = Callable[[str, int, int], int]
 _HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 _COUNTED = ("corpus_count", "corpus_total_words", "train_count")
 _SUMMED = ("running_training_loss", "total_train_time", "min_alpha_yet_reached")
+SKIP_GRAM_ONLY = "sg=0 asks for CBOW, but fastw2v trains skip-gram: give sg=1 to silence this"
 _warned: set[str] = set()  # A loop over many models warns once.
 
 
@@ -112,17 +61,16 @@ def _checked_source(sentences: Any, corpus_file: Any) -> Any:
     return sentences
 
 
-def _refuse(function: str, unknown: Iterable[str]) -> None:
+def refuse(model: "Counted", function: str, unknown: Iterable[str]) -> None:
     """Raise TypeError for an unknown keyword: a misspelt one would mean nothing without a word."""
-    of_model = list(inspect.signature(Word2Vec).parameters)[:-1]
-    known = (
-        of_model if function == "Word2Vec" else list(inspect.signature(getattr(Word2Vec, function)).parameters)[1:-1]
-    )
+    of_model = model.known_options
+    known = of_model if function == model.kind else list(inspect.signature(getattr(type(model), function)).parameters)
+    known = [name for name in known if name not in ("self", "_unknown")]
     for name in unknown:
         if name == "sentences":
             meant = "did you mean corpus_iterable?"
         elif name in of_model:
-            meant = "give it to Word2Vec"
+            meant = f"give it to {model.kind}"
         else:
             meant = hint(f"--{name}", [f"--{each}" for each in known]) or f"its arguments are {', '.join(known)}"
         raise TypeError(f"{function}() has no argument {name!r}: {meant.replace('--', '')}")
@@ -180,7 +128,9 @@ class KeyedVectors(Embeddings):
         return self._numbers[1]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("vectors_lockf", "vectors_vocab_lockf") and not np.all(np.asarray(value) == 1):
+        if name in ("vectors_lockf", "vectors_vocab_lockf", "vectors_ngrams_lockf") and not np.all(
+            np.asarray(value) == 1
+        ):
             raise ConfigError(f"{name} can't keep rows as they are here: all words are trained; omit it")
         super().__setattr__(name, value)
 
@@ -239,7 +189,8 @@ class KeyedVectors(Embeddings):
         order = np.argsort(-self.vocab.counts, kind="stable")
         vocab = Vocab([self.words[row] for row in order.tolist()], self.vocab.counts[order], self.vocab.checked)
         outside = None if self.outside is None else self.outside[order]
-        vars(self).update(vars(self.live(vocab, self.vectors[order], outside, self.metadata, self.metrics)))
+        subwords = None if self.subwords is None else self.subwords.reordered(order)
+        vars(self).update(vars(self.live(vocab, self.vectors[order], outside, self.metadata, self.metrics, subwords)))
 
     def fill_norms(self, force: bool = False) -> None:
         """Compute the lengths of the vectors; with ``force``, once more."""
@@ -272,7 +223,8 @@ class KeyedVectors(Embeddings):
     def __setitem__(self, keys: Key | Sequence[Key], weights: ArrayLike) -> None:
         row = self.vocab.index.get(str(keys)) if is_key(keys) else None
         vector = np.asarray(weights)
-        if row is None or vector.dtype.kind not in "fiu" or vector.shape != (self.vector_size,):
+        unfit = row is None or vector.dtype.kind not in "fiu" or vector.shape != (self.vector_size,)
+        if unfit or self.subwords is not None:  # With subwords, the row of the word itself changes too.
             self.add_vectors(keys, weights, replace=True)
             return
         with np.errstate(over="ignore"):
@@ -308,6 +260,14 @@ class CallbackAny2Vec:
 class Counted:
     """The options and the vocabulary of a `Word2Vec`."""
 
+    kind: ClassVar[str] = "Word2Vec"
+    known_options: ClassVar[Sequence[str]] = ()  # Names of the constructor's arguments.
+    stored_options: ClassVar[Sequence[str]] = ()  # Those that a saved model keeps.
+    vectors_class: ClassVar[type[KeyedVectors]] = KeyedVectors
+    file_remedy: ClassVar[str] = (
+        "train again, or have gensim export it with model.wv.save_word2vec_format and read that with "
+        "KeyedVectors.load_word2vec_format"
+    )
     vector_size: int
     window: int
     min_count: int
@@ -328,6 +288,20 @@ class Counted:
     train_count: int
     _vocab: Vocab | None
     _wv: KeyedVectors | None
+
+    @classmethod
+    def _ngrams_of(cls, embeddings: Embeddings, place: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of a saved model that are about n-grams.
+
+        Raises:
+            FolderError: the model has n-grams, which would be lost if `Word2Vec` trained it.
+        """
+        if embeddings.subwords is not None:
+            raise FolderError(
+                f"{place:.200} has n-grams, which Word2Vec does not train: use FastText.load for a model, or "
+                "KeyedVectors.load for vectors"
+            )
+        return {}
 
     def _check(self) -> None:
         """Raise `ConfigError` for an option that fastw2v does not support, or that is out of range."""
@@ -356,7 +330,12 @@ class Counted:
             workers=self.workers,
             seed=self._seed,
             max_vocab=self.max_final_vocab,
+            **self._ngram_options(),
         )
+
+    def _ngram_options(self) -> dict[str, Any]:
+        """Return the options of `TrainConfig` that are about n-grams."""
+        return {}
 
     @contextmanager
     def _counted(self, sentences: Any, corpus_file: Any, trim_rule: TrimRule | None) -> Iterator[Corpus]:
@@ -401,7 +380,7 @@ class Counted:
             TypeError: neither text nor file is given, or both are; or an argument is unknown.
             CorpusError: see `fastw2v.train`; or ``trim_rule`` keeps no word.
         """
-        _refuse("build_vocab", _unknown)
+        refuse(self, "build_vocab", _unknown)
         if not update or self._vocabulary is None:
             with self._counted(corpus_iterable, corpus_file, trim_rule) as corpus:
                 self._take(corpus)
@@ -452,17 +431,23 @@ class Counted:
         chosen = Vocab([found.words[row] for row in rows.tolist()], found.counts[rows], found.checked)
         vocab = union_of(before.vocab, chosen)
         doubt_numbers(before.vocab, vocab)
-        V, U = initial_matrices(len(vocab), self.vector_size, self._seed)
+        self._show(self._started(vocab, self._seed, before))
+
+    def _started(self, vocab: Vocab, seed: int, before: Embeddings | None = None) -> Embeddings:
+        """Return vectors of a vocabulary as at the start of a run, with those of ``before`` where it has the word."""
+        V, U = initial_matrices(len(vocab), self.vector_size, seed)
         V, U = V[:, : self.vector_size], U[:, : self.vector_size]
+        if before is None:
+            return Embeddings.live(vocab, V, U, {})
         places = rows_in(before.vocab, vocab)
         V[places] = before.vectors
         if before.outside is not None:
             U[places] = before.outside
-        self._show(Embeddings.live(vocab, V, U, before.metadata, before.metrics))
+        return Embeddings.live(vocab, V, U, before.metadata, before.metrics)
 
     def _show(self, embeddings: Embeddings) -> None:
         """Let ``wv`` show other embeddings; it stays the same object, which a program may hold."""
-        self._vocab, wv = embeddings.vocab, KeyedVectors.of(embeddings)
+        self._vocab, wv = embeddings.vocab, self.vectors_class.of(embeddings)
         if self._wv is None:
             self._wv = wv
         else:
@@ -484,10 +469,13 @@ class Counted:
         """The words and vectors, and U as ``wv.outside``; the vectors of a vocabulary are random until training."""
         if self._wv is None:
             if self._vocab is None:
-                return KeyedVectors(self.vector_size)
-            V, U = initial_matrices(len(self._vocab), self.vector_size, self.seed)
-            self._wv = KeyedVectors.live(self._vocab, V[:, : self.vector_size], U[:, : self.vector_size], {})
+                return self._empty()
+            self._wv = self.vectors_class.of(self._started(self._vocab, self.seed))
         return self._wv
+
+    def _empty(self) -> KeyedVectors:
+        """Return vectors of no words."""
+        return KeyedVectors(self.vector_size)
 
 
 class Word2Vec(Counted):
@@ -551,7 +539,7 @@ class Word2Vec(Counted):
         shrink_windows: bool = True,
         **_unknown: Any,
     ) -> None:
-        _refuse("Word2Vec", _unknown)
+        refuse(self, self.kind, _unknown)
         self.vector_size, self.window, self.min_count, self.sample = vector_size, window, min_count, sample
         self.alpha, self.min_alpha, self.epochs, self.seed, self.workers = alpha, min_alpha, epochs, seed, workers
         self.negative, self.ns_exponent, self.max_final_vocab = negative, ns_exponent, max_final_vocab
@@ -566,7 +554,7 @@ class Word2Vec(Counted):
         self._check()
         self.min_alpha_yet_reached = float(alpha)
         if not sg:
-            _warn_once("sg=0 asks for CBOW, but fastw2v trains skip-gram: give sg=1 to silence this")
+            warn_once(SKIP_GRAM_ONLY)
         if sentences is not None or corpus_file is not None:
             callbacks = _checked_callbacks(callbacks)
             with self._counted(sentences, corpus_file, trim_rule) as corpus:
@@ -632,7 +620,7 @@ class Word2Vec(Counted):
             ConfigError: there is no vocabulary, or an option is out of range.
             CorpusError: see `fastw2v.train`.
         """
-        _refuse("train", _unknown)
+        refuse(self, "train", _unknown)
         callbacks = _checked_callbacks(callbacks)
         vocab = self._vocabulary
         if vocab is None:
@@ -660,6 +648,8 @@ class Word2Vec(Counted):
     ) -> tuple[int, int]:
         """Train on a corpus that has the vocabulary of the model."""
         self._check()
+        if not self.sg:
+            warn_once(SKIP_GRAM_ONLY)
         start = self.alpha if start_alpha is None else start_alpha
         end = self.min_alpha if end_alpha is None else end_alpha
         config = self._config(start, end, self.epochs if epochs is None else epochs)
@@ -749,7 +739,7 @@ class Word2Vec(Counted):
         """
         if self._vocabulary is None:
             raise ConfigError("the model has no vocabulary, so there is nothing to save: call build_vocab first")
-        stored = {name: getattr(self, name) for name in (*_OPTIONS, *_COUNTED, *_SUMMED)}
+        stored = {name: getattr(self, name) for name in (*self.stored_options, *_COUNTED, *_SUMMED)}
         stored = {name: value.item() if isinstance(value, np.generic) else value for name, value in stored.items()}
         stored["comment"] = None if self.comment is None else str(self.comment)
         wv = self.wv
@@ -765,28 +755,25 @@ class Word2Vec(Counted):
         """
         place = local_path(fname, FolderError)
         if os.path.isfile(place):
-            raise FolderError(
-                f"{printable(place):.200} is a file, not a model folder of fastw2v: train again, or have gensim export "
-                "it with model.wv.save_word2vec_format and read that with KeyedVectors.load_word2vec_format"
-            )
+            raise FolderError(f"{printable(place):.200} is a file, not a model folder of fastw2v: {cls.file_remedy}")
         embeddings = load(place)
         stored = embeddings.metadata.pop("gensim", None)
         if not isinstance(stored, dict):
             config = embeddings.metadata.get("config")
             stored = dict(config) if isinstance(config, dict) else {}
             stored["max_final_vocab"] = stored.pop("max_vocab", None)
-        options = {name: stored[name] for name in _OPTIONS if name in stored}
-        options |= {"vector_size": embeddings.vector_size, "sg": 1}
+        options = {name: stored[name] for name in cls.stored_options if name in stored}
+        options |= {"vector_size": embeddings.vector_size, "sg": 1, **cls._ngrams_of(embeddings, place, stored)}
         try:
             model = cls(**options)
             sums: dict[str, Any] = {name: int(stored.get(name, 0)) for name in _COUNTED}
             sums |= {name: float(stored[name]) for name in _SUMMED if name in stored}
         except (TypeError, ValueError, OverflowError) as reason:
             raise FolderError(
-                f"{place:.200} has options that Word2Vec does not take: {printable(str(reason)):.200}"
+                f"{place:.200} has options that {cls.kind} does not take: {printable(str(reason)):.200}"
             ) from None
         vars(model).update(sums, sg=stored.get("sg", 1))
-        model._vocab, model._wv = embeddings.vocab, KeyedVectors.of(embeddings)
+        model._vocab, model._wv = embeddings.vocab, cls.vectors_class.of(embeddings)
         return model
 
 
@@ -796,6 +783,8 @@ _OPTIONS = (
     *("hs", "negative", "ns_exponent", "cbow_mean", "epochs", "null_word", "sorted_vocab", "batch_words"),
     *("compute_loss", "comment", "max_final_vocab", "shrink_windows"),
 )
+Word2Vec.known_options = tuple(inspect.signature(Word2Vec).parameters)[:-1]
+Word2Vec.stored_options = _OPTIONS
 
 
 def _checked_callbacks(callbacks: Any) -> list[Any]:
@@ -816,7 +805,8 @@ def _checked_callbacks(callbacks: Any) -> list[Any]:
     return found
 
 
-def _warn_once(text: str) -> None:
+def warn_once(text: str) -> None:
+    """Report a doubt, unless it was reported before."""
     if text not in _warned:
         _warned.add(text)
         doubt(text)
