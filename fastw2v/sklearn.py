@@ -23,9 +23,9 @@ _GIVE = "give Embeddings, or the path of a model folder or a file of vectors"
 class Word2VecVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn texts into the weighted means of the vectors of their words; `fit` trains the vectors.
 
-    It can replace a ``TfidfVectorizer``. A text is a string or a list of tokens. Unknown tokens are skipped, and a text
-    without any known token becomes zeros. Put a ``StandardScaler`` between it and a linear model: the numbers are
-    small, so a penalty would hide their differences.
+    It can replace a ``TfidfVectorizer``. A text is a string or a list of tokens. Unknown tokens are skipped, except
+    with ``embeddings`` that have subwords. A text without any known token becomes zeros. Put a ``StandardScaler``
+    between it and a linear model: the numbers are small, so a penalty would hide their differences.
 
     Args:
         vector_size: columns of the vectors; see `TrainConfig` for this and the next seven.

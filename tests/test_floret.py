@@ -304,6 +304,17 @@ def test_training_starts_from_the_rows_of_another_run(planted_file, tmp_path):
         train(planted_file, **(OPTIONS | {"hash_count": 1}), **QUICK, init_from=source)
 
 
+def test_changed_vectors_are_told_where_they_are_lost(planted_file, tmp_path):
+    source = train(planted_file, **OPTIONS, **QUICK)
+    source.export(tmp_path / "t.floret")  # without a warning
+    word = source.words[7]
+    source.add_vectors([word, "added"], np.ones((2, source.vector_size)), replace=True)
+    with pytest.warns(FastW2VWarning, match=f"t.floret: 2 vectors changed after the training, .* word '{word}', can't"):
+        source.export(tmp_path / "t.floret")
+    with pytest.warns(FastW2VWarning, match=f"2 vectors of init_from changed .* word '{word}': the change is lost"):
+        train(planted_file, **OPTIONS, **QUICK, init_from=source)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from ..kernels._jit import jit
 from .ngrams import Ngrams, blocks_of, check_ngrams, rows_of_words
 
+CHANGED = 1e-3  # A difference, relative to a vector, that rounding does not explain.
+
 
 @jit()
 def sum_rows(
@@ -116,6 +118,21 @@ class Subwords(NamedTuple):
         rows[places] = vectors * (n_ngrams + 1) - self.vectors(words)[0] * n_ngrams
         rows.flags.writeable = False
         return Subwords(self.ngrams, rows, self.buckets, bucket_rows)
+
+    def changed(self, words: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return which words have vectors that floret's rows do not give, because they were changed or added later.
+
+        Args:
+            words: the words.
+            vectors: float32 ``(n_words, vector_size)``, the vector of each.
+        """
+        found = [np.empty(0, np.int64)]
+        for block in blocks_of(words, self.ngrams) if not self.ngrams.own_rows else ():
+            with np.errstate(over="ignore", invalid="ignore"):
+                difference = np.abs(self.vectors(words[block])[0] - vectors[block]).max(axis=1)
+            least = CHANGED * np.abs(vectors[block]).max(axis=1)
+            found.append(block.start + np.flatnonzero(difference > least))
+        return np.concatenate(found)
 
     def reordered(self, order: NDArray[np.int64]) -> "Subwords":
         """Return these rows for the same words in another order: first the word that was in row ``order[0]``."""

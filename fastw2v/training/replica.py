@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from ..config import TrainConfig
 from ..embeddings import Embeddings
-from ..errors import ConfigError, option
+from ..errors import ConfigError, doubt, option
 from ..kernels.composed import compose
 from ..kernels.parallel import Workers, bytes_of_workers, run_chunk
 from ..kernels.records import Model, Rate, Sampling, Text, Tiling, aligned_zeros
 from ..kernels.sampling import expected_kept, keep_thresholds, noise_table, noise_weights, spawn_streams
 from ..kernels.spans import cut
 from ..kernels.tile import CENTRES, COMPOSED_SHARED, SHARED, choose_tiling
+from ..screen import counted, printable
 from ..subwords.composition import Composition, compose_vocabulary, crowd_of
 from ..subwords.ngrams import Ngrams, rows_of_words
 from ..subwords.table import Subwords
@@ -268,6 +269,12 @@ class Replica:
         V /= np.maximum(counts, 1)[:, None].astype(np.float32)
         if there.ngrams.own_rows:
             self._compose_to(source, rows, source_rows)
+        elif len(changed := there.changed(source.words, source.vectors)):
+            doubt(
+                f"{counted(len(changed), 'vector')} of {option('init_from')} changed after the training, such as that "
+                f"of the word {printable(source.words[int(changed[0])])!r:.60}: the change is lost, because words have "
+                "no rows of their own"
+            )
 
     def _compose_to(self, source: Embeddings, rows: NDArray[np.int64], source_rows: NDArray[np.int64]) -> None:
         """Change the rows of words so that their vectors are those of ``source``.

@@ -114,7 +114,8 @@ class Exchange(Nearest):
 
         Arrays that were taken from these embeddings before keep their values. A new word has the count 0 and, if there
         are outside rows, one of zeros. With subwords, the vectors of n-grams stay as they are: the new word no longer
-        has the vector of its n-grams, and other words are not changed.
+        has the vector of its n-grams, and other words are not changed. In floret's way words have no rows of their
+        own, so a table for spaCy, and a training with n-grams, do not have the vectors that are given here.
 
         Args:
             keys: words, or a single one; a whole number is the word ``str(number)``.

@@ -104,7 +104,7 @@ def write(
         doubt(f"{name}: numpy.load and fastw2v read an .npz file only without {packing}: decompress it first")
     if chosen == "fasttext-bin" and packing:
         doubt(f"{name}: fastText reads a .bin file only without {packing}: decompress it first")
-    table = _floret_table(name, origin.subwords) if chosen == "floret" else None
+    table = _floret_table(name, words, vectors, origin.subwords) if chosen == "floret" else None
     if table is None:
         row = first_not_finite(vectors)
         if row is not None:
@@ -208,7 +208,7 @@ def _targets(name: str, format: Format) -> list[str]:
 # ------------------------------------------------------------------------------------------------------ checks
 
 
-def _floret_table(name: str, subwords: Subwords | None) -> Subwords:
+def _floret_table(name: str, words: Sequence[str], vectors: NDArray[np.float32], subwords: Subwords | None) -> Subwords:
     """Return the rows of floret's way, or raise `FormatError` if there are none or a number is not finite."""
     if subwords is None or subwords.ngrams.own_rows:
         raise FormatError(
@@ -218,6 +218,12 @@ def _floret_table(name: str, subwords: Subwords | None) -> Subwords:
     row = first_not_finite(subwords.rows)
     if row is not None:
         raise FormatError(f"row {row} of the table of n-grams is not finite: repair it")
+    changed = subwords.changed(words, vectors)
+    if len(changed):
+        doubt(
+            f"{name}: {counted(len(changed), 'vector')} changed after the training, such as that of the word "
+            f"{printable(words[int(changed[0])])!r:.60}, can't be stored, because words have no rows of their own"
+        )
     return subwords
 
 
