@@ -76,7 +76,7 @@ BUCKETS = 1024  # Words whose ids are equal modulo this may be the same word; on
 
 #: Tile sizes of choose_tiling, largest first, and the noise words that the centres of any of them share.
 CENTRES, SHARED = (16, 8), 24
-#: Noise words that composed centres share. To compose a centre costs more than twice the noise words.
+#: Noise words that composed centres share. Beside the time that composing takes, these additional ones cost little.
 COMPOSED_SHARED = 48
 #: The largest mean load of a tile on a row, see `choose_tiling`; a single tile may load it twice as much.
 MOST_LOAD = 2.5
