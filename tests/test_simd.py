@@ -51,6 +51,8 @@ from fastw2v.kernels.simd import (
     row_store,
     row_sum,
     set_products,
+    spread_row,
+    sum_rows,
     trailing_zeros,
     transpose_rows,
 )
@@ -224,6 +226,36 @@ def check_gather(jit):
             expected.reshape(-1)[begin : begin + chunks * LANES] = source[ids[id_start + i], : chunks * LANES]
         np.testing.assert_array_equal(target, expected)
     np.testing.assert_array_equal(source, normal(9, width))
+
+
+def check_picked_sums(jit):
+    """Up to three blocks of registers, with a last one that is shorter; a row may be picked twice."""
+
+    @jit
+    def summed(target, start, source, width, ids, id_start, n, shares, chunks):
+        sum_rows(Rows(target, start, width), Rows(source, 0, width), Picked(ids, id_start, n), shares, chunks)
+
+    @jit
+    def spread(out, width, ids, id_start, n, now, before, start, chunks):
+        picked = Picked(ids, id_start, n)
+        spread_row(Rows(out, 0, width), picked, Rows(now, start, width), Rows(before, start, width), chunks)
+
+    most = 60
+    width = most * LANES
+    source, now, before = normal(9, width), normal(2, width) + 1, normal(2, width) - 1
+    ids, shares = np.array([3, 8, 0, 0, 5], np.int32), normal(1, 5)[0]
+    for start, id_start, n, chunks in product([0, width], [0, 2], [0, 1, 3], [1, 2, 13, 14, 27, 40, most]):
+        used, picked = slice(chunks * LANES), ids[id_start : id_start + n]
+        target = np.full((2, width), 7, np.float32)
+        expected = target.copy()
+        expected[start // width, used] = (shares[id_start : id_start + n, None] * source[picked, used]).sum(axis=0)
+        summed(target.reshape(-1), start, source.reshape(-1), width, ids, id_start, n, shares, chunks)
+        np.testing.assert_allclose(target, expected, rtol=0, atol=1e-5)
+        out, expected = source.copy(), source.copy()
+        for row in picked:
+            expected[row, used] += now[start // width, used] - before[start // width, used]
+        spread(out.reshape(-1), width, ids, id_start, n, now.reshape(-1), before.reshape(-1), start, chunks)
+        np.testing.assert_allclose(out, expected, rtol=0, atol=1e-5)
 
 
 def check_dots(jit):

@@ -9,7 +9,7 @@ Values. `Row` is a first-class Numba value, one register of `LANES` float32: `ro
 
 Whole rows of a matrix, ``chunks = ceil(columns / LANES)`` registers long (the last may reach into the padding, which
 must exist and counts as part of the row): `gather_rows`, `prefetch_row`, `transpose_rows`, `block_dots`,
-`set_products`, `add_products`.
+`set_products`, `add_products`, `sum_rows`, `spread_row`.
 Elements: `at`, `put`, `find`, `fetch_add`, `prefetch`.
 Bytes: `bits_between` compares CHUNK of them at once; `trailing_zeros` and `ones` of the bits that it returns.
 
