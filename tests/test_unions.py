@@ -72,6 +72,43 @@ def test_renumbering_keeps_the_sentences(block, sentences, order):
             assert found.own_counts.tolist() == [flat.count(word) for word in vocab.words]
 
 
+def test_only_other_words_are_chosen_by_their_counts():
+    given, found = vocab_of({"old": 9, "rare": 7}), vocab_of({"new": 6, "other": 5, "third": 5, "rare": 2, "odd": 1})
+    assert list(union_of(given, found, min_count=5).words) == ["old", "rare", "new", "other", "third"]
+    assert union_of(given, found, min_count=5).counts.tolist() == [9, 9, 6, 5, 5]
+    assert list(union_of(given, found, min_count=5, max_vocab=2).words) == ["old", "rare", "new", "other"]
+
+
+def test_known_words_are_trained_however_rare_they_are(tmp_path):
+    old = fastw2v.train([["king", "queen", "man"] * 4] * 50, **QUICK)
+    text = [["car", "road", "wheel"] * 4] * 50 + [["king", "car", "odd"]] * 3
+    for output in (None, tmp_path / "m"):
+        new = fastw2v.train(
+            text, init_from=old, keep_words=True, output=output, **QUICK | {"min_count": 5, "sample": 0}
+        )
+        assert list(new.words) == ["king", "car", "queen", "man", "road", "wheel"]
+        assert new.vocab.counts.tolist() == [203, 203, 200, 200, 200, 200]
+        assert (new["king"] != old["king"]).any()
+        assert (new["queen"] == old["queen"]).all()
+        assert new.metadata["config"]["min_count"] == 5
+        assert new.metadata["corpus"]["tokens"] == 606
+    path = tmp_path / "text.txt"
+    path.write_text("".join(" ".join(sentence) + "\n" for sentence in text))
+    options = QUICK | {"min_count": 5, "sample": 0}
+    stopped = fastw2v.train(
+        path, init_from=old, keep_words=True, output=tmp_path / "f", callbacks=[stop_at(1)], **options
+    )
+    resumed = fastw2v.train(path, output=tmp_path / "f", resume=True, progress=False)
+    whole = fastw2v.train(path, init_from=old, keep_words=True, **options)
+    assert stopped.vocab.counts.tolist() == whole.vocab.counts.tolist() == new.vocab.counts.tolist()
+    assert_same_run(resumed, whole)
+    fastw2v.prepare(path, tmp_path / "prepared", min_count=5, progress=False)
+    chosen = fastw2v.train(
+        tmp_path / "prepared", init_from=old, keep_words=True, **QUICK | {"min_count": 5, "sample": 0}
+    )
+    assert chosen.vocab.counts[chosen.row("king")] == 200
+
+
 def more_sentences():
     """Sentences of two known topics and of a new one."""
     kept = [

@@ -252,6 +252,12 @@ def is_prepared(path: str | PathLike[str]) -> bool:
     return os.path.isfile(os.path.join(expand_home(path), PREPARED_MANIFEST))
 
 
+def names_prepared(corpus: CorpusInput) -> bool:
+    """Return whether a corpus is the path of one prepared folder."""
+    paths = as_paths(corpus)
+    return paths is not None and len(paths) == 1 and is_prepared(paths[0])
+
+
 def open_prepared(folder: str | PathLike[str]) -> Corpus:
     """Map a prepared folder into memory.
 
@@ -365,7 +371,7 @@ def opened(
         ConfigError: ``min_count`` or ``max_vocab`` is not the prepared folder's.
     """
     paths = as_paths(corpus)
-    if paths is not None and len(paths) == 1 and is_prepared(paths[0]):
+    if paths is not None and names_prepared(corpus):
         ready = open_prepared(paths[0])
         for name, asked in (("min_count", min_count), ("max_vocab", max_vocab)):
             made_with = getattr(ready, name)

@@ -20,13 +20,20 @@ from .corpus import BLOCK_IDS, Corpus
 FOLDER = "renumbered"  # in the staging folder of a run
 
 
-def union_of(given: Vocab, found: Vocab) -> Vocab:
+def union_of(given: Vocab, found: Vocab, min_count: int = 0, max_vocab: int | None = None) -> Vocab:
     """Return all words of two vocabularies with the sums of their counts, most frequent first.
 
     Of words with equal counts, those of ``given`` come first, in their order; then the others, in theirs.
+
+    Args:
+        given: the vocabulary whose words are all kept.
+        found: that of a text, most frequent first.
+        min_count: rarer words of the text are left out, unless ``given`` has them.
+        max_vocab: so are words that are not among this many of the text; None for no limit.
     """
     known = given.index
-    new = [row for row, word in enumerate(found.words) if word not in known]
+    frequent = np.flatnonzero(found.counts >= min_count)[:max_vocab]
+    new = [row for row in frequent.tolist() if found.words[row] not in known]
     words = [*given.words, *(found.words[row] for row in new)]
     counts = np.concatenate([given.counts, found.counts[new]])
     rows = rows_in(found, given)

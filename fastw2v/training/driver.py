@@ -25,7 +25,7 @@ from ..kernels.spans import next_cut
 from ..machine import trim_memory
 from ..screen import Bar, announced, say
 from ..text.corpus import Corpus
-from ..text.prepared import CorpusInput, opened
+from ..text.prepared import CorpusInput, names_prepared, opened
 from ..text.unions import doubt_numbers, renumbered, union_of
 from ..text.walks import check_walks, check_words, corpus_of_walks, doubt_sparse
 from .callbacks import Callback, Progress
@@ -92,9 +92,10 @@ def train(
         keep_words: keep all words of ``init_from`` too. The vocabulary is then the union of theirs and the text's, and
             counts are added. The most frequent word comes first. Of words with equal counts, those of ``init_from``
             come first, in their order. Words that the text lacks keep their rows of V. They are drawn as noise words by
-            their counts, which only moves their rows of U. ``min_count`` and ``max_vocab`` apply to the words of the
-            text alone, and the learning rate falls from ``alpha`` to ``min_alpha`` over the text alone. To resume such
-            a run, neither option is needed.
+            their counts, which only moves their rows of U. Known words are trained however rare they are in the text:
+            ``min_count`` and ``max_vocab`` choose among its other words. But a prepared folder has only the words that
+            were chosen for it. The learning rate falls from ``alpha`` to ``min_alpha`` over the text alone. To resume
+            such a run, neither option is needed.
         callbacks: functions ``callback(progress, embeddings)``, each called after every chunk, about twice per second
             and at the end of each epoch; or objects with any of the methods ``on_train_begin``, ``on_epoch_begin``,
             ``on_chunk``, ``on_epoch_end`` and ``on_train_end``, each called with the same two arguments. A function,
@@ -133,15 +134,20 @@ def train(
         asked = {
             name: getattr(config, name) if name in explicit or state else None for name in ("min_count", "max_vocab")
         }
+        # The vocabulary of a prepared folder is fixed. That of a text must have the rare words that are kept.
+        keeps_rare = run.keep_words and not names_prepared(corpus)
+        if keeps_rare:
+            asked = {"min_count": 1, "max_vocab": None}
         chosen = opened(corpus, folder, **asked, workers=config.workers, progress=progress)
         ready = stack.enter_context(chosen)
-        config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
+        if not keeps_rare:
+            config = replace(config, min_count=ready.min_count, max_vocab=ready.max_vocab)
         if run.keep_words:
             if state is not None:
                 vocab = state.embeddings.vocab
             else:
                 assert run.vectors is not None
-                vocab = union_of(run.vectors.vocab, ready.vocab)
+                vocab = union_of(run.vectors.vocab, ready.vocab, config.min_count, config.max_vocab)
                 doubt_numbers(run.vectors.vocab, vocab)
                 if not run.vectors.vocab.counts.any():
                     say(
