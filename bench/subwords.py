@@ -294,11 +294,18 @@ def halves(lines: list[Record]) -> tuple[list[Point], list[Point]]:
     return quality.points(whole) if whole else [], quality.points(part) if part else []
 
 
+def couples(found: list[Point], peer: Point) -> list[peers.Couple]:
+    """Return the runs of a peer, each with ours beside it; only undisturbed ones if there are some."""
+    ours = [line for point in found if point.system == peers.OURS for line in point.scored]
+    pairs = peers.couples(peer.scored, ours)
+    return [pair for pair in pairs if len(quality.quiet_runs(list(pair))) == len(pair)] or pairs
+
+
 def costs(found: list[Point]) -> str:
     """Return the table of seconds and memory, in Markdown."""
     rows = []
     for point in found:
-        pairs = quality.run_pairs(found, point)
+        pairs = couples(found, point)
         rows.append([
             point.system,
             str(point.epochs),
@@ -362,7 +369,9 @@ def table(lines: list[Record]) -> str:
         f"6 characters in 2,000,000 buckets. fastw2v has {config['workers']} workers, and fastText "
         f"{max(config['workers'], systems.FASTTEXT_THREADS)} threads on as many cores, without which most of its rows "
         f'start as zeros, or {config["workers"]} ("as many threads"). Costs are medians and scores are means over '
-        "the seeds, in brackets the largest minus the smallest. A ratio is that of two runs beside each other. Scores "
+        "the seeds, in brackets the largest minus the smallest. A ratio is that of two runs beside each other. Times "
+        f"are those of runs during which others used at most {100 * quality.LITTLE:.0f} % of the machine, if there are "
+        "some. Scores "
         f"are 100 x Spearman, per cent of the analogies (restrict-vocab {quality.RESTRICT_VOCAB:,}), and per cent of "
         f"the forms, such as a plural, whose base is among the {NEAREST} nearest words. Rare forms occur fewer than "
         f"{RARE} times. Unseen words were taken out of the text. Questions: {questions(found + unseen)}. Others used "
