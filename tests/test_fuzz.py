@@ -806,7 +806,7 @@ def test_written_vectors_are_read_back(place, examples):
         else:
             assert read.tobytes() == vectors.tobytes()  # to the bit, also the sign of zero
 
-    formats = st.sampled_from(get_args(Format))
+    formats = st.sampled_from([each for each in get_args(Format) if each != "floret"])  # It holds rows without words.
     numbers = st.lists(finite, min_size=1, max_size=12)
     packings = st.sampled_from(["", "", "", *UNPACKED])
     fuzz(examples, check, written_words, st.integers(1, 5), numbers, formats, packings, st.booleans())
