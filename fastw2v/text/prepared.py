@@ -254,8 +254,12 @@ def is_prepared(path: str | PathLike[str]) -> bool:
 
 def names_prepared(corpus: CorpusInput) -> bool:
     """Return whether a corpus is the path of one prepared folder."""
-    paths = as_paths(corpus)
-    return paths is not None and len(paths) == 1 and is_prepared(paths[0])
+    return _prepared_folder(as_paths(corpus)) is not None
+
+
+def _prepared_folder(paths: list[str] | None) -> str | None:
+    """Return the prepared folder that is the only one of these paths; None if there is none."""
+    return paths[0] if paths is not None and len(paths) == 1 and is_prepared(paths[0]) else None
 
 
 def open_prepared(folder: str | PathLike[str]) -> Corpus:
@@ -371,13 +375,13 @@ def opened(
         ConfigError: ``min_count`` or ``max_vocab`` is not the prepared folder's.
     """
     paths = as_paths(corpus)
-    if paths is not None and names_prepared(corpus):
-        ready = open_prepared(paths[0])
+    if (prepared := _prepared_folder(paths)) is not None:
+        ready = open_prepared(prepared)
         for name, asked in (("min_count", min_count), ("max_vocab", max_vocab)):
             made_with = getattr(ready, name)
             if asked is not None and asked != made_with:
                 raise ConfigError(
-                    f"{option(name)} is {asked}, but {paths[0]} was made with {made_with}: omit it, or prepare again"
+                    f"{option(name)} is {asked}, but {prepared} was made with {made_with}: omit it, or prepare again"
                 )
         for text in ready.doubts:
             doubt(text)
