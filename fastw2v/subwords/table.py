@@ -63,7 +63,8 @@ class Subwords(NamedTuple):
         """Return the row of each bucket; -1 where it has none."""
         if not len(self.buckets):
             return np.full(len(buckets), -1, np.int64)
-        place = np.minimum(np.searchsorted(self.buckets, buckets), len(self.buckets) - 1)
+        wanted = buckets.astype(np.int32)  # Of another type, NumPy would copy the whole table to compare.
+        place = np.minimum(np.searchsorted(self.buckets, wanted), len(self.buckets) - 1)
         return np.where(self.buckets[place] == buckets, self.bucket_rows[place], -1).astype(np.int64)
 
     def vectors(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
