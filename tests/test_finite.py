@@ -40,7 +40,7 @@ def test_the_rows_that_are_looked_at(row, words, start, stop):
 @pytest.fixture(params=[1, 3])
 def watched(request):
     V, U = matrix(101, 8), matrix(101, 8)
-    watch = finite.Watch(V, U, request.param)
+    watch = finite.Watch([V, U], request.param)
     yield V, U, watch
     watch.close()
 

@@ -287,7 +287,7 @@ def train_corpus(corpus: Corpus, config: TrainConfig, folder: Path | None, state
 
     # A watch looks at the rows of the words of a chunk, but with subwords V has other rows. A value there that is not
     # finite is in U after the next gradient.
-    watch = Watch(V if composition is None else U, U, config.workers)
+    watch = Watch([V, U] if composition is None else [U], config.workers)
     with announced(run.progress, "compiling kernels (a few seconds, once; later runs load them from the cache) ..."):
         replica.compile(Text(corpus.ids, corpus.offsets))
         watch.all_is_well(corpus.ids[:0])

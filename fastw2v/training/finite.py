@@ -6,7 +6,7 @@ all rows if the chunk has at least 16 tokens per word. A row that was only drawn
 rows are checked before anything is saved.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -51,13 +51,19 @@ def all_finite(M: NDArray[np.float32]) -> bool:
 
 
 class Watch:
-    """Checks V and U after every chunk of a training, with as many threads as the training has. Close it at the end."""
+    """Checks matrices after every chunk of a training, with as many threads as the training has. Close it at the end.
 
-    def __init__(self, V: NDArray[np.float32], U: NDArray[np.float32], workers: int) -> None:
-        self._bits = V.view(np.uint32), U.view(np.uint32)
-        self._marked = np.zeros(len(V), np.uint8)
+    Args:
+        matrices: those of V and U that have a row per word.
+        workers: how many threads.
+    """
+
+    def __init__(self, matrices: Sequence[NDArray[np.float32]], workers: int) -> None:
+        self._bits = [matrix.view(np.uint32) for matrix in matrices]
+        n_words = len(matrices[0])
+        self._marked = np.zeros(n_words, np.uint8)
         self._next = 0
-        parts = np.unique(np.linspace(0, len(V), PARTS_PER_WORKER * workers + 1).astype(np.int64))
+        parts = np.unique(np.linspace(0, n_words, PARTS_PER_WORKER * workers + 1).astype(np.int64))
         self._parts = [(int(start), int(stop)) for start, stop in pairwise(parts)]
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="fastw2v-finite")
 
